@@ -1,0 +1,102 @@
+//! How the owner's page talks to the conductor.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::overview::Overview;
+use crate::base::{ErrorKind, Kind, ReleaseId};
+
+/// What the owner can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Take up a release that was found and not shared, or try a failed one again.
+    Share(ReleaseId),
+    /// Stop seeding until resumed.
+    Pause(ReleaseId),
+    /// Go on where it was.
+    Resume(ReleaseId),
+    /// Forget a release; an uploaded one is deleted from the box.
+    Remove(ReleaseId),
+    /// Look at every source now.
+    Rescan,
+    /// Read the settings again: they changed in the database.
+    ReloadSettings,
+}
+
+/// An order that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// No such release.
+    #[error("there is no release {0}")]
+    NoSuchRelease(ReleaseId),
+    /// The release is in a stage in which this makes no sense.
+    #[error("release {id} cannot be changed so now: {why}")]
+    WrongStage {
+        /// The release.
+        id: ReleaseId,
+        /// Why, in plain words.
+        why: String,
+    },
+    /// The database refused.
+    #[error("the box could not write its state down: {0}")]
+    Store(String),
+    /// The box is shutting down.
+    #[error("the box is shutting down")]
+    Closing,
+}
+
+impl Kind for OrderError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            OrderError::NoSuchRelease(_) => ErrorKind::NotFound,
+            OrderError::WrongStage { .. } => ErrorKind::Conflict,
+            OrderError::Store(_) => ErrorKind::Internal,
+            OrderError::Closing => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// Orders with the place their answer goes to.
+pub type Orders = mpsc::Receiver<(Order, oneshot::Sender<Result<(), OrderError>>)>;
+
+/// Orders waiting for the conductor. The owner clicks; more than this many at once is not a person.
+const ORDER_QUEUE: usize = 64;
+
+/// A cheap, cloneable way to the conductor: orders in, the live picture out.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    orders: mpsc::Sender<(Order, oneshot::Sender<Result<(), OrderError>>)>,
+    overview: watch::Receiver<Arc<Overview>>,
+}
+
+impl Handle {
+    /// A handle, and the end at which the conductor takes its orders.
+    pub fn new(overview: watch::Receiver<Arc<Overview>>) -> (Self, Orders) {
+        let (orders, taken) = mpsc::channel(ORDER_QUEUE);
+        (Self { orders, overview }, taken)
+    }
+
+    /// Asks the conductor, and waits for its answer.
+    ///
+    /// # Errors
+    /// When the order makes no sense now, cannot be written down, or the box is shutting down.
+    pub async fn order(&self, order: Order) -> Result<(), OrderError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders
+            .send((order, reply))
+            .await
+            .map_err(|_| OrderError::Closing)?;
+        answer.await.map_err(|_| OrderError::Closing)?
+    }
+
+    /// The picture as it is now.
+    pub fn overview(&self) -> Arc<Overview> {
+        self.overview.borrow().clone()
+    }
+
+    /// The picture as it changes.
+    pub fn watch(&self) -> watch::Receiver<Arc<Overview>> {
+        self.overview.clone()
+    }
+}

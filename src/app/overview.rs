@@ -1,0 +1,101 @@
+//! The live picture of the box that pages and events show. Refreshed about once a second by the conductor.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
+
+/// Everything the owner's page shows at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Overview {
+    /// When this picture was taken.
+    #[schema(value_type = i64)]
+    pub at: Timestamp,
+    /// Every release that is not removed, by name.
+    pub releases: Vec<ReleaseView>,
+    /// Every source.
+    pub sources: Vec<SourceView>,
+    /// What leaves the box.
+    pub upstream: UpstreamView,
+}
+
+/// One release as the owner sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ReleaseView {
+    /// Its identifier.
+    #[schema(value_type = i64)]
+    pub id: ReleaseId,
+    /// The source it comes from.
+    #[schema(value_type = i64)]
+    pub source: SourceId,
+    /// Its name: the file's or folder's, made readable where it is not UTF-8.
+    pub name: String,
+    /// Where it is in its life.
+    #[schema(value_type = String, example = "spreading")]
+    pub stage: Stage,
+    /// Why it is in that stage, in plain words.
+    pub reason: String,
+    /// Since when it is in that stage.
+    #[schema(value_type = i64)]
+    pub since: Timestamp,
+    /// Bytes of content.
+    pub size: u64,
+    /// Number of files.
+    pub files: u64,
+    /// Bytes hashed so far; equals `size` once a torrent exists.
+    pub hashed: u64,
+    /// The swarm's name, once hashed.
+    #[schema(value_type = Option<String>)]
+    pub info_hash: Option<InfoHash>,
+    /// Bytes in a piece, once hashed.
+    pub piece_length: Option<u32>,
+    /// Number of pieces, once hashed.
+    pub pieces: Option<u32>,
+    /// The magnet link, once hashed.
+    pub magnet: Option<String>,
+    /// Payload bytes uploaded ÷ size.
+    pub copies_spent: f64,
+    /// Payload bytes uploaded, ever.
+    pub payload_bytes: u64,
+    /// Bytes uploaded on the wire, ever: payload, protocol, TCP/IP headers.
+    pub wire_bytes: u64,
+    /// Wire bytes per second, now.
+    pub rate: u64,
+    /// Connected peers.
+    pub peers: u32,
+    /// Connected peers and known others that hold every piece.
+    pub relays: u32,
+    /// Distributed copies among the peers we see, ourselves left out (whole copies + fraction of the next).
+    pub availability: f64,
+}
+
+/// One source as the owner sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SourceView {
+    /// Its identifier.
+    #[schema(value_type = i64)]
+    pub id: SourceId,
+    /// The folder's path, or "Uploads".
+    pub name: String,
+    /// What sort of source it is: `folder` or `uploads`.
+    pub kind: String,
+    /// Whether it is here now.
+    pub present: bool,
+    /// Why not, or what is wrong with it, in plain words; empty when all is well.
+    pub problem: String,
+    /// Bytes free, where things can be written to it (uploads).
+    pub free: Option<u64>,
+}
+
+/// What leaves the box.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct UpstreamView {
+    /// The owner's limit in bytes per second; none means none is set.
+    pub cap: Option<u64>,
+    /// Wire bytes per second, now.
+    pub rate: u64,
+    /// The limit in force, in plain words.
+    pub limit: String,
+    /// Connected peers of all releases.
+    pub peers: u32,
+}

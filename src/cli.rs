@@ -1,0 +1,1 @@
+//! The commands of the `semoir` binary, which put the rooms together.

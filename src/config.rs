@@ -1,0 +1,1 @@
+//! What the daemon needs before its database is open: paths, ports, flags.

@@ -1,0 +1,1 @@
+//! From files to torrents: listing, piece length, hashing, `.torrent` and magnet writing.

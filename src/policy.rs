@@ -1,0 +1,1 @@
+//! Pure deciders. Time is an argument; every decision carries its reason.

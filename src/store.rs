@@ -1,0 +1,1 @@
+//! SQLite: every table commented, one upgrade per version, one file per aggregate.

@@ -1,0 +1,1 @@
+//! The embedded tracker: a sans-IO swarm table behind HTTP and UDP.
