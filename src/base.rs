@@ -1,5 +1,6 @@
 //! Words every room shares: units, identifiers, what a release consists of, kinds of error.
 
+pub mod bits;
 pub mod content;
 pub mod error;
 pub mod id;
@@ -7,9 +8,10 @@ pub mod stage;
 pub mod time;
 pub mod units;
 
+pub use bits::Bits;
 pub use content::{Content, ContentFile, FileIdentity};
 pub use error::{ErrorKind, Kind};
-pub use id::{InfoHash, ReleaseId, SourceId};
+pub use id::{InfoHash, PeerKey, ReleaseId, SourceId};
 pub use stage::Stage;
 pub use time::Timestamp;
 pub use units::{Rate, Size};
