@@ -1,1 +1,20 @@
 //! The origin engine: a sans-IO swarm, and the sockets, shaper and reader around it.
+//!
+//! [`swarm`] decides everything that one torrent's peers see; it owns no socket and no clock. [`engine`] is the one
+//! task that feeds every swarm with what [`connection`]s hear and writes what the swarms want said. Bytes leave
+//! through the [`shaper`]; files are read by the [`reader`].
+
+mod connection;
+mod dial;
+pub mod engine;
+mod listener;
+pub mod reader;
+pub mod shaper;
+mod socket;
+pub mod swarm;
+pub mod torrent;
+pub mod wire;
+
+pub use engine::{Engine, EngineConfig, EngineError};
+pub use swarm::Swarm;
+pub use torrent::Torrent;

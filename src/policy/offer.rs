@@ -143,6 +143,13 @@ impl Offer {
         true
     }
 
+    /// A peer says it wants nothing from anybody (BEP 21): it is offered nothing.
+    pub fn wants_nothing(&mut self, peer: PeerKey) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.wants_nothing = true;
+        }
+    }
+
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
         if let Some(binding) = self.binding_mut(peer, piece) {
@@ -159,12 +166,22 @@ impl Offer {
             || (state.sent_to == Some(peer) && state.bound.is_none())
     }
 
-    /// `bytes` of `piece` were written to `peer`.
-    pub fn sent(&mut self, peer: PeerKey, piece: u32, bytes: u64, length: u64, now: Instant) {
+    /// The block of `piece` at `begin`, `bytes` long, was written to `peer`; the piece has `length` bytes.
+    pub fn sent(
+        &mut self,
+        peer: PeerKey,
+        piece: u32,
+        (begin, bytes): (u32, u32),
+        length: u32,
+        now: Instant,
+    ) {
         let Some(binding) = self.binding_mut(peer, piece) else {
             return;
         };
         let started = *binding.started.get_or_insert(now);
+        if !binding.blocks.insert(begin) {
+            return;
+        }
         binding.bytes += bytes;
         if binding.bytes < length {
             return;
@@ -174,7 +191,7 @@ impl Offer {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.received += 1;
             state.unrelayed.insert(piece);
-            state.served(length, now.saturating_duration_since(started));
+            state.served(length.into(), now.saturating_duration_since(started));
         }
         // Many clients do not announce a piece to those who offered it (they know we have it), so what was
         // written whole counts as held; a peer whose copy broke asks again, and `may_serve` lets it.
@@ -191,6 +208,24 @@ impl Offer {
             .and_then(|binding| binding.started);
         let unrelayed = self.peers.get(&peer).map_or(0, |p| p.unrelayed.len());
         (started.is_none(), started, unrelayed)
+    }
+
+    /// Bytes per second that other peers got, as we see it, from pieces we gave to `peer`.
+    pub fn relay_rate(&self, peer: PeerKey, now: Instant) -> f64 {
+        self.peers
+            .get(&peer)
+            .map_or(0.0, |p| p.relay_rate(now, 0.0))
+    }
+
+    /// Whether pieces are bound to `peer`.
+    pub fn has_offers(&self, peer: PeerKey) -> bool {
+        self.peers.get(&peer).is_some_and(|p| !p.bound.is_empty())
+    }
+
+    /// Leechers that got nothing from anybody but us for a while.
+    pub fn stuck(&self, now: Instant) -> u32 {
+        let stuck = |p: &&Peer| p.takes() && p.is_stuck(now);
+        self.peers.values().filter(stuck).count() as u32
     }
 
     /// Whether the peer is known to hold every piece.

@@ -51,7 +51,11 @@ pub fn decide(candidates: &[Candidate], spreading: bool, now: Instant) -> BTreeS
     let left = || rest.iter().skip(slots);
     let in_turn =
         left().find(|c| c.unchoked && now.saturating_duration_since(c.since) < OPTIMISTIC_TURN);
-    let waited_longest = || left().filter(|c| !c.unchoked).min_by_key(|c| (c.since, c.peer));
+    let waited_longest = || {
+        left()
+            .filter(|c| !c.unchoked)
+            .min_by_key(|c| (c.since, c.peer))
+    };
     open.extend(in_turn.or_else(waited_longest).map(|c| c.peer));
     open
 }

@@ -15,8 +15,9 @@ pub(super) struct Binding {
     pub asked: Option<Instant>,
     /// When its first block was written.
     pub started: Option<Instant>,
-    /// Bytes written.
-    pub bytes: u64,
+    /// Where the blocks written so far begin, and their bytes: a block written twice counts once.
+    pub blocks: BTreeSet<u32>,
+    pub bytes: u32,
 }
 
 impl Binding {
@@ -26,6 +27,7 @@ impl Binding {
             since: now,
             asked: None,
             started: None,
+            blocks: BTreeSet::new(),
             bytes: 0,
         }
     }
@@ -46,6 +48,7 @@ pub(super) struct Piece {
 pub(super) struct Peer {
     pub has: Bits,
     pub bound: Vec<u32>,
+    pub wants_nothing: bool,
     /// Pieces it got from us that no other peer announced yet.
     pub unrelayed: BTreeSet<u32>,
     /// Pieces it got from us whole.
@@ -68,6 +71,7 @@ impl Peer {
         Self {
             has: Bits::new(pieces),
             bound: Vec::new(),
+            wants_nothing: false,
             unrelayed: BTreeSet::new(),
             received: 0,
             credit: 0.0,
@@ -77,6 +81,11 @@ impl Peer {
             progress_at: now,
             pace: None,
         }
+    }
+
+    /// Whether it may be offered pieces.
+    pub fn takes(&self) -> bool {
+        !self.wants_nothing && !self.has.is_full()
     }
 
     /// Another peer announced a piece that this one got from us.

@@ -21,7 +21,7 @@ impl Offer {
     fn expire(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
         self.ghosts
             .retain(|left| now.saturating_duration_since(*left) < GHOST_LIFE);
-        if !self.ghosts.is_empty() && self.peers.values().any(|peer| peer.is_stuck(now)) {
+        if !self.ghosts.is_empty() && self.stuck(now) > 0 {
             // Someone who cannot get on is a witness that those who left are of no use to him.
             self.forget_departed();
         }
@@ -50,7 +50,7 @@ impl Offer {
         let idle = uplink
             .idle_since
             .is_some_and(|since| now.saturating_duration_since(since) >= IDLE_BEFORE_TAKING_BACK);
-        let takers = self.peers.values().filter(|p| !p.has.is_full()).count();
+        let takers = self.peers.values().filter(|p| p.takes()).count();
         let look_ahead = self.look_ahead(takers, uplink);
         let per_peer = match takers {
             0 | 1 => look_ahead,
@@ -112,7 +112,7 @@ impl Offer {
                 (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2),
                 _ => per_peer,
             };
-            !peer.has.is_full() && peer.bound.len() < limit
+            peer.takes() && peer.bound.len() < limit
         };
         let in_time = |peer: &Peer| match (peer.throughput, deadline) {
             (Some(rate), Some(deadline)) => {
@@ -164,7 +164,7 @@ impl Offer {
             let quickest = self
                 .peers
                 .iter()
-                .filter(|(key, peer)| **key != owner && !peer.has.is_full())
+                .filter(|(key, peer)| **key != owner && peer.takes())
                 .filter(|(_, peer)| peer.bound.len() < STUCK_AT_ONCE)
                 .max_by(|a, b| {
                     let rate = |p: &Peer| {
@@ -193,7 +193,9 @@ impl Offer {
         let stuck: Vec<PeerKey> = self
             .peers
             .iter()
-            .filter(|(_, peer)| peer.is_stuck(now) && peer.bound.len() < STUCK_AT_ONCE)
+            .filter(|(_, peer)| {
+                peer.takes() && peer.is_stuck(now) && peer.bound.len() < STUCK_AT_ONCE
+            })
             .map(|(key, _)| *key)
             .collect();
         for peer in stuck {
@@ -222,7 +224,7 @@ impl Offer {
             let best = self
                 .peers
                 .iter()
-                .filter(|(_, peer)| !peer.has.has(piece))
+                .filter(|(_, peer)| peer.takes() && !peer.has.has(piece))
                 .max_by(|a, b| {
                     a.1.relay_rate(now, 0.0)
                         .total_cmp(&b.1.relay_rate(now, 0.0))

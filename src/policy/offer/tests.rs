@@ -34,7 +34,7 @@ fn offers(decisions: &[Decision]) -> Vec<(u64, u32)> {
 
 fn send(offer: &mut Offer, peer: u64, piece: u32, now: Instant) {
     offer.requested(PeerKey(peer), piece, now);
-    offer.sent(PeerKey(peer), piece, PIECE.into(), PIECE.into(), now);
+    offer.sent(PeerKey(peer), piece, (0, PIECE), PIECE, now);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn hostile_indexes_are_refused() {
     assert!(!offer.have(PeerKey(1), u32::MAX, now));
     assert!(!offer.may_serve(PeerKey(1), u32::MAX));
     offer.requested(PeerKey(9), 7, now);
-    offer.sent(PeerKey(9), 7, 1, 1, now);
+    offer.sent(PeerKey(9), 7, (0, 1), 1, now);
     offer.left(PeerKey(9), now);
     assert_eq!(offer.availability().copies(), 0.0);
 }
