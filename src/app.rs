@@ -3,5 +3,6 @@
 pub mod handle;
 pub mod overview;
 
+pub use crate::intake::uploads;
 pub use handle::Handle;
 pub use overview::{Overview, ReleaseView, SourceView, UpstreamView};

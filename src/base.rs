@@ -1,17 +1,27 @@
-//! Words every room shares: units, identifiers, what a release consists of, kinds of error.
+//! Words every room shares: units, identifiers, what a release consists of, links to it, kinds of error.
 
 pub mod bits;
+pub mod announce;
+pub mod authority;
 pub mod content;
 pub mod error;
 pub mod id;
+pub mod magnet;
 pub mod stage;
 pub mod time;
+pub mod torrent_file;
 pub mod units;
 
 pub use bits::Bits;
 pub use content::{Content, ContentFile, FileIdentity};
 pub use error::{ErrorKind, Kind};
 pub use id::{InfoHash, PeerKey, ReleaseId, SourceId};
+pub use authority::{Authority, Host};
+pub use content::{Content, ContentFile, FileIdentity};
+pub use error::{ErrorKind, Kind};
+pub use id::{InfoHash, ReleaseId, SourceId};
+pub use magnet::Magnet;
 pub use stage::Stage;
 pub use time::Timestamp;
+pub use torrent_file::TorrentFile;
 pub use units::{Rate, Size};
