@@ -1,8 +1,8 @@
 //! Words every room shares: units, identifiers, what a release consists of, links to it, kinds of error.
 
-pub mod bits;
 pub mod announce;
 pub mod authority;
+pub mod bits;
 pub mod content;
 pub mod error;
 pub mod id;
@@ -12,14 +12,11 @@ pub mod time;
 pub mod torrent_file;
 pub mod units;
 
+pub use authority::{Authority, Host};
 pub use bits::Bits;
 pub use content::{Content, ContentFile, FileIdentity};
 pub use error::{ErrorKind, Kind};
 pub use id::{InfoHash, PeerKey, ReleaseId, SourceId};
-pub use authority::{Authority, Host};
-pub use content::{Content, ContentFile, FileIdentity};
-pub use error::{ErrorKind, Kind};
-pub use id::{InfoHash, ReleaseId, SourceId};
 pub use magnet::Magnet;
 pub use stage::Stage;
 pub use time::Timestamp;
