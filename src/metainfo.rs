@@ -18,6 +18,7 @@ pub mod verify;
 pub use bencode::Malformed;
 pub use content::ContentError;
 pub use hasher::{Cancel, HashError, HashJob, PieceHashes, Progress, hash};
+pub use junk::reason as left_out;
 pub use listing::{Listing, ListingError, SkipReason, Skipped, list};
 pub use parse::ParseError;
 pub use queue::{HashEvent, HashQueue, SubmitError};
