@@ -1,1 +1,3 @@
 //! The commands of the `semoir` binary, which put the rooms together.
+
+pub mod create;

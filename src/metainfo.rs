@@ -4,6 +4,7 @@
 mod bencode;
 mod content;
 pub mod hasher;
+mod identity;
 mod junk;
 pub mod listing;
 mod magnet;

@@ -15,6 +15,7 @@ use librqbit_sha1_wrapper::{ISha1, Sha1};
 use parking_lot::Mutex;
 
 use super::reader::{ReadError, Reader, prove};
+use super::torrent::MAX_TORRENT;
 use crate::base::error::io_kind;
 use crate::base::{Content, ErrorKind, Kind};
 
@@ -28,6 +29,9 @@ pub const BUFFERS: usize = 32 << 20;
 /// Shorter pieces are read this much at a time, so that taking turns and calling the system cost little per byte; and a
 /// worker alone, with nobody to take turns with, reads this much of a piece at a time. Bytes.
 pub const READ_LENGTH: usize = 1 << 20;
+
+/// Pieces whose hashes fit a torrent; more would be hashed for nothing.
+const MAX_PIECES: u64 = (MAX_TORRENT / HASH_LENGTH) as u64;
 
 /// What to hash.
 #[derive(Debug, Clone)]
@@ -87,6 +91,11 @@ pub enum HashError {
     /// A piece length of zero.
     #[error("pieces of 0 bytes cannot be hashed")]
     NoPieceLength,
+    /// Their hashes would not fit a torrent.
+    #[error(
+        "{0} pieces are more than a torrent can hold ({MAX_PIECES}): longer pieces make fewer of them"
+    )]
+    TooManyPieces(u64),
     /// The stored hashes are not from this content.
     #[error("{found} bytes of stored hashes do not fit a release of {pieces} pieces")]
     BadResume {
@@ -102,7 +111,9 @@ impl Kind for HashError {
         match self {
             HashError::Read(error) => error.kind(),
             HashError::Cancelled => ErrorKind::Conflict,
-            HashError::Empty | HashError::NoPieceLength => ErrorKind::BadInput,
+            HashError::Empty | HashError::NoPieceLength | HashError::TooManyPieces(_) => {
+                ErrorKind::BadInput
+            }
             HashError::BadResume { .. } => ErrorKind::Internal,
         }
     }
@@ -199,6 +210,9 @@ impl<'a> Plan<'a> {
             return Err(HashError::Empty);
         }
         let pieces = total.div_ceil(piece_length);
+        if pieces > MAX_PIECES {
+            return Err(HashError::TooManyPieces(pieces));
+        }
         let batch = (READ_LENGTH as u64 / piece_length).clamp(1, pieces);
         let turn = (batch * piece_length).min(total);
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -249,7 +263,11 @@ impl<'a> Plan<'a> {
         };
         thread::scope(|scope| {
             for _ in 1..self.workers {
-                scope.spawn(|| run.work());
+                // A machine that has no more threads to give hashes with those it gave.
+                let worker = thread::Builder::new().name("hasher".into());
+                if worker.spawn_scoped(scope, || run.work()).is_err() {
+                    break;
+                }
             }
             run.work();
         });

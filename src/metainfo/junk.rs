@@ -43,10 +43,10 @@ pub fn reason(name: &OsStr) -> Option<SkipReason> {
     if bytes.starts_with(b".") {
         return Some(SkipReason::Hidden);
     }
-    let junk = |known: &&str| bytes.eq_ignore_ascii_case(known.as_bytes());
-    JUNK.iter()
-        .any(|known| junk(&known))
-        .then_some(SkipReason::Junk)
+    let is_junk = JUNK
+        .iter()
+        .any(|known| bytes.eq_ignore_ascii_case(known.as_bytes()));
+    is_junk.then_some(SkipReason::Junk)
 }
 
 #[cfg(test)]

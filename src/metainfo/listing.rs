@@ -85,6 +85,12 @@ pub enum ListingError {
         /// Entries left out.
         skipped: usize,
     },
+    /// More bytes than a torrent can say: files with holes may claim any length.
+    #[error("the files of {} claim more bytes than a torrent can hold", path.display())]
+    TooLarge {
+        /// The release's root.
+        path: PathBuf,
+    },
     /// More than [`MAX_ENTRIES`].
     #[error("{} holds more than {MAX_ENTRIES} files, too many for one torrent: share its folders one by one", path.display())]
     TooMany {
@@ -134,6 +140,14 @@ pub fn list(root: &Path) -> Result<Listing, ListingError> {
             path: root.to_owned(),
             files: files.len(),
             skipped: skipped.len(),
+        });
+    }
+    let total = files
+        .iter()
+        .try_fold(0_u64, |sum, file| sum.checked_add(file.length));
+    if total.is_none_or(|total| total > i64::MAX as u64) {
+        return Err(ListingError::TooLarge {
+            path: root.to_owned(),
         });
     }
     files.sort_unstable_by(|a, b| raw(&a.path).cmp(raw(&b.path)));
@@ -296,6 +310,18 @@ mod tests {
         assert!(refused(&dir.path().join("empty")).contains("nothing to share"));
         let gone = list(&dir.path().join("gone")).unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn claims_beyond_reason_are_refused() {
+        // A file system that takes such files, as the temporary one may not.
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        for name in ["a", "b"] {
+            let file = fs::File::create(dir.path().join(name)).unwrap();
+            file.set_len(i64::MAX as u64 - 4095).unwrap();
+        }
+        let error = list(dir.path()).unwrap_err();
+        assert!(matches!(error, ListingError::TooLarge { .. }), "{error}");
     }
 
     #[test]

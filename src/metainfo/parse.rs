@@ -179,7 +179,9 @@ impl Metainfo {
             _ => return Err(ParseError::Layout),
         };
         let total = total(&files)?;
-        let needed = total.div_ceil(piece_length.into()) * HASH_LENGTH as u64;
+        let needed = total
+            .div_ceil(piece_length.into())
+            .saturating_mul(HASH_LENGTH as u64);
         if pieces.as_ref().len() as u64 != needed {
             return Err(ParseError::Pieces {
                 found: pieces.as_ref().len(),

@@ -48,6 +48,9 @@ pub enum SubmitError {
     /// The release has a job.
     #[error("release {0} is being hashed already")]
     Twice(ReleaseId),
+    /// The system gives no thread for its device.
+    #[error("no thread to hash with: {0}")]
+    NoThread(io::Error),
     /// Its files are not there.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -57,6 +60,7 @@ impl Kind for SubmitError {
     fn kind(&self) -> ErrorKind {
         match self {
             SubmitError::Full => ErrorKind::TooMany,
+            SubmitError::NoThread(_) => ErrorKind::Unavailable,
             SubmitError::Twice(_) => ErrorKind::Conflict,
             SubmitError::Read(error) => error.kind(),
         }
@@ -112,20 +116,24 @@ impl HashQueue {
         if state.jobs.len() >= MAX_JOBS {
             return Err(SubmitError::Full);
         }
-        state.jobs.insert(id, cancel.clone());
         let waiting = Waiting {
             id,
             job,
-            cancel,
+            cancel: cancel.clone(),
             events,
         };
         if let Some(queue) = state.devices.get_mut(&device) {
             queue.push_back(waiting);
         } else {
-            state.devices.insert(device, VecDeque::from([waiting]));
+            // The thread looks for its jobs under the lock we hold.
             let queue = self.clone();
-            thread::spawn(move || queue.serve(device));
+            thread::Builder::new()
+                .name("hash-queue".into())
+                .spawn(move || queue.serve(device))
+                .map_err(SubmitError::NoThread)?;
+            state.devices.insert(device, VecDeque::from([waiting]));
         }
+        state.jobs.insert(id, cancel);
         Ok(receiver)
     }
 

@@ -1,7 +1,7 @@
 //! The bytes of a release, front to back, as one stream; every file proved unchanged from before its first byte to
 //! after its last.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
+use super::identity::is_same;
 use crate::base::{Content, ContentFile, FileIdentity};
 
 /// Why a file's bytes cannot be vouched for.
@@ -117,9 +118,7 @@ pub fn prove(content: &Content) -> Result<(), ReadError> {
     for file in content.files.iter().filter(|file| file.identity.is_some()) {
         let metadata = fs::symlink_metadata(content.absolute(file))
             .map_err(|source| failed(content, file, source))?;
-        if !metadata.is_file() || Some(FileIdentity::of(&metadata)) != file.identity {
-            return Err(changed(content, Some(file)));
-        }
+        prove_metadata(content, file, &metadata)?;
     }
     Ok(())
 }
@@ -142,9 +141,15 @@ fn prove_open(content: &Content, file: &ContentFile, open: &File) -> Result<(), 
     let metadata = open
         .metadata()
         .map_err(|source| failed(content, file, source))?;
-    let same = metadata.is_file()
-        && Some(FileIdentity::of(&metadata)) == file.identity
-        && metadata.len() == file.length;
+    prove_metadata(content, file, &metadata)
+}
+
+fn prove_metadata(content: &Content, file: &ContentFile, now: &Metadata) -> Result<(), ReadError> {
+    let same = now.is_file()
+        && now.len() == file.length
+        && file.identity.is_some_and(|listed| {
+            is_same(&listed, &FileIdentity::of(now), &content.absolute(file))
+        });
     if same {
         Ok(())
     } else {
@@ -251,6 +256,15 @@ mod tests {
         ));
 
         let content = list(dir.path()).unwrap().content;
+        let mtime = fs::metadata(&path).unwrap().modified().unwrap();
+        let other = dir.path().join("other");
+        fs::write(&other, b"543210").unwrap();
+        let twin = File::options().write(true).open(&other).unwrap();
+        twin.set_modified(mtime).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let error = Reader::at(&content, 0).fill(&mut bytes).unwrap_err();
+        assert!(matches!(error, ReadError::Changed { .. }), "{error}");
+
         fs::remove_file(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let error = Reader::at(&content, 0).fill(&mut bytes).unwrap_err();

@@ -120,7 +120,9 @@ pub enum MetainfoError {
 impl Kind for MetainfoError {
     fn kind(&self) -> ErrorKind {
         match self {
-            MetainfoError::Invalid(_) => ErrorKind::Internal,
+            MetainfoError::Invalid(error) if !matches!(error, ParseError::Name(_)) => {
+                ErrorKind::Internal
+            }
             _ => ErrorKind::BadInput,
         }
     }

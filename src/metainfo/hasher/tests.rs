@@ -95,8 +95,8 @@ fn long_pieces_in_turns_and_alone_hash_alike() {
 #[test]
 fn buffers_stay_within_their_bound() {
     let (_dir, mut content, _) = folder(&[1]);
-    content.files[0].length = 1 << 40;
-    for shift in 0..27 {
+    content.files[0].length = 1 << 32;
+    for shift in 12..29 {
         let plan = Plan::new(&content, 1 << shift, BUFFERS).unwrap();
         assert!(
             plan.workers >= 1 && plan.workers * plan.buffer <= BUFFERS,
@@ -194,6 +194,11 @@ fn nothing_to_hash_is_an_error() {
     assert!(matches!(
         hash(&job(&content, 0), |_| {}, &Cancel::default()),
         Err(HashError::NoPieceLength)
+    ));
+    content.files[0].length = 1 << 40;
+    assert!(matches!(
+        hash(&job(&content, 16384), |_| {}, &Cancel::default()),
+        Err(HashError::TooManyPieces(67_108_864))
     ));
     content.files.clear();
     assert!(matches!(

@@ -48,9 +48,6 @@ fn a_plain_torrent_is_read() {
     let file = format!(
         "d8:announce4:udp713:announce-listll1:a1:be4:flatleli7eee7:comment2:hi10:created by2:me13:creation datei-5e4:info{info}8:url-list3:urle"
     );
-    let metainfo = Metainfo::parse(file.as_bytes());
-    assert!(metainfo.is_err(), "a length that lies");
-    let file = file.replace("4:udp7", "4:udp:");
     let metainfo = Metainfo::parse(file.as_bytes()).unwrap();
     assert_eq!(metainfo.info, info);
     assert_eq!(metainfo.trackers, [vec!["a", "b"], vec!["flat"]]);

@@ -126,3 +126,30 @@ async fn what_is_not_there_is_not_queued() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn devices_do_not_wait_for_one_another_and_share_the_buffers() {
+    let one = tempfile::tempdir().unwrap();
+    let two = tempfile::tempdir_in("/dev/shm").unwrap();
+    let devices = [&one, &two].map(|dir| fs::metadata(dir.path()).unwrap().dev());
+    assert_ne!(
+        devices[0], devices[1],
+        "this test needs /dev/shm to be a file system of its own"
+    );
+    let queue = HashQueue::new();
+    let mut first = queue
+        .submit(ReleaseId(1), job(&one, (EVENTS_AHEAD + 8) << 20))
+        .await
+        .unwrap();
+    assert!(matches!(next(&mut first).await, HashEvent::Started));
+    // The first stands still, its events unread; the second is done meanwhile.
+    let mut second = queue
+        .submit(ReleaseId(2), job(&two, 5 << 20))
+        .await
+        .unwrap();
+    finish(&mut second).await.unwrap();
+    assert!(queue.state.lock().buffers <= BUFFERS);
+    finish(&mut first).await.unwrap();
+    let state = queue.state.lock();
+    assert_eq!((state.buffers, state.jobs.len()), (0, 0));
+}
