@@ -26,6 +26,10 @@ def session(ip, down, up):
         "enable_natpmp": False,
         "enable_incoming_utp": False,
         "enable_outgoing_utp": False,
+        # Ask as often as the tracker allows, not every five minutes, and dial again at once: the other peer may be
+        # unable to dial this one.
+        "min_announce_interval": 1,
+        "min_reconnect_time": 2,
         "allow_multiple_connections_per_ip": True,
         "download_rate_limit": down,
         "upload_rate_limit": up,
@@ -63,8 +67,13 @@ def status(ses, torrent):
     }
 
 
+def layout(info):
+    """The files of a torrent; libtorrent 2.0 calls it otherwise."""
+    return info.layout() if hasattr(info, "layout") else info.files()
+
+
 def files(torrent):
-    storage = torrent.torrent_file().files()
+    storage = layout(torrent.torrent_file())
     return {"files": [storage.file_path(i) for i in range(storage.num_files())]}
 
 
@@ -73,7 +82,7 @@ def inspect(path):
         info = lt.load_torrent_file(path).ti
     except RuntimeError as error:
         return {"error": str(error)}
-    storage = info.files()
+    storage = layout(info)
     return {
         "info_hash": str(info.info_hashes().v1),
         "piece_length": info.piece_length(),

@@ -1,4 +1,7 @@
 //! Transmission's daemon, driven over its RPC.
+//!
+//! Transmission takes no peer on 127/8 or ::1 from a tracker or from PEX, but takes one that dials in. So on loopback the
+//! other side has to learn of it and dial.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -128,6 +131,11 @@ impl Client for Transmission {
             downloaded: number("downloadedEver") + number("corruptEver"),
             error: (number("error") != 0).then(|| torrent["errorString"].to_string()),
         }
+    }
+
+    /// 3.00 does not; later ones do, which is as well.
+    fn makes_empty_files(&self) -> bool {
+        false
     }
 
     fn files(&mut self) -> Vec<PathBuf> {
