@@ -39,7 +39,7 @@ impl Appliance {
     pub fn start(data: &Path, sources: &[&Path]) -> Appliance {
         let sources: Vec<PathBuf> = sources.iter().map(|source| source.to_path_buf()).collect();
         let ip = net::fresh_ip();
-        let started = launch(data, &sources, ip);
+        let started = launch(data, &sources, [net::any_port(ip); 3], true);
         let mut appliance = Appliance {
             daemon: started.daemon,
             data: data.to_owned(),
@@ -181,10 +181,11 @@ impl Appliance {
     pub fn restart(&mut self) {
         self.daemon.kill();
         let addrs = [self.admin_addr(), self.public_addr(), self.peers];
-        let started = launch_on(&self.data, &self.sources, addrs);
+        let started = launch(&self.data, &self.sources, addrs, false);
         self.daemon = started.daemon;
         (self.admin, self.public, self.peers) = (started.admin, started.public, started.peers);
-        assert!(started.code.is_none(), "a claimed box prints no setup code");
+        let state = self.open("GET", "/api/v1/box", Value::Null).json();
+        assert_eq!(state["claimed"], true, "a claimed box stays claimed: {state}");
         self.sign_in();
     }
 
@@ -202,11 +203,8 @@ struct Started {
     code: Option<String>,
 }
 
-fn launch(data: &Path, sources: &[PathBuf], ip: std::net::Ipv4Addr) -> Started {
-    launch_on(data, sources, [net::any_port(ip); 3])
-}
-
-fn launch_on(data: &Path, sources: &[PathBuf], [admin, public, peer]: [SocketAddr; 3]) -> Started {
+/// A new box prints a setup code as well, which is waited for.
+fn launch(data: &Path, sources: &[PathBuf], [admin, public, peer]: [SocketAddr; 3], new: bool) -> Started {
     let mut command = command(env!("CARGO_BIN_EXE_semoir"));
     command.args(["serve", "--offline", "--data"]).arg(data);
     command.args(["--admin", &admin.to_string(), "--public", &public.to_string(), "--peer", &peer.to_string()]);
@@ -229,15 +227,8 @@ fn launch_on(data: &Path, sources: &[PathBuf], [admin, public, peer]: [SocketAdd
                 _ => {}
             }
         }
-        // The code, when there is one, is printed before the addresses' last line.
-        (admin.is_some() && public.is_some() && peers.is_some()).then_some(())
+        (admin.is_some() && public.is_some() && peers.is_some() && (code.is_some() || !new)).then_some(())
     });
-    // A new box has no database yet, so its code must come; the line may trail the addresses.
-    if code.is_none()
-        && let Ok(line) = lines.recv_timeout(Duration::from_secs(1))
-    {
-        code = line.strip_prefix("setup code ").map(|code| code.trim().to_owned());
-    }
     let take = |url: Option<String>| url.expect("waited for");
     Started { daemon, admin: take(admin), public: take(public), peers: peers.expect("waited for"), code }
 }
