@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::clients::libtorrent::Libtorrent;
-use common::clients::{Client, Kind, Limits, Link, verify, wait_complete};
+use common::clients::{Kind, Limits, Link, verify, wait_complete};
 use common::content::Tree;
 use common::torrent::Torrent;
 use common::tracker::Tracker;

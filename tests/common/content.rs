@@ -54,6 +54,14 @@ impl Tree {
         Tree { dir: Some(dir), root }
     }
 
+    /// A file of `length` zeros that takes no room on the disk.
+    pub fn sparse(name: &str, length: u64) -> Tree {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let root = dir.path().join(name);
+        File::create(&root).and_then(|file| file.set_len(length)).expect("a sparse file can be made");
+        Tree { dir: Some(dir), root }
+    }
+
     /// A folder of the given files (relative path as bytes, length).
     pub fn folder(name: &str, files: &[(&[u8], u64)], seed: u64) -> Tree {
         let dir = tempfile::tempdir().expect("a temporary directory");

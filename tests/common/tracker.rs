@@ -71,6 +71,12 @@ impl Tracker {
         format!("http://{}/announce", self.addr)
     }
 
+    /// Tells it of a peer that does not announce.
+    pub fn introduce(&self, info_hash: &[u8], peer: SocketAddr) {
+        let mut state = self.state.lock().expect("no thread panics holding this");
+        state.swarms.entry(info_hash.to_vec()).or_default().push(peer);
+    }
+
     /// Everything it was sent so far.
     pub fn heard(&self) -> Vec<Announce> {
         self.state.lock().expect("no thread panics holding this").heard.clone()

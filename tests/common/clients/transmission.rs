@@ -4,13 +4,14 @@
 //! other side has to learn of it and dial.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Client, Limits, Link, Progress, text};
+use crate::common::content::Tree;
 use crate::common::daemon::{Daemon, command};
 use crate::common::wait::wait_for;
 use crate::common::{http, net};
@@ -140,8 +141,30 @@ impl Client for Transmission {
 
     fn files(&mut self) -> Vec<PathBuf> {
         let downloads = self.dir.path().join("downloads");
+        let written: Vec<PathBuf> =
+            Tree::existing(&downloads).files().into_iter().map(|(path, _)| path).collect();
         let torrent = self.torrent(json!(["files"]));
         let files = torrent["files"].as_array().expect("a torrent has files");
-        files.iter().map(|file| downloads.join(file["name"].as_str().expect("a file has a name"))).collect()
+        files
+            .iter()
+            .map(|file| {
+                let name = file["name"].as_str().expect("a file has a name");
+                let meant = written.iter().find(|path| as_its_rpc_writes(path) == name);
+                downloads.join(meant.map_or(Path::new(name), PathBuf::as_path))
+            })
+            .collect()
     }
+}
+
+/// 3.00 escapes a letter beyond U+FFFF as one `\u` with five digits, so that a reader sees another letter and a digit.
+fn as_its_rpc_writes(path: &Path) -> String {
+    let mut text = String::new();
+    for letter in path.to_string_lossy().chars() {
+        let code = u32::from(letter);
+        match char::from_u32(code >> 4) {
+            Some(first) if code > 0xffff => text.extend([first, char::from_digit(code & 15, 16).unwrap_or('?')]),
+            _ => text.push(letter),
+        }
+    }
+    text
 }
