@@ -127,7 +127,11 @@ impl App {
         let (discovery, discovered) = Discovery::start(DiscoveryConfig {
             port: peer.port(),
             offline: config.offline,
-            state: config.state.clone(),
+            dht: true,
+            dht_bootstrap: None,
+            lsd: true,
+            upnp: true,
+            state_dir: config.state.clone(),
         })
         .await;
         let (overview, watch) = watch::channel(Arc::new(Overview::default()));

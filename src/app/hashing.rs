@@ -98,7 +98,7 @@ impl App {
                     self.hashing.jobs.insert(id, job);
                 }
                 // Its turn comes: it stays in its stage, and the next step tries again.
-                Err(SubmitError::Full | SubmitError::Twice(_)) => {}
+                Err(SubmitError::Full | SubmitError::Twice(_) | SubmitError::NoThread(_)) => {}
                 Err(SubmitError::Read(error)) => {
                     self.set_stage(id, Stage::Failed, &error.to_string())
                         .await?;

@@ -47,8 +47,9 @@ impl App {
         let name = release.display_name();
         let magnet = |info_hash| Magnet {
             info_hash,
-            name: name.clone(),
-            trackers: self.settings.trackers.clone(),
+            name: name.as_bytes(),
+            size: Some(release.size),
+            trackers: &self.settings.trackers,
         };
         let pieces = |length: u32| release.size.div_ceil(u64::from(length.max(1))) as u32;
         ReleaseView {

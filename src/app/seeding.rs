@@ -76,7 +76,7 @@ impl App {
         let silent = release.stage == Stage::Retired;
         self.engine.add(Arc::new(torrent), silent).await;
         self.announcer.add(self.subject(info_hash));
-        self.discovery.add(info_hash, release.private);
+        self.discovery.add(info_hash, release.private).await;
         self.by_hash.insert(info_hash, id);
         let live = Live {
             info_hash,
@@ -116,7 +116,7 @@ impl App {
         self.engine.remove(info_hash).await;
         self.tracker.unregister(info_hash);
         self.announcer.remove(info_hash);
-        self.discovery.remove(info_hash);
+        self.discovery.remove(info_hash).await;
     }
 
     /// Takes over the engine's counts.

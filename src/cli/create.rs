@@ -2,15 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use url::Url;
 
+use super::progress;
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Size};
 use crate::metainfo::{
@@ -208,7 +208,7 @@ pub fn create(args: &Args, notes: &mut impl Write) -> Result<Made, CreateError> 
         piece_length,
         done: Vec::new(),
     };
-    let bar = progress_bar(total);
+    let bar = progress::bar(total);
     let hashes = hash(
         &job,
         |progress| bar.set_position(progress.hashed),
@@ -276,17 +276,6 @@ fn parent(path: &Path) -> &Path {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     }
-}
-
-fn progress_bar(total: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(
-        "{wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left",
-    )
-    .expect("the template is well-formed");
-    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style)
 }
 
 /// Writes `bytes` beside `output` and moves them there, so that a torrent is there whole or not at all.

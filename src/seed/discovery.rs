@@ -108,7 +108,12 @@ impl Discovery {
                 Err(error) => warn!(error = format!("{error:#}"), "no port mapping"),
             }
         }
-        info!(dht = running.dht, lsd = running.lsd, upnp = running.upnp, "discovery");
+        info!(
+            dht = running.dht,
+            lsd = running.lsd,
+            upnp = running.upnp,
+            "discovery"
+        );
         let discovery = Discovery {
             tasks,
             running,

@@ -47,10 +47,22 @@ pub(super) async fn start(
             config_filename: Some(config.state_dir.join("dht.json")),
         };
         let token = Some(stop.clone());
-        PersistentDht::create(persistence, port, ipv4_only, config.dht_bootstrap.clone(), token, None)
+        PersistentDht::create(
+            persistence,
+            port,
+            ipv4_only,
+            config.dht_bootstrap.clone(),
+            token,
+            None,
+        )
     };
     let mut last = None;
-    for (port, ipv4_only) in [(config.port, false), (config.port, true), (0, false), (0, true)] {
+    for (port, ipv4_only) in [
+        (config.port, false),
+        (config.port, true),
+        (0, false),
+        (0, true),
+    ] {
         match timeout(START_TIME, create(Some(port), ipv4_only)).await? {
             Ok(node) => return Ok(node),
             Err(error) => {
@@ -101,7 +113,10 @@ pub(super) async fn run(
                 lookups.push(lookup(&node, port, info_hash));
             }
         }
-        let wake = queue.front().filter(|_| lookups.len() < TOGETHER).map(|(due, _)| *due);
+        let wake = queue
+            .front()
+            .filter(|_| lookups.len() < TOGETHER)
+            .map(|(due, _)| *due);
         let sleep = async {
             match wake {
                 Some(wake) => sleep_until(wake.into()).await,
@@ -195,7 +210,9 @@ mod tests {
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         // Ports nobody else has: the system gave them to us.
         let held = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = held.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        let ports = held
+            .each_ref()
+            .map(|listener| listener.local_addr().unwrap().port());
         let (one, _found) = member(&node, ports[0], folders[0].path()).await;
         assert!(one.running().dht);
         one.add(info_hash, false).await;
@@ -222,6 +239,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (discovery, _found) = member(&node, 6881, folder.path()).await;
         discovery.add(info_hash, true).await;
-        assert!(discovery.tasks.iter().all(|task| task.capacity() == task.max_capacity()));
+        assert!(
+            discovery
+                .tasks
+                .iter()
+                .all(|task| task.capacity() == task.max_capacity())
+        );
     }
 }
