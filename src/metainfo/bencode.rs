@@ -25,10 +25,10 @@ pub enum Malformed {
     /// Leading zeros, `-0`, no digits, or more than 64 bits hold.
     #[error("the number at byte {0} is not written as it should be, or is too large")]
     Number(usize),
-    /// Deeper than [`MAX_DEPTH`].
+    /// Deeper than `MAX_DEPTH`.
     #[error("it is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// More than [`MAX_TOKENS`].
+    /// More than `MAX_TOKENS`.
     #[error("it holds more than {MAX_TOKENS} values")]
     TooMany,
 }

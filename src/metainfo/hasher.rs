@@ -1,6 +1,6 @@
 //! The pieces' hashes: read by one, hashed by all.
 //!
-//! Workers take turns at the [`Reader`]: whoever holds it reads the next piece into its own buffer, hands the reader
+//! Workers take turns at the `Reader`: whoever holds it reads the next piece into its own buffer, hands the reader
 //! on and hashes what it read, still in that core's cache, while the next one reads. So the drive sees one sequential
 //! reader, every core hashes, and memory is what the workers' buffers hold.
 

@@ -130,7 +130,7 @@ impl Kind for MetainfoError {
 
 impl Metainfo {
     /// The torrent of `content`, whose pieces of `piece_length` bytes hash to `hashes`. Names that are not UTF-8 are
-    /// written readably (see [`readable_paths`]); files keep their position, so that `content` still finds them.
+    /// written readably (see `readable_paths`); files keep their position, so that `content` still finds them.
     ///
     /// # Errors
     /// Everything a reader would refuse is refused here too: what is returned parses.
