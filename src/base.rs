@@ -2,10 +2,12 @@
 
 pub mod announce;
 pub mod authority;
+pub mod bencode;
 pub mod bits;
 pub mod content;
 pub mod error;
 pub mod id;
+pub mod identity;
 pub mod magnet;
 pub mod stage;
 pub mod time;

@@ -1,10 +1,8 @@
 //! From files to torrents: listing, piece length, hashing, `.torrent` and magnet writing; and back, from torrents that
 //! strangers wrote to files.
 
-mod bencode;
 mod content;
 pub mod hasher;
-mod identity;
 mod junk;
 pub mod listing;
 mod magnet;
@@ -16,7 +14,6 @@ mod reader;
 pub mod torrent;
 pub mod verify;
 
-pub use bencode::Malformed;
 pub use content::ContentError;
 pub use hasher::{Cancel, HashError, HashJob, PieceHashes, Progress, hash};
 pub use junk::reason as left_out;

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::App;
-use crate::base::{Content, ReleaseId, Stage, Timestamp};
+use crate::base::{Content, ContentFile, ReleaseId, Stage, Timestamp, identity};
 use crate::intake::folder;
 use crate::metainfo::{self, Listing, ListingError};
 use crate::store::{Release, Source, SourceKind, Store, StoreError};
@@ -147,7 +147,7 @@ impl App {
         let Some(stored) = stored else {
             return Ok(());
         };
-        if stored.files != content.files {
+        if !is_same_content(&stored, &content) {
             return self.changed(&release, content).await;
         }
         if release.stage == Stage::Absent {
@@ -201,6 +201,18 @@ impl App {
     }
 }
 
+/// Whether these are the files that were listed, in the state they were in.
+fn is_same_content(stored: &Content, now: &Content) -> bool {
+    let same = |(then, now): (&ContentFile, &ContentFile)| {
+        let identity = match (&then.identity, &now.identity) {
+            (Some(a), Some(b)) => identity::is_same(a, b, &stored.absolute(then)),
+            (a, b) => a == b,
+        };
+        then.path == now.path && then.length == now.length && identity
+    };
+    stored.files.len() == now.files.len() && stored.files.iter().zip(&now.files).all(same)
+}
+
 /// Lists every entry of a source that is not junk.
 fn look(path: &std::path::Path) -> Result<Vec<Entry>, String> {
     let names = folder::candidates(path).map_err(|error| error.to_string())?;
@@ -229,7 +241,7 @@ fn is_quiet(content: &Content, quiet: Duration, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{ContentFile, FileIdentity};
+    use crate::base::FileIdentity;
 
     #[test]
     fn a_folder_written_to_a_moment_ago_is_left_alone() {

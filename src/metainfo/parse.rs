@@ -10,9 +10,9 @@ use librqbit_sha1_wrapper::{ISha1, Sha1};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::bencode::{Malformed, check};
 use super::hasher::HASH_LENGTH;
 use super::torrent::{MAX_TORRENT, Metainfo, MetainfoFile};
+use crate::base::bencode::{Malformed, check};
 use crate::base::{ErrorKind, InfoHash, Kind, Timestamp};
 
 /// The longest piece we read a torrent of: above any client's own limit. Bytes.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-use super::identity::is_same;
+use crate::base::identity::is_same;
 use crate::base::{Content, ContentFile, FileIdentity};
 
 /// Why a file's bytes cannot be vouched for.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::torrent::{Span, Torrent};
 use super::wire::Block;
 use crate::base::error::io_kind;
+use crate::base::identity::is_same;
 use crate::base::{ErrorKind, FileIdentity, Kind};
 
 /// Pieces read at a time from one device: two keep a disk busy, more make it seek.
@@ -183,17 +184,18 @@ fn warm_span(span: Span, buffer: &mut [u8]) -> Result<Segment, ReadError> {
     })
 }
 
-/// Opens a file that must be what was hashed. The inode is not compared: FAT and network shares make them up anew
-/// at each mount; size and time tell a changed file.
-fn open_checked(path: &PathBuf, hashed: FileIdentity) -> Result<File, ReadError> {
+/// Opens a file that must be what was hashed.
+fn open_checked(path: &Path, hashed: FileIdentity) -> Result<File, ReadError> {
     let failed = |error| ReadError::Io {
-        path: path.clone(),
+        path: path.to_owned(),
         error,
     };
     let file = File::open(path).map_err(failed)?;
     let now = FileIdentity::of(&file.metadata().map_err(failed)?);
-    if (now.size, now.mtime_ns) != (hashed.size, hashed.mtime_ns) {
-        return Err(ReadError::Changed { path: path.clone() });
+    if !is_same(&hashed, &now, path) {
+        return Err(ReadError::Changed {
+            path: path.to_owned(),
+        });
     }
     Ok(file)
 }

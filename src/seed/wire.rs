@@ -12,7 +12,7 @@ use librqbit_peer_protocol::extended::handshake::ExtendedHandshake;
 use librqbit_peer_protocol::extended::ut_metadata::{UtMetadata, UtMetadataData};
 use librqbit_peer_protocol::{Handshake, Message as Codec, MessageDeserializeError, Request};
 
-use crate::base::InfoHash;
+use crate::base::{InfoHash, bencode};
 
 /// Bytes of a handshake.
 pub const HANDSHAKE_LENGTH: usize = 68;
@@ -104,6 +104,9 @@ pub enum WireError {
     /// A known message that is not well formed.
     #[error("the peer sent a malformed message: {0}")]
     Malformed(#[from] MessageDeserializeError),
+    /// An extended handshake that is not bencode.
+    #[error("the peer's extended handshake is not well formed: {0}")]
+    Bencode(#[from] bencode::Malformed),
 }
 
 /// Our half of the handshake.
@@ -174,6 +177,13 @@ fn is_block(rest: &[u8], length: usize) -> bool {
 /// not offer, or a dialect of one, and is let pass.
 fn extended(message: &[u8]) -> Result<Heard, WireError> {
     let is_hello = message.get(5) == Some(&0);
+    // The codec's numbers overflow: what is not well-formed must not reach it.
+    let body = message.get(6..).unwrap_or_default();
+    match bencode::check(body) {
+        Ok(()) => {}
+        Err(error) if is_hello => return Err(error.into()),
+        Err(_) => return Ok(Heard::Ignored),
+    }
     match Codec::deserialize(message, &[]) {
         Ok((message, _)) => Ok(from_codec(message)),
         Err(error) if is_hello => Err(error.into()),
@@ -485,6 +495,9 @@ mod tests {
         assert!(one(&[0, 0, 0, 5, 4, 1]).unwrap().is_none());
         let garbage = [&[0, 0, 0, 6, 20, 0][..], b"xxxx"].concat();
         assert!(one(&garbage).is_err(), "a handshake must be bencode");
+        let overflow = b"d1:v18446744073709551617:xe";
+        let overflow = [&[0, 0, 0, overflow.len() as u8 + 2, 20, 0][..], overflow].concat();
+        assert!(one(&overflow).is_err(), "a length beyond 64 bits");
         let other = [&[0, 0, 0, 6, 20, 77][..], b"xxxx"].concat();
         assert_eq!(one(&other).unwrap(), Some((Heard::Ignored, 10)));
     }

@@ -7,7 +7,7 @@
 /// Lists and dictionaries within one another, at most. A torrent needs six; libtorrent allows 100.
 const MAX_DEPTH: usize = 64;
 
-/// Values and keys in one torrent, at most: [`MAX_ENTRIES`](super::listing::MAX_ENTRIES) files with paths of a dozen folders.
+/// Values and keys in one torrent, at most: two hundred thousand files with paths of a dozen folders.
 const MAX_TOKENS: usize = 4_000_000;
 
 /// Why bytes are not bencode that we read.
