@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
-use crate::base::InfoHash;
+use crate::base::{ErrorKind, InfoHash, Kind};
 use crate::seed::found::{Found, Witness, plausible};
 
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
@@ -43,6 +43,20 @@ pub struct DiscoveryConfig {
     pub upnp: bool,
     /// The folder the DHT's routing table is kept in (`dht.json`), so that the next start is quick.
     pub state_dir: PathBuf,
+}
+
+/// A part of discovery that cannot run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part} cannot start: {why}")]
+struct NotStarted {
+    part: &'static str,
+    why: String,
+}
+
+impl Kind for NotStarted {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Unavailable
+    }
 }
 
 /// Which parts run.
@@ -88,7 +102,7 @@ impl Discovery {
                     tasks.push(sender);
                     running.dht = true;
                 }
-                Err(error) => warn!(error = format!("{error:#}"), "no DHT"),
+                Err(error) => warn!(%error, "discovery does without"),
             }
         }
         if allowed && config.lsd {
@@ -99,13 +113,13 @@ impl Discovery {
                     tasks.push(sender);
                     running.lsd = true;
                 }
-                Err(error) => warn!(error = format!("{error:#}"), "no local service discovery"),
+                Err(error) => warn!(%error, "discovery does without"),
             }
         }
         if allowed && config.upnp {
             match upnp::start(config.port, stop.clone()) {
                 Ok(()) => running.upnp = true,
-                Err(error) => warn!(error = format!("{error:#}"), "no port mapping"),
+                Err(error) => warn!(%error, "discovery does without"),
             }
         }
         info!(

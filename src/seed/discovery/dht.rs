@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{DiscoveryConfig, Order, pass_on};
+use super::{DiscoveryConfig, NotStarted, Order, pass_on};
 use crate::base::InfoHash;
 use crate::seed::found::{Found, Witness};
 
@@ -40,7 +40,7 @@ const START_TIME: Duration = Duration::from_secs(20);
 pub(super) async fn start(
     config: &DiscoveryConfig,
     stop: CancellationToken,
-) -> anyhow::Result<Dht> {
+) -> Result<Dht, NotStarted> {
     let create = |port: Option<u16>, ipv4_only: bool| {
         let persistence = DhtPersistenceConfig {
             dump_interval: Some(DUMP_EVERY),
@@ -56,22 +56,24 @@ pub(super) async fn start(
             None,
         )
     };
-    let mut last = None;
+    let mut why = String::new();
     for (port, ipv4_only) in [
         (config.port, false),
         (config.port, true),
         (0, false),
         (0, true),
     ] {
-        match timeout(START_TIME, create(Some(port), ipv4_only)).await? {
-            Ok(node) => return Ok(node),
-            Err(error) => {
-                debug!(port, ipv4_only, error = format!("{error:#}"), "no DHT here");
-                last = Some(error);
-            }
+        match timeout(START_TIME, create(Some(port), ipv4_only)).await {
+            Ok(Ok(node)) => return Ok(node),
+            Ok(Err(error)) => why = format!("{error:#}"),
+            Err(_) => why = "it takes too long".to_owned(),
         }
+        debug!(port, ipv4_only, why, "no DHT here");
     }
-    Err(last.unwrap_or_else(|| anyhow::anyhow!("nothing was tried")))
+    Err(NotStarted {
+        part: "the DHT",
+        why,
+    })
 }
 
 type Lookups = SelectAll<Pin<Box<dyn Stream<Item = Step> + Send>>>;
@@ -171,23 +173,55 @@ mod tests {
     use librqbit_dht::{DhtConfig, DhtState};
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-    /// A node of somebody else, on loopback. Its id is near the info hash, as that of one node in a large DHT would be:
-    /// librqbit announces to near nodes only.
-    async fn neighbour(info_hash: InfoHash) -> Dht {
+    /// The node by which the others enter: it knows one node, and names it whatever it is asked.
+    async fn entrance() -> (SocketAddr, tokio::sync::watch::Sender<Vec<u8>>) {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let addr = socket.local_addr().unwrap();
+        let (known, knows) = tokio::sync::watch::channel(Vec::new());
+        tokio::spawn(async move {
+            let mut buffer = [0; 1500];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+                let query = &buffer[..length];
+                let Some(at) = query.windows(5).position(|bytes| bytes == b"1:t2:") else {
+                    continue;
+                };
+                let mut reply = b"d1:rd2:id20:".to_vec();
+                reply.extend([0x55; 20]);
+                let nodes = knows.borrow().clone();
+                reply.extend(format!("5:nodes{}:", nodes.len()).as_bytes());
+                reply.extend(nodes);
+                reply.extend(b"e");
+                reply.extend(&query[at..at + 7]);
+                reply.extend(b"1:y1:re");
+                let _ = socket.send_to(&reply, from).await;
+            }
+        });
+        (addr, known)
+    }
+
+    /// A node of somebody else, on loopback, and the way into the DHT that leads to it. Its id is near the info hash, as
+    /// that of one node in a large DHT would be: librqbit announces to near nodes only.
+    async fn neighbour(info_hash: InfoHash) -> (Dht, SocketAddr) {
+        let (entrance, known) = entrance().await;
         let mut id = info_hash.0;
         id[19] ^= 1;
         let config = DhtConfig {
             peer_id: Some(Id20::new(id)),
-            bootstrap_addrs: Some(Vec::new()),
+            bootstrap_addrs: Some(vec![entrance.to_string()]),
             listen_addr: Some((Ipv4Addr::LOCALHOST, 0).into()),
             ..Default::default()
         };
-        DhtState::with_config(config).await.unwrap()
+        let node = DhtState::with_config(config).await.unwrap();
+        let mut compact = id.to_vec();
+        compact.extend([127, 0, 0, 1]);
+        compact.extend(node.listen_addr().port().to_be_bytes());
+        known.send_replace(compact);
+        (node, entrance)
     }
 
-    /// A box that enters the DHT by `node`.
+    /// A box that enters the DHT.
     async fn member(
-        node: &Dht,
+        entrance: SocketAddr,
         port: u16,
         folder: &std::path::Path,
     ) -> (Discovery, mpsc::Receiver<Found>) {
@@ -195,7 +229,7 @@ mod tests {
             port,
             offline: false,
             dht: true,
-            dht_bootstrap: Some(vec![node.listen_addr().to_string()]),
+            dht_bootstrap: Some(vec![entrance.to_string()]),
             lsd: false,
             upnp: false,
             state_dir: folder.to_owned(),
@@ -206,17 +240,17 @@ mod tests {
     #[tokio::test]
     async fn two_boxes_find_each_other_through_a_third_node() {
         let info_hash = InfoHash([7; 20]);
-        let node = neighbour(info_hash).await;
+        let (_node, entrance) = neighbour(info_hash).await;
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         // Ports nobody else has: the system gave them to us.
         let held = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = held
             .each_ref()
             .map(|listener| listener.local_addr().unwrap().port());
-        let (one, _found) = member(&node, ports[0], folders[0].path()).await;
+        let (one, _found) = member(entrance, ports[0], folders[0].path()).await;
         assert!(one.running().dht);
         one.add(info_hash, false).await;
-        let (other, mut found) = member(&node, ports[1], folders[1].path()).await;
+        let (other, mut found) = member(entrance, ports[1], folders[1].path()).await;
         let expected = SocketAddr::new(IpAddr::from(Ipv4Addr::LOCALHOST), ports[0]);
         // The first may have announced after the second asked: whoever wants to know asks again.
         let search = async {
@@ -235,9 +269,9 @@ mod tests {
     #[tokio::test]
     async fn a_private_torrent_is_not_looked_for() {
         let info_hash = InfoHash([7; 20]);
-        let node = neighbour(info_hash).await;
+        let (_node, entrance) = neighbour(info_hash).await;
         let folder = tempfile::tempdir().unwrap();
-        let (discovery, _found) = member(&node, 6881, folder.path()).await;
+        let (discovery, _found) = member(entrance, 6881, folder.path()).await;
         discovery.add(info_hash, true).await;
         assert!(
             discovery
