@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod authority;
 pub mod content;
+pub mod disposition;
 pub mod error;
 pub mod id;
 pub mod magnet;
