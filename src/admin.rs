@@ -1,1 +1,173 @@
 //! The owner's API and page.
+//!
+//! Everything under `/api/v1` but a few named routes needs a session; what is not under it is the page's own files.
+//! From the outside in, a request passes [`guard`] (which host was meant, which page sent it), the session, and then
+//! its route. The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
+
+mod assets;
+mod auth;
+mod box_info;
+mod events;
+mod extract;
+mod guard;
+mod limiter;
+mod links;
+mod overview;
+mod problem;
+mod releases;
+mod session;
+mod settings;
+mod setup_code;
+mod sources;
+mod uploads;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::Handle;
+use crate::app::uploads::Uploads;
+use crate::store::Store;
+
+pub use auth::{AuthError, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, claim_with_password};
+pub use setup_code::{SetupCode, renew_setup_code};
+
+use limiter::Limiter;
+
+/// Bytes in the JSON of a request. The largest is a list of trackers.
+const MAX_JSON: usize = 64 << 10;
+
+/// What the admin routes need.
+#[derive(Debug, Clone)]
+pub struct AdminState {
+    /// The database.
+    pub store: Store,
+    /// The way to the conductor.
+    pub handle: Handle,
+    /// Receives what the browser sends.
+    pub uploads: Uploads,
+    /// The box's name, as its page shows it.
+    pub name: String,
+    /// Names by which the page may be opened, besides addresses, `localhost` and `*.local`.
+    pub host_names: Vec<String>,
+    /// Port of the public listener.
+    pub public_port: u16,
+}
+
+/// What the routes share.
+struct Shared {
+    store: Store,
+    handle: Handle,
+    uploads: Uploads,
+    name: String,
+    host_names: Vec<String>,
+    public_port: u16,
+    /// Tries at the setup code.
+    claims: Mutex<Limiter>,
+    /// Tries at the password.
+    sign_ins: Mutex<Limiter>,
+    /// Passwords being hashed, each of which takes its memory.
+    hashing: Arc<Semaphore>,
+    /// Streams of events that are open.
+    streams: Arc<Semaphore>,
+    /// Changes whenever a session ends before its time.
+    revoked: watch::Sender<u64>,
+}
+
+type App = Arc<Shared>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Semoir",
+        description = "The owner's interface to the box.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "box", description = "The box itself, and claiming it"),
+        (name = "session", description = "Signing in and out"),
+        (name = "overview", description = "The live picture"),
+        (name = "releases", description = "What is shared"),
+        (name = "sources", description = "Where it comes from"),
+        (name = "settings", description = "What the owner can change"),
+        (name = "uploads", description = "Sending files to the box")
+    )
+)]
+struct Document;
+
+/// Routes that answer without a session.
+fn open_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(box_info::box_info))
+        .routes(routes!(box_info::claim))
+        .routes(routes!(session::sign_in))
+}
+
+/// Routes that need one.
+fn owners_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(session::sign_out))
+        .routes(routes!(overview::overview))
+        .routes(routes!(events::events))
+        .routes(routes!(releases::release, releases::remove_release))
+        .routes(routes!(releases::share_release))
+        .routes(routes!(releases::pause_release))
+        .routes(routes!(releases::resume_release))
+        .routes(routes!(releases::release_torrent))
+        .routes(routes!(sources::rescan))
+        .routes(routes!(settings::settings, settings::change_settings))
+        .routes(routes!(uploads::begin_upload))
+        .routes(routes!(uploads::upload, uploads::cancel_upload))
+        .routes(routes!(uploads::put_chunk))
+        .routes(routes!(uploads::finish_upload))
+}
+
+/// The API's description.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    open_routes().merge(owners_routes()).into_openapi()
+}
+
+/// The admin listener's routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limits on
+/// tries are by address, and without one all callers count as one.
+pub fn router(state: AdminState) -> Router {
+    let app: App = Arc::new(Shared {
+        store: state.store,
+        handle: state.handle,
+        uploads: state.uploads,
+        name: state.name,
+        host_names: state.host_names,
+        public_port: state.public_port,
+        claims: Mutex::new(Limiter::new()),
+        sign_ins: Mutex::new(Limiter::new()),
+        hashing: Arc::new(Semaphore::new(auth::MAX_HASHING)),
+        streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
+        revoked: watch::Sender::new(0),
+    });
+    let owners = Router::from(owners_routes()).route_layer(middleware::from_fn_with_state(
+        Arc::clone(&app),
+        session::require,
+    ));
+    let document = openapi();
+    Router::from(open_routes())
+        .merge(owners)
+        .route(
+            "/api/v1/openapi.json",
+            get(move || async move { Json(document) }),
+        )
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(assets::serve)
+        .layer(DefaultBodyLimit::max(MAX_JSON))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            guard::guard,
+        ))
+        .layer(middleware::from_fn(guard::security_headers))
+        .with_state(app)
+}

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod bencode;
 pub mod bits;
 pub mod content;
+pub mod disposition;
 pub mod error;
 pub mod id;
 pub mod identity;

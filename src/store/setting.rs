@@ -1,7 +1,7 @@
 //! What the owner can change.
 
-use rusqlite::params;
 use rusqlite::types::Type;
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
@@ -30,12 +30,15 @@ pub struct Settings {
     #[schema(value_type = Option<u64>)]
     pub upstream_cap: Option<Rate>,
     /// Others that must hold a release whole before it retires; 1 to 50.
+    #[schema(required = true)]
     pub relays: u32,
     /// Trackers each release announces to besides the box's own: http, https or udp URLs.
+    #[schema(required = true)]
     pub trackers: Vec<String>,
     /// The box's name or address seen from outside, `host` or `host:port`, where it is not the one visitors use.
     pub public_host: Option<String>,
     /// Go on seeding when others carry a release.
+    #[schema(required = true)]
     pub keep: bool,
 }
 
@@ -122,46 +125,62 @@ impl Store {
     /// # Errors
     /// When the database refuses, or holds a value that cannot be read.
     pub fn settings(&self) -> Result<Settings, StoreError> {
-        self.read(
-            || "read the settings".to_owned(),
-            |db| {
-                let unreadable = |e: serde_json::Error| {
-                    rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(e))
-                };
-                let mut statement = db.prepare_cached("SELECT key, value FROM setting")?;
-                let mut rows = statement.query([])?;
-                let mut map = Map::new();
-                while let Some(row) = rows.next()? {
-                    let value =
-                        serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(unreadable)?;
-                    map.insert(row.get(0)?, value);
-                }
-                serde_json::from_value(Value::Object(map)).map_err(unreadable)
-            },
-        )
+        self.read(|| "read the settings".to_owned(), read)
     }
 
-    /// Changes the settings.
+    /// Sets all of the settings.
     ///
     /// # Errors
     /// [`StoreError::Setting`] for one out of its range; or the database refuses.
     pub fn set_settings(&self, settings: &Settings) -> Result<(), StoreError> {
-        settings.check()?;
+        self.change_settings(|now| now.clone_from(settings))
+            .map(drop)
+    }
+
+    /// Changes the settings from what they are, and returns what they are then.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`] for one out of its range; or the database refuses. Nothing is changed then.
+    pub fn change_settings(
+        &self,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<Settings, StoreError> {
         self.write(
             || "write down the settings".to_owned(),
             |tx| {
-                let value = serde_json::to_value(settings)
-                    .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-                let mut put = tx.prepare_cached(
-                    "INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)",
-                )?;
-                for (key, value) in value.as_object().into_iter().flatten() {
-                    put.execute(params![key, value.to_string()])?;
-                }
-                Ok(())
+                let mut settings = read(tx)?;
+                change(&mut settings);
+                settings.check().map_err(StoreError::from)?;
+                write(tx, &settings)?;
+                Ok(settings)
             },
         )
     }
+}
+
+fn read(db: &Connection) -> rusqlite::Result<Settings> {
+    let unreadable = |e: serde_json::Error| {
+        rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(e))
+    };
+    let mut statement = db.prepare_cached("SELECT key, value FROM setting")?;
+    let mut rows = statement.query([])?;
+    let mut map = Map::new();
+    while let Some(row) = rows.next()? {
+        let value = serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(unreadable)?;
+        map.insert(row.get(0)?, value);
+    }
+    serde_json::from_value(Value::Object(map)).map_err(unreadable)
+}
+
+fn write(db: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+    let value = serde_json::to_value(settings)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    let mut put =
+        db.prepare_cached("INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)")?;
+    for (key, value) in value.as_object().into_iter().flatten() {
+        put.execute(params![key, value.to_string()])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

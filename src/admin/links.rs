@@ -1,0 +1,55 @@
+//! Magnets and torrent files that lead back to this box from where the owner's browser is.
+
+use super::{App, problem::Problem};
+use crate::app::{Overview, ReleaseView};
+use crate::base::{Authority, Magnet, TorrentFile, announce};
+
+/// The announce URLs of links given to one browser.
+pub(super) struct Links {
+    trackers: Vec<String>,
+}
+
+impl Links {
+    /// The links of a browser that opened the page at `host`: the public listener is on the same host, at its own
+    /// port, unless the owner set another.
+    pub(super) async fn for_host(app: &App, host: &Authority) -> Result<Self, Problem> {
+        let settings = app.store.run(|store| store.settings()).await?;
+        let public = Authority {
+            host: host.host.clone(),
+            port: Some(app.public_port),
+        };
+        let set = settings.public_host.as_deref();
+        let trackers = announce::trackers(set, app.public_port, Some(&public), &settings.trackers);
+        Ok(Self { trackers })
+    }
+
+    /// The picture with these links in it.
+    pub(super) fn fill(&self, overview: &Overview) -> Overview {
+        let mut overview = overview.clone();
+        for release in &mut overview.releases {
+            release.magnet = self.magnet(release);
+        }
+        overview
+    }
+
+    /// The magnet of a release, once it is hashed.
+    pub(super) fn magnet(&self, release: &ReleaseView) -> Option<String> {
+        let magnet = Magnet {
+            info_hash: release.info_hash?,
+            name: release.name.as_bytes(),
+            size: Some(release.size),
+            trackers: &self.trackers,
+        };
+        Some(magnet.to_string())
+    }
+
+    /// The bytes of the `.torrent` around an info dictionary.
+    pub(super) fn torrent(&self, info: &[u8]) -> Vec<u8> {
+        let file = TorrentFile {
+            info,
+            trackers: &self.trackers,
+            created_by: Some(concat!("Semoir ", env!("CARGO_PKG_VERSION"))),
+        };
+        file.to_bytes()
+    }
+}

@@ -1,0 +1,199 @@
+//! Signing in and out.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use librqbit_sha1_wrapper::{ISha256, Sha256};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::auth::{self, Caller, Try};
+use super::extract::Json;
+use super::problem::Problem;
+use super::{App, Shared};
+use crate::base::Timestamp;
+use crate::store::{Owner, SESSION_MAX_AGE_SECONDS, StoreError, TokenHash};
+
+/// The session's cookie. Not `Secure`: the page is served over plain HTTP on the home network.
+const COOKIE: &str = "semoir_session";
+
+/// Bytes of a token: nobody guesses 256 bits.
+const TOKEN: usize = 32;
+
+/// The session a request came with, an extension that [`require`] adds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SignedIn(pub(super) TokenHash);
+
+/// The hash of the token in a request's cookie. A cookie that is no token is none.
+fn token_of(headers: &HeaderMap) -> Option<TokenHash> {
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let (_, token) = pairs.find(|(name, _)| *name == COOKIE)?;
+    let is_token = token.len() == TOKEN * 2 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_token.then(|| hash(token))
+}
+
+fn hash(token: &str) -> TokenHash {
+    let mut hash = Sha256::new();
+    hash.update(token.as_bytes());
+    hash.finish()
+}
+
+/// The open session a request comes with.
+pub(super) async fn signed_in(
+    app: &Shared,
+    headers: &HeaderMap,
+) -> Result<Option<SignedIn>, StoreError> {
+    let Some(token) = token_of(headers) else {
+        return Ok(None);
+    };
+    let open = is_open(app, token).await?;
+    Ok(open.then_some(SignedIn(token)))
+}
+
+/// Whether a session is open still.
+pub(super) async fn is_open(app: &Shared, token: TokenHash) -> Result<bool, StoreError> {
+    let now = Timestamp::now();
+    app.store
+        .run(move |store| store.use_session(&token, now))
+        .await
+}
+
+/// Lets requests with an open session pass.
+pub(super) async fn require(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    match signed_in(&app, request.headers()).await {
+        Ok(Some(session)) => {
+            request.extensions_mut().insert(session);
+            next.run(request).await
+        }
+        Ok(None) => {
+            Problem::new(StatusCode::UNAUTHORIZED, "Sign in to the box first.").into_response()
+        }
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// An answer that sets a cookie.
+pub(super) type WithCookie = (StatusCode, [(HeaderName, HeaderValue); 1]);
+
+fn with_cookie(value: &str, seconds: i64) -> Result<WithCookie, Problem> {
+    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict");
+    // Made of hex digits and our own words: it cannot fail.
+    let cookie = HeaderValue::try_from(cookie)
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))
+}
+
+/// Begins a session, and answers with its cookie.
+pub(super) async fn begin(app: &Shared) -> Result<WithCookie, Problem> {
+    let token: String = rand::random::<[u8; TOKEN]>()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let hashed = hash(&token);
+    let now = Timestamp::now();
+    app.store
+        .run(move |store| store.open_session(&hashed, now))
+        .await?;
+    // The oldest session may have gone to make room.
+    app.revoked.send_modify(|count| *count += 1);
+    with_cookie(&token, SESSION_MAX_AGE_SECONDS)
+}
+
+/// The owner's password.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct SignInRequest {
+    /// The password.
+    password: String,
+}
+
+/// Sign in
+///
+/// Answers with the session's cookie. Tries are limited, by address and altogether.
+#[utoipa::path(
+    post, path = "/api/v1/session", tag = "session",
+    request_body = SignInRequest,
+    responses(
+        (status = 204, description = "Signed in; the session is in the cookie `semoir_session`."),
+        (status = 401, description = "The password is wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The box has no owner yet.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many tries.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn sign_in(
+    State(app): State<App>,
+    caller: Caller,
+    Json(request): Json<SignInRequest>,
+) -> Result<WithCookie, Problem> {
+    let attempt = Try::take(&app.sign_ins, &caller)?;
+    let Owner::Claimed { password, .. } = app.store.run(|store| store.owner()).await? else {
+        return Err(StoreError::Unclaimed.into());
+    };
+    if !auth::verify_password(&app.hashing, request.password, password).await? {
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "The password is wrong.",
+        ));
+    }
+    attempt.right();
+    begin(&app).await
+}
+
+/// Sign out
+#[utoipa::path(
+    delete, path = "/api/v1/session", tag = "session",
+    responses(
+        (status = 204, description = "Signed out."),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    axum::Extension(SignedIn(token)): axum::Extension<SignedIn>,
+) -> Result<WithCookie, Problem> {
+    app.store
+        .run(move |store| store.close_session(&token))
+        .await?;
+    app.revoked.send_modify(|count| *count += 1);
+    with_cookie("", 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_found_among_other_cookies() {
+        let token = "0f".repeat(TOKEN);
+        let found = |cookies: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for cookie in cookies {
+                headers.append(header::COOKIE, HeaderValue::from_str(cookie).unwrap());
+            }
+            token_of(&headers)
+        };
+        let ours = format!("{COOKIE}={token}");
+        assert_eq!(found(&[&ours]), Some(hash(&token)));
+        assert_eq!(
+            found(&["a=b", &format!("x; y=1;{ours}; z=2")]),
+            Some(hash(&token))
+        );
+        for other in [
+            "",
+            "semoir_session",
+            "semoir_session=",
+            "semoir_session=0f0f",
+            &format!("x{ours}"),
+            &format!("{ours}0"),
+        ] {
+            assert_eq!(found(&[other]), None, "{other}");
+        }
+        assert_eq!(found(&[&ours.replace("0f", "zz")]), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! What the owner can change.
+
+use axum::extract::State;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use super::App;
+use super::extract::Json;
+use super::problem::Problem;
+use crate::app::handle::Order;
+use crate::base::Rate;
+use crate::store::Settings;
+
+/// The settings
+#[utoipa::path(
+    get, path = "/api/v1/settings", tag = "settings",
+    responses(
+        (status = 200, description = "The settings.", body = Settings),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn settings(State(app): State<App>) -> Result<axum::Json<Settings>, Problem> {
+    Ok(axum::Json(app.store.run(|store| store.settings()).await?))
+}
+
+/// The settings to change; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettingsPatch {
+    /// Bytes per second that may leave the box; null for none set.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    upstream_cap: Option<Option<Rate>>,
+    /// Others that must hold a release whole before it retires; 1 to 50.
+    #[schema(nullable = false)]
+    relays: Option<u32>,
+    /// Trackers each release announces to besides the box's own; 20 at most.
+    #[schema(nullable = false)]
+    trackers: Option<Vec<String>>,
+    /// The box's name or address seen from outside, `host` or `host:port`; null for the one visitors use.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    public_host: Option<Option<String>>,
+    /// Go on seeding when others carry a release.
+    #[schema(nullable = false)]
+    keep: Option<bool>,
+}
+
+/// Tells a field that is null from one that is not there.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+impl SettingsPatch {
+    fn apply(self, settings: &mut Settings) {
+        if let Some(cap) = self.upstream_cap {
+            settings.upstream_cap = cap;
+        }
+        if let Some(relays) = self.relays {
+            settings.relays = relays;
+        }
+        if let Some(trackers) = self.trackers {
+            settings.trackers = trackers;
+        }
+        if let Some(host) = self.public_host {
+            // A field of a form that was emptied.
+            settings.public_host = host.filter(|host| !host.is_empty());
+        }
+        if let Some(keep) = self.keep {
+            settings.keep = keep;
+        }
+    }
+}
+
+/// Change settings
+#[utoipa::path(
+    patch, path = "/api/v1/settings", tag = "settings",
+    request_body = SettingsPatch,
+    responses(
+        (status = 200, description = "The settings as they are now.", body = Settings),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A value is out of its range.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn change_settings(
+    State(app): State<App>,
+    Json(patch): Json<SettingsPatch>,
+) -> Result<axum::Json<Settings>, Problem> {
+    let change = app
+        .store
+        .run(|store| store.change_settings(|settings| patch.apply(settings)));
+    let changed = change.await?;
+    app.handle.order(Order::ReloadSettings).await?;
+    Ok(axum::Json(changed))
+}

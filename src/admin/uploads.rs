@@ -1,0 +1,230 @@
+//! Sending files to the box.
+
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::extract::{Json, Path, Query};
+use super::problem::Problem;
+use crate::app::handle::Order;
+use crate::app::uploads::{NewFile, Progress, UploadError, Uploads};
+use crate::base::Timestamp;
+
+/// Bytes in the JSON that begins an upload: ten thousand files with paths of some length.
+const MAX_LIST: usize = 4 << 20;
+
+/// A file that will be sent.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct FileRequest {
+    /// Path below the upload, with `/` between names. A single file named like the upload is that upload itself.
+    path: String,
+    /// Bytes.
+    size: u64,
+}
+
+/// An upload to begin.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct UploadRequest {
+    /// The name it will have on the box: the file's, or the folder's.
+    name: String,
+    /// Its files; 10,000 at most.
+    files: Vec<FileRequest>,
+}
+
+/// One file of an upload.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UploadFile {
+    /// Path below the upload.
+    path: String,
+    /// Bytes.
+    size: u64,
+    /// Bytes the box has; the next ones begin there.
+    received: u64,
+}
+
+/// An upload under way.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Upload {
+    /// Its identifier.
+    id: String,
+    /// The name it will have.
+    name: String,
+    /// Its files, in the order in which they were named; their places are their numbers.
+    files: Vec<UploadFile>,
+}
+
+impl From<Progress> for Upload {
+    fn from(progress: Progress) -> Self {
+        let file = |(file, received): (NewFile, u64)| UploadFile {
+            path: file.path,
+            size: file.size,
+            received,
+        };
+        Self {
+            id: progress.id,
+            name: progress.name,
+            files: progress.files.into_iter().map(file).collect(),
+        }
+    }
+}
+
+/// How much of a file the box has.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Received {
+    /// Bytes; the next ones begin there.
+    received: u64,
+}
+
+/// Runs a call that waits for the disk where that is allowed.
+async fn on_disk<T: Send + 'static>(
+    app: &App,
+    call: impl FnOnce(&Uploads) -> Result<T, UploadError> + Send + 'static,
+) -> Result<T, Problem> {
+    let uploads = app.uploads.clone();
+    let done = tokio::task::spawn_blocking(move || call(&uploads))
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "a call to the uploads was lost");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The box could not look at its uploads.",
+            )
+        })?;
+    Ok(done?)
+}
+
+/// Begin an upload
+///
+/// Names and sizes are said first, so that what cannot be is refused before a byte is sent.
+#[utoipa::path(
+    post, path = "/api/v1/uploads", tag = "uploads",
+    request_body = UploadRequest,
+    responses(
+        (status = 201, description = "It can begin.", body = Upload),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The name is taken.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A name cannot be used.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many uploads are open.", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "It will not fit.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn begin_upload(
+    State(app): State<App>,
+    mut request: Request,
+) -> Result<(StatusCode, axum::Json<Upload>), Problem> {
+    DefaultBodyLimit::max(MAX_LIST).apply(&mut request);
+    let Json(wanted) = Json::<UploadRequest>::from_request(request, &()).await?;
+    let file = |file: FileRequest| NewFile {
+        path: file.path,
+        size: file.size,
+    };
+    let files = wanted.files.into_iter().map(file).collect();
+    let now = Timestamp::now();
+    let begun = on_disk(&app, move |uploads| uploads.begin(&wanted.name, files, now)).await?;
+    Ok((StatusCode::CREATED, axum::Json(begun.into())))
+}
+
+/// How far an upload is
+#[utoipa::path(
+    get, path = "/api/v1/uploads/{id}", tag = "uploads",
+    params(("id" = String, Path, description = "The upload.")),
+    responses(
+        (status = 200, description = "The upload.", body = Upload),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such upload.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn upload(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<Upload>, Problem> {
+    Ok(axum::Json(app.uploads.progress(&id)?.into()))
+}
+
+/// Where bytes of a file begin.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ChunkQuery {
+    /// Bytes before the first one sent; what the box has of the file.
+    offset: u64,
+}
+
+/// Send the next bytes of a file
+///
+/// As many as one likes, up to the file's end. What arrived is kept when the connection breaks.
+#[utoipa::path(
+    put, path = "/api/v1/uploads/{id}/files/{index}", tag = "uploads",
+    params(
+        ("id" = String, Path, description = "The upload."),
+        ("index" = u32, Path, description = "The file's number, from 0."),
+        ChunkQuery,
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "They are here.", body = Received),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such upload or file.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "They must begin at `received`, or the file is being sent already.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "More arrived than the file was said to have.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many files are being sent.", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn put_chunk(
+    State(app): State<App>,
+    Path((id, index)): Path<(String, usize)>,
+    Query(query): Query<ChunkQuery>,
+    request: Request,
+) -> Result<axum::Json<Received>, Problem> {
+    let body = request.into_body().into_data_stream();
+    let received = app.uploads.receive(&id, index, query.offset, body).await?;
+    Ok(axum::Json(Received { received }))
+}
+
+/// Everything was sent
+///
+/// Puts the upload in its place, and the box looks at it.
+#[utoipa::path(
+    post, path = "/api/v1/uploads/{id}/finish", tag = "uploads",
+    params(("id" = String, Path, description = "The upload.")),
+    responses(
+        (status = 204, description = "It is in its place."),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such upload.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Something is missing, or its name was taken.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn finish_upload(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    on_disk(&app, move |uploads| uploads.finish(&id)).await?;
+    // It is in its place whatever becomes of this: the next look finds it.
+    if let Err(error) = app.handle.order(Order::Rescan).await {
+        tracing::warn!(%error, "an upload is in its place, and the box cannot look at it now");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Cancel an upload
+///
+/// What was sent of it is deleted.
+#[utoipa::path(
+    delete, path = "/api/v1/uploads/{id}", tag = "uploads",
+    params(("id" = String, Path, description = "The upload.")),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such upload.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is being finished.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel_upload(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    on_disk(&app, move |uploads| uploads.cancel(&id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,31 @@
+use crate::client::TestBox;
+
+#[tokio::test]
+async fn the_page_needs_no_session_and_is_asked_for_again() {
+    let the_box = TestBox::new();
+    let browser = the_box.browser();
+    let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("web/dist/index.html")
+        .exists();
+    for path in ["/", "/releases/7"] {
+        let page = browser.get(path).await;
+        if !built {
+            assert!(page.problem(404).contains("built without its page"));
+            continue;
+        }
+        assert_eq!(page.status, 200);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("cache-control"), "no-cache");
+        let again = browser
+            .request("GET", path)
+            .header("if-none-match", page.header("etag"));
+        let again = browser
+            .send(again.body(axum::body::Body::empty()).unwrap())
+            .await;
+        assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
+    }
+    browser.get("/assets/nothing-1234.js").await.problem(404);
+    browser.get("/../Cargo.toml").await.problem(404);
+    browser.get("/%2e%2e/Cargo.toml").await.problem(404);
+    browser.call("POST", "/").await.problem(405);
+}

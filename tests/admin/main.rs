@@ -1,0 +1,14 @@
+//! The admin API, in-process: one file per resource, as in `src/admin`.
+
+mod assets;
+mod claim;
+mod client;
+mod events;
+mod guard;
+mod openapi;
+mod overview;
+mod releases;
+mod session;
+mod settings;
+mod sources;
+mod uploads;
