@@ -1,6 +1,6 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
 import type { ReleaseDetail, SettingsPatch } from '../src/api/types.ts';
-import { SETUP_CODE, type MockBox } from './box.ts';
+import { SETUP_CODE, furnish, type MockBox } from './box.ts';
 import { upload } from './uploads.ts';
 
 /** Wrong passwords or codes before the box asks to wait. */
@@ -33,6 +33,10 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   // The switches of the mock itself work also while the box is away.
   if (route === 'POST /mock/faults') {
     Object.assign(box.faults, await request.json());
+    return done();
+  }
+  if (route === 'POST /mock/furnish') {
+    furnish(box);
     return done();
   }
   if (box.faults.away) throw new TypeError('the box is away');

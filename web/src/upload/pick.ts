@@ -49,11 +49,15 @@ export function fromInput(files: Iterable<File>): Selection {
 
 /** What was dropped. Must be called in the event's own turn: the browser empties the list afterwards. */
 export async function fromDrop(transfer: DataTransfer): Promise<Selection> {
-  const entries = [...transfer.items].flatMap((item) => {
-    const entry = item.kind === 'file' ? item.webkitGetAsEntry() : null;
-    return entry ? [entry] : [];
-  });
+  const entries: FileSystemEntry[] = [];
   const found: Picked[] = [];
+  for (const item of transfer.items) {
+    if (item.kind !== 'file') continue;
+    const entry = item.webkitGetAsEntry();
+    const file = entry ? null : item.getAsFile();
+    if (entry) entries.push(entry);
+    else if (file) found.push({ path: file.name, file });
+  }
   let unreadable = false;
   const walk = async (entry: FileSystemEntry, path: string, depth: number): Promise<void> => {
     try {

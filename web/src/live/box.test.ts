@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+import { MockBox, SETUP_CODE, furnish } from '../../mock/box';
+import { fetchFrom } from '../../mock/fetch';
+import { Client } from '../api/client';
+import { explain } from '../api/errors';
+import { t } from '../i18n';
+import { Box } from './box.svelte';
+
+const PASSWORD = 'sow it and move on';
+
+let mock: MockBox;
+let box: Box;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  mock = new MockBox(1_800_000_000);
+  box = new Box(new Client(fetchFrom(mock)));
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function claim(): Promise<void> {
+  await box.start();
+  await box.claim(SETUP_CODE, PASSWORD);
+  await vi.waitFor(() => {
+    expect(box.overview).toBeDefined();
+  });
+}
+
+it('is claimed with the code, and then shows the live picture', async () => {
+  await box.start();
+  expect(box.phase).toBe('claim');
+  const wrong = await box.claim('ABCD-EFGH', PASSWORD).catch((error: unknown) => explain(error));
+  expect(wrong).toBe('That is not the setup code of this box.');
+  expect(box.phase).toBe('claim');
+  await claim();
+  expect(box.phase).toBe('in');
+  mock.add('Barley.mkv', 2, [{ path: 'Barley.mkv', length: 5 }]);
+  await vi.waitFor(() => {
+    expect(box.overview?.releases.map(({ name }) => name)).toEqual(['Barley.mkv']);
+  });
+});
+
+it('shows what changes while releases live', async () => {
+  furnish(mock);
+  await claim();
+  const stages = new Set(box.overview?.releases.map(({ stage }) => stage));
+  expect([...stages].sort()).toEqual([
+    'absent',
+    'failed',
+    'found',
+    'hashing',
+    'paused',
+    'retired',
+    'spreading',
+    'supporting',
+  ]);
+  mock.pass(mock.now + 1);
+  await vi.waitFor(() => {
+    expect(box.overview?.at).toBe(1_800_000_001);
+  });
+});
+
+it('goes to the sign-in when the session is over, and forgets what it saw', async () => {
+  await claim();
+  mock.sessions.clear();
+  mock.tell();
+  await vi.waitFor(() => {
+    expect(box.phase).toBe('sign-in');
+  });
+  expect(box.overview).toBeUndefined();
+  const wrong = await box.signIn('guess').catch((error: unknown) => explain(error));
+  expect(wrong).toBe('That is not the password.');
+  await box.signIn(PASSWORD);
+  expect(box.phase).toBe('in');
+});
+
+it('signs out', async () => {
+  await claim();
+  await box.signOut();
+  expect(box.phase).toBe('sign-in');
+  await box.start();
+  expect(box.phase).toBe('sign-in');
+});
+
+it('keeps the last picture while the box is away, says so, and heals', async () => {
+  await claim();
+  mock.faults.away = true;
+  mock.tell();
+  await vi.waitFor(() => {
+    expect(box.lost).toBe(true);
+  });
+  expect(box.overview).toBeDefined();
+  const said = await box.signOut().catch((error: unknown) => explain(error));
+  expect(said).toBe(t.errors.unreachable);
+  mock.faults.away = false;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(box.lost).toBe(false);
+});
+
+it('waits for a box that is not up yet', async () => {
+  mock.faults.away = true;
+  await box.start();
+  expect(box.phase).toBe('starting');
+  expect(box.lost).toBe(true);
+  await vi.advanceTimersByTimeAsync(10_000);
+  mock.faults.away = false;
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(box.phase).toBe('claim');
+  expect(box.lost).toBe(false);
+});
