@@ -22,14 +22,27 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("publish", &["base", "store"]),
     ("device", &["base", "config"]),
     ("admin", &["base", "config", "store", "app"]),
-    ("app", &["base", "config", "store", "policy", "intake", "metainfo", "seed", "tracker", "device"]),
+    (
+        "app",
+        &[
+            "base", "config", "store", "policy", "intake", "metainfo", "seed", "tracker", "device",
+        ],
+    ),
 ];
 
 /// The rooms whose work a release passes through; none of them knows another.
 const STATIONS: [&str; 5] = ["intake", "metainfo", "seed", "tracker", "device"];
 
 /// What `admin` may see of `app`: the handle, and the picture that comes through it.
-const HANDLE: [&str; 7] = ["Handle", "handle", "overview", "Overview", "ReleaseView", "SourceView", "UpstreamView"];
+const HANDLE: [&str; 7] = [
+    "Handle",
+    "handle",
+    "overview",
+    "Overview",
+    "ReleaseView",
+    "SourceView",
+    "UpstreamView",
+];
 
 /// One import: the first two segments after the crate's root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +62,8 @@ fn imports(tokens: TokenStream, depth: usize, found: &mut BTreeSet<Import>) {
             continue;
         }
         if is_word(&tokens, at, "mod")
-            && let (Some(TokenTree::Ident(_)), Some(TokenTree::Group(body))) = (tokens.get(at + 1), tokens.get(at + 2))
+            && let (Some(TokenTree::Ident(_)), Some(TokenTree::Group(body))) =
+                (tokens.get(at + 1), tokens.get(at + 2))
         {
             imports(body.stream(), depth + 1, found);
             at += 3;
@@ -68,7 +82,9 @@ fn rooted(tokens: &[TokenTree], at: usize, depth: usize) -> Option<usize> {
     if at >= 2 && is_path_separator(tokens, at - 2) {
         return None;
     }
-    if (is_word(tokens, at, "crate") || is_word(tokens, at, "semoir")) && is_path_separator(tokens, at + 1) {
+    if (is_word(tokens, at, "crate") || is_word(tokens, at, "semoir"))
+        && is_path_separator(tokens, at + 1)
+    {
         return Some(at + 3);
     }
     let mut end = at;
@@ -82,7 +98,10 @@ fn rooted(tokens: &[TokenTree], at: usize, depth: usize) -> Option<usize> {
 fn tree(tokens: &[TokenTree], path: &mut Vec<String>, found: &mut BTreeSet<Import>) {
     let record = |path: &[String], found: &mut BTreeSet<Import>| {
         if let Some(room) = path.first() {
-            found.insert(Import { room: room.clone(), then: path.get(1).cloned() });
+            found.insert(Import {
+                room: room.clone(),
+                then: path.get(1).cloned(),
+            });
         }
     };
     match tokens.first() {
@@ -97,7 +116,8 @@ fn tree(tokens: &[TokenTree], path: &mut Vec<String>, found: &mut BTreeSet<Impor
         }
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
             let inner: Vec<TokenTree> = group.stream().into_iter().collect();
-            let comma = |token: &TokenTree| matches!(token, TokenTree::Punct(p) if p.as_char() == ',');
+            let comma =
+                |token: &TokenTree| matches!(token, TokenTree::Punct(p) if p.as_char() == ',');
             for branch in inner.split(comma) {
                 tree(branch, path, found);
             }
@@ -133,17 +153,23 @@ fn objection(room: &str, import: &Import) -> Option<String> {
         return Some("a glob of the crate's root hides what is imported".to_owned());
     }
     if STATIONS.contains(&room) && STATIONS.contains(&other) {
-        return Some(format!("stations never import one another: let `app` hand `{room}` what it needs of `{other}`"));
+        return Some(format!(
+            "stations never import one another: let `app` hand `{room}` what it needs of `{other}`"
+        ));
     }
     let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
-        return Some(format!("`{room}` is a room that the table of imports does not know"));
+        return Some(format!(
+            "`{room}` is a room that the table of imports does not know"
+        ));
     };
     if !allowed.contains(&other) {
         return Some(format!("`{room}` may import only {allowed:?}"));
     }
     let then = import.then.as_deref();
     if room == "admin" && other == "app" && !then.is_some_and(|then| HANDLE.contains(&then)) {
-        return Some("`admin` may see of `app` only its handle and what comes through it".to_owned());
+        return Some(
+            "`admin` may see of `app` only its handle and what comes through it".to_owned(),
+        );
     }
     None
 }
@@ -164,7 +190,9 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn imports_of(text: &str, depth: usize) -> BTreeSet<Import> {
-    let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("not Rust ({error}): {text}"));
+    let tokens: TokenStream = text
+        .parse()
+        .unwrap_or_else(|error| panic!("not Rust ({error}): {text}"));
     let mut found = BTreeSet::new();
     imports(tokens, depth, &mut found);
     found
@@ -176,16 +204,29 @@ fn every_room_imports_only_what_the_table_allows() {
     rust_files(&source(), &mut files);
     let mut sentences = Vec::new();
     for file in files {
-        let relative = file.strip_prefix(source()).expect("below src").with_extension("");
-        let modules: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let relative = file
+            .strip_prefix(source())
+            .expect("below src")
+            .with_extension("");
+        let modules: Vec<String> = relative
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect();
         if modules[0] == "lib" {
             continue;
         }
         let text = std::fs::read_to_string(&file).expect("a source file can be read");
         for import in imports_of(&text, modules.len()) {
             if let Some(why) = objection(&modules[0], &import) {
-                let then = import.then.map(|then| format!("::{then}")).unwrap_or_default();
-                sentences.push(format!("src/{}.rs imports `{}{then}`: {why}.", modules.join("/"), import.room));
+                let then = import
+                    .then
+                    .map(|then| format!("::{then}"))
+                    .unwrap_or_default();
+                sentences.push(format!(
+                    "src/{}.rs imports `{}{then}`: {why}.",
+                    modules.join("/"),
+                    import.room
+                ));
             }
         }
     }
@@ -195,16 +236,35 @@ fn every_room_imports_only_what_the_table_allows() {
 #[test]
 fn the_layout_names_every_room_and_no_other() {
     let lib = std::fs::read_to_string(source().join("lib.rs")).expect("lib.rs can be read");
-    let declared: BTreeSet<&str> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    let layout = lib.split_once("# Layout").expect("lib.rs opens with \"# Layout\"").1;
+    let declared: BTreeSet<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
+    let layout = lib
+        .split_once("# Layout")
+        .expect("lib.rs opens with \"# Layout\"")
+        .1;
     let named: BTreeSet<&str> = layout
         .lines()
-        .filter_map(|line| line.strip_prefix("//! - [`")?.split_once("`]: ").map(|(room, _)| room))
+        .filter_map(|line| {
+            line.strip_prefix("//! - [`")?
+                .split_once("`]: ")
+                .map(|(room, _)| room)
+        })
         .collect();
-    assert_eq!(named, declared, "lib.rs's Layout has one line for each room");
-    let known: BTreeSet<&str> = MAY_IMPORT.iter().map(|(room, _)| *room).chain(["cli"]).collect();
-    assert_eq!(known, declared, "the table of imports has one line for each room");
+    assert_eq!(
+        named, declared,
+        "lib.rs's Layout has one line for each room"
+    );
+    let known: BTreeSet<&str> = MAY_IMPORT
+        .iter()
+        .map(|(room, _)| *room)
+        .chain(["cli"])
+        .collect();
+    assert_eq!(
+        known, declared,
+        "the table of imports has one line for each room"
+    );
 }
 
 #[test]
@@ -212,22 +272,54 @@ fn no_way_of_writing_an_import_escapes() {
     let found = |text: &str, depth| -> Vec<String> {
         imports_of(text, depth)
             .into_iter()
-            .map(|import| import.then.map_or(import.room.clone(), |then| format!("{}::{then}", import.room)))
+            .map(|import| {
+                import.then.map_or(import.room.clone(), |then| {
+                    format!("{}::{then}", import.room)
+                })
+            })
             .collect()
     };
     for (text, depth, expected) in [
         ("use crate::store::Store;", 1, vec!["store::Store"]),
-        ("use crate::{base, seed::{self, swarm::Swarm}, tracker as t};", 1, vec!["base", "seed::self", "seed::swarm", "tracker"]),
-        ("use crate::{\n  // crate::admin\n  base::*,\n};", 2, vec!["base::*"]),
+        (
+            "use crate::{base, seed::{self, swarm::Swarm}, tracker as t};",
+            1,
+            vec!["base", "seed::self", "seed::swarm", "tracker"],
+        ),
+        (
+            "use crate::{\n  // crate::admin\n  base::*,\n};",
+            2,
+            vec!["base::*"],
+        ),
         ("fn f() { crate::intake::scan(); }", 1, vec!["intake::scan"]),
-        ("fn f() { println!(\"crate::admin {}\", crate::seed::N); }", 1, vec!["seed::N"]),
-        ("use super::super::tracker::Tracker; use super::sibling;", 2, vec!["tracker::Tracker"]),
+        (
+            "fn f() { println!(\"crate::admin {}\", crate::seed::N); }",
+            1,
+            vec!["seed::N"],
+        ),
+        (
+            "use super::super::tracker::Tracker; use super::sibling;",
+            2,
+            vec!["tracker::Tracker"],
+        ),
         ("use super::tracker;", 1, vec!["tracker"]),
-        ("mod tests { use super::super::device; use super::*; }", 1, vec!["device"]),
+        (
+            "mod tests { use super::super::device; use super::*; }",
+            1,
+            vec!["device"],
+        ),
         ("use crate::*;", 1, vec!["*"]),
-        ("pub(crate) fn f() -> Result<crate::base::Size, ()> { Err(()) }", 1, vec!["base::Size"]),
+        (
+            "pub(crate) fn f() -> Result<crate::base::Size, ()> { Err(()) }",
+            1,
+            vec!["base::Size"],
+        ),
         ("use semoir::cli;", 1, vec!["cli"]),
-        ("/// crate::admin\nuse tokio::net; use other::crate_::admin;", 1, vec![]),
+        (
+            "/// crate::admin\nuse tokio::net; use other::crate_::admin;",
+            1,
+            vec![],
+        ),
     ] {
         assert_eq!(found(text, depth), expected, "{text}");
     }
@@ -236,13 +328,26 @@ fn no_way_of_writing_an_import_escapes() {
 #[test]
 fn what_is_forbidden_is_refused_in_a_sentence() {
     let refused = |room: &str, text: &str| {
-        imports_of(text, 1).iter().filter_map(|import| objection(room, import)).collect::<Vec<_>>().join(" ")
+        imports_of(text, 1)
+            .iter()
+            .filter_map(|import| objection(room, import))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    assert!(refused("seed", "use crate::{base::Size, tracker::Tracker};").contains("stations never import"));
+    assert!(
+        refused("seed", "use crate::{base::Size, tracker::Tracker};")
+            .contains("stations never import")
+    );
     assert!(refused("base", "use crate::config::Paths;").contains("may import only []"));
     assert!(refused("store", "use crate::cli::run;").contains("nothing may import it"));
     assert!(refused("admin", "use crate::app::conductor::Conductor;").contains("only its handle"));
     assert!(refused("garage", "use crate::base::Size;").contains("does not know"));
-    assert_eq!(refused("admin", "use crate::app::{Handle, overview::Overview}; use crate::store::Store;"), "");
+    assert_eq!(
+        refused(
+            "admin",
+            "use crate::app::{Handle, overview::Overview}; use crate::store::Store;"
+        ),
+        ""
+    );
     assert_eq!(refused("cli", "use crate::{app, admin, publish};"), "");
 }

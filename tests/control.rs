@@ -24,7 +24,9 @@ fn mktorrent(tree: &Tree, dir: &Path, tracker: &str) -> (PathBuf, Torrent) {
         .arg(&path)
         .arg(tree.root())
         .output()
-        .unwrap_or_else(|error| panic!("mktorrent does not start ({error}); `make test` installs it"));
+        .unwrap_or_else(|error| {
+            panic!("mktorrent does not start ({error}); `make test` installs it")
+        });
     assert!(made.status.success(), "{made:?}");
     let torrent = Torrent::parse(&std::fs::read(&path).expect("mktorrent wrote a torrent"));
     (path, torrent)
@@ -43,7 +45,11 @@ fn downloads(kind: Kind, tree: &Tree, magnet: bool, limits: Limits) -> Duration 
     let tracker = Tracker::start();
     let (path, torrent) = mktorrent(tree, dir.path(), &tracker.url());
     let _seeder = seeder(&path, &torrent, tree);
-    let link = if magnet { Link::Magnet(torrent.magnet_with(&tracker.url())) } else { Link::Torrent(path) };
+    let link = if magnet {
+        Link::Magnet(torrent.magnet_with(&tracker.url()))
+    } else {
+        Link::Torrent(path)
+    };
     let start = std::time::Instant::now();
     let mut client = kind.start(&link, limits);
     wait_complete(&mut *client, DOWNLOAD_BOUND);

@@ -36,7 +36,11 @@ const KEPT: f64 = 0.6;
 
 fn assert_sound(what: &str, pid: u32) {
     let peak = proc::peak_rss(pid).unwrap_or_else(|| panic!("{what}: the program is gone"));
-    assert!(peak <= RSS_BOUND, "{what}: resident memory rose to {} MiB", peak >> 20);
+    assert!(
+        peak <= RSS_BOUND,
+        "{what}: resident memory rose to {} MiB",
+        peak >> 20
+    );
 }
 
 /// A seed of a few MiB, and what a misbehaving peer needs to know of it.
@@ -44,7 +48,13 @@ fn seed(size: u64, dir: &std::path::Path) -> (Seed, Target, Tree) {
     let tree = Tree::file("film.mkv", size, 11);
     let path = dir.join("film.torrent");
     let torrent = create(tree.root(), &path, &[]);
-    let seed = Seed::start(tree.root(), &Options { torrent: Some(path), ..Options::default() });
+    let seed = Seed::start(
+        tree.root(),
+        &Options {
+            torrent: Some(path),
+            ..Options::default()
+        },
+    );
     assert_eq!(seed.info_hash, torrent.info_hash);
     let target = Target {
         addr: seed.addr.parse().expect("an address"),
@@ -56,21 +66,33 @@ fn seed(size: u64, dir: &std::path::Path) -> (Seed, Target, Tree) {
 
 /// A well-behaved peer is still let in and heard.
 fn assert_welcoming(target: Target) {
-    let mut peer = FakePeer::handshake(target.addr, target.info_hash).expect("a good peer is let in");
+    let mut peer =
+        FakePeer::handshake(target.addr, target.info_hash).expect("a good peer is let in");
     let id = peer.extend().expect("a good peer is answered");
-    peer.fetch_metadata(id).expect("a good peer gets the metadata");
+    peer.fetch_metadata(id)
+        .expect("a good peer gets the metadata");
 }
 
 fn peer(misbehaviour: Misbehaviour) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (mut seed, target, _tree) = seed(4 << 20, dir.path());
     for round in 0..3 {
-        let outcome = misbehaviour.perform(target).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let outcome = misbehaviour
+            .perform(target)
+            .unwrap_or_else(|error| panic!("round {round}: {error}"));
         if misbehaviour.must_be_closed() {
-            assert_eq!(outcome, Outcome::Closed, "round {round}: {misbehaviour:?} went unanswered");
+            assert_eq!(
+                outcome,
+                Outcome::Closed,
+                "round {round}: {misbehaviour:?} went unanswered"
+            );
         }
         if misbehaviour == Misbehaviour::UnknownMessages {
-            assert_eq!(outcome, Outcome::Open, "unknown messages are to be passed over");
+            assert_eq!(
+                outcome,
+                Outcome::Open,
+                "unknown messages are to be passed over"
+            );
         }
         seed.assert_alive();
     }
@@ -117,9 +139,17 @@ fn half_open(to: SocketAddr) -> Vec<tokio::net::TcpStream> {
     for _ in 0..HALF_OPEN / 500 {
         let batch = (0..500).map(|_| async move {
             let connecting = tokio::net::TcpStream::connect(to);
-            tokio::time::timeout(Duration::from_secs(3), connecting).await.ok()?.ok()
+            tokio::time::timeout(Duration::from_secs(3), connecting)
+                .await
+                .ok()?
+                .ok()
         });
-        open.extend(http::runtime().block_on(futures::future::join_all(batch)).into_iter().flatten());
+        open.extend(
+            http::runtime()
+                .block_on(futures::future::join_all(batch))
+                .into_iter()
+                .flatten(),
+        );
     }
     open
 }
@@ -138,11 +168,21 @@ fn good_peer_keeps_its_rate_among_all_of_them() {
     let (mut seed, target, _tree) = seed(160 << 20, dir.path());
     let tracker = common::tracker::Tracker::start();
     let path = dir.path().join("with-tracker.torrent");
-    let torrent = common::torrent::Torrent::parse(&std::fs::read(dir.path().join("film.torrent")).expect("made"));
+    let torrent = common::torrent::Torrent::parse(
+        &std::fs::read(dir.path().join("film.torrent")).expect("made"),
+    );
     std::fs::write(&path, torrent.with_tracker(&tracker.url())).expect("a file can be written");
     tracker.introduce(&target.info_hash, target.addr);
-    let mut good = Libtorrent::start(&Link::Torrent(path), Limits { down: Some(GOOD_RATE), up: None });
-    wait_until(&mut good, Duration::from_secs(60), "begin", |progress| progress.downloaded > 2_000_000);
+    let mut good = Libtorrent::start(
+        &Link::Torrent(path),
+        Limits {
+            down: Some(GOOD_RATE),
+            up: None,
+        },
+    );
+    wait_until(&mut good, Duration::from_secs(60), "begin", |progress| {
+        progress.downloaded > 2_000_000
+    });
 
     let peace = rate(&mut good, Duration::from_secs(8));
     let over = AtomicBool::new(false);
@@ -165,10 +205,21 @@ fn good_peer_keeps_its_rate_among_all_of_them() {
         (war, open.len())
     });
     seed.assert_alive();
-    println!("in peace {peace:.0} B/s, among {open} half-open connections and all misbehaviours {war:.0} B/s");
-    println!("peak resident memory {} KiB", proc::peak_rss(seed.pid()).unwrap_or(0) >> 10);
-    assert!(peace > 0.5 * f64::from(GOOD_RATE), "in peace the good peer gets {peace:.0} B/s only");
-    assert!(war >= KEPT * peace, "the good peer fell from {peace:.0} to {war:.0} B/s");
+    println!(
+        "in peace {peace:.0} B/s, among {open} half-open connections and all misbehaviours {war:.0} B/s"
+    );
+    println!(
+        "peak resident memory {} KiB",
+        proc::peak_rss(seed.pid()).unwrap_or(0) >> 10
+    );
+    assert!(
+        peace > 0.5 * f64::from(GOOD_RATE),
+        "in peace the good peer gets {peace:.0} B/s only"
+    );
+    assert!(
+        war >= KEPT * peace,
+        "the good peer fell from {peace:.0} to {war:.0} B/s"
+    );
     assert_sound("all of them at once", seed.pid());
     assert_welcoming(target);
 }
@@ -183,7 +234,8 @@ fn appliance(dir: &std::path::Path, tree: &Tree) -> (Appliance, String) {
 /// What is sent to an HTTP listener, each on a connection of its own.
 fn bad_requests() -> Vec<(&'static str, Vec<u8>)> {
     let text = |text: &str| text.as_bytes().to_vec();
-    let head = |extra: &str| format!("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n{extra}\r\n").into_bytes();
+    let head =
+        |extra: &str| format!("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n{extra}\r\n").into_bytes();
     vec![
         ("garbage", garbage(1 << 16)),
         ("a TLS hello", [&[0x16, 3, 1, 2, 0, 1][..], &garbage(512)].concat()),
@@ -207,9 +259,15 @@ fn bad_requests() -> Vec<(&'static str, Vec<u8>)> {
 
 /// Sends, then reads what comes for a while; what came.
 fn exchange(to: SocketAddr, bytes: &[u8]) -> Vec<u8> {
-    let Ok(mut stream) = TcpStream::connect_timeout(&to, Duration::from_secs(10)) else { return Vec::new() };
-    stream.set_write_timeout(Some(Duration::from_secs(2))).expect("a socket takes a timeout");
-    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a socket takes a timeout");
+    let Ok(mut stream) = TcpStream::connect_timeout(&to, Duration::from_secs(10)) else {
+        return Vec::new();
+    };
+    stream
+        .set_write_timeout(Some(Duration::from_secs(2)))
+        .expect("a socket takes a timeout");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .expect("a socket takes a timeout");
     // Being cut off while we still talk is a sound answer.
     let _ = stream.write_all(bytes);
     let (mut answer, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
@@ -245,8 +303,16 @@ fn http_listener(which: impl Fn(&Appliance) -> SocketAddr) {
     });
     assert_sound("half heads", appliance.pid());
     drop(open);
-    assert_eq!(http::get(&format!("http://{to}/")).map(|answer| answer.status / 100), Ok(2), "it still answers");
-    assert_eq!(appliance.releases().len(), 1, "the owner still sees the box");
+    assert_eq!(
+        http::get(&format!("http://{to}/")).map(|answer| answer.status / 100),
+        Ok(2),
+        "it still answers"
+    );
+    assert_eq!(
+        appliance.releases().len(),
+        1,
+        "the owner still sees the box"
+    );
 }
 
 #[test]
@@ -264,13 +330,24 @@ fn tracker_http() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tree = Tree::file("film.mkv", 1 << 20, 13);
     let (mut appliance, info_hash) = appliance(dir.path(), &tree);
-    let hash: String = hash_bytes(&info_hash).iter().map(|byte| format!("%{byte:02x}")).collect();
-    let good = format!("info_hash={hash}&peer_id=-XX0000-abcdefghijkl&port=6000&left=1&uploaded=0&downloaded=0");
+    let hash: String = hash_bytes(&info_hash)
+        .iter()
+        .map(|byte| format!("%{byte:02x}"))
+        .collect();
+    let good = format!(
+        "info_hash={hash}&peer_id=-XX0000-abcdefghijkl&port=6000&left=1&uploaded=0&downloaded=0"
+    );
     let announce = |query: &str| {
-        let request = format!("GET /announce?{query} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", appliance.public_addr());
+        let request = format!(
+            "GET /announce?{query} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            appliance.public_addr()
+        );
         String::from_utf8_lossy(&exchange(appliance.public_addr(), request.as_bytes())).into_owned()
     };
-    assert!(announce(&good).contains("8:interval"), "a good announce is answered");
+    assert!(
+        announce(&good).contains("8:interval"),
+        "a good announce is answered"
+    );
     for bad in [
         String::new(),
         "info_hash=short".to_owned(),
@@ -284,22 +361,42 @@ fn tracker_http() {
         "%".repeat(6000),
     ] {
         let answer = announce(&bad);
-        assert!(answer.starts_with("HTTP/1.1 ") && !answer.starts_with("HTTP/1.1 5"), "{bad:.80}: {answer:?}");
+        assert!(
+            answer.starts_with("HTTP/1.1 ") && !answer.starts_with("HTTP/1.1 5"),
+            "{bad:.80}: {answer:?}"
+        );
     }
     // A crowd of made-up peers from one address must not fill the memory, nor the answer.
-    let mut crowd = TcpStream::connect(appliance.public_addr()).expect("the tracker takes connections");
-    crowd.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket takes a timeout");
+    let mut crowd =
+        TcpStream::connect(appliance.public_addr()).expect("the tracker takes connections");
+    crowd
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a socket takes a timeout");
     let mut buffer = vec![0; 1 << 16];
     for n in 0..5000_u32 {
-        let query = good.replace("abcdefghijkl", &format!("{n:012}")).replace("6000", &(1024 + n).to_string());
-        let request = format!("GET /announce?{query} HTTP/1.1\r\nHost: {}\r\n\r\n", appliance.public_addr());
-        if crowd.write_all(request.as_bytes()).is_err() || !matches!(crowd.read(&mut buffer), Ok(n) if n > 0) {
-            crowd = TcpStream::connect(appliance.public_addr()).expect("the tracker takes connections");
-            crowd.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket takes a timeout");
+        let query = good
+            .replace("abcdefghijkl", &format!("{n:012}"))
+            .replace("6000", &(1024 + n).to_string());
+        let request = format!(
+            "GET /announce?{query} HTTP/1.1\r\nHost: {}\r\n\r\n",
+            appliance.public_addr()
+        );
+        if crowd.write_all(request.as_bytes()).is_err()
+            || !matches!(crowd.read(&mut buffer), Ok(n) if n > 0)
+        {
+            crowd =
+                TcpStream::connect(appliance.public_addr()).expect("the tracker takes connections");
+            crowd
+                .set_read_timeout(Some(Duration::from_secs(10)))
+                .expect("a socket takes a timeout");
         }
     }
     let answer = announce(&good);
-    assert!(answer.contains("8:interval") && answer.len() < 4096, "{} bytes of answer", answer.len());
+    assert!(
+        answer.contains("8:interval") && answer.len() < 4096,
+        "{} bytes of answer",
+        answer.len()
+    );
     appliance.assert_alive();
     assert_sound("a crowd of announces", appliance.pid());
 }
@@ -315,7 +412,8 @@ fn udp_connect(socket: &UdpSocket) -> Option<u64> {
     for _ in 0..20 {
         socket.send(&packet).ok()?;
         while let Ok(length) = socket.recv(&mut answer) {
-            let ours = length == 16 && answer[..8] == [&[0; 4][..], &transaction.to_be_bytes()].concat();
+            let ours =
+                length == 16 && answer[..8] == [&[0; 4][..], &transaction.to_be_bytes()].concat();
             if ours {
                 return Some(u64::from_be_bytes(answer[8..16].try_into().ok()?));
             }
@@ -330,30 +428,59 @@ fn tracker_udp() {
     let tree = Tree::file("film.mkv", 1 << 20, 14);
     let (mut appliance, _) = appliance(dir.path(), &tree);
     let socket = UdpSocket::bind((appliance.ip(), 0)).expect("loopback can be bound");
-    socket.connect(appliance.public_addr()).expect("UDP connects");
-    socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a socket takes a timeout");
+    socket
+        .connect(appliance.public_addr())
+        .expect("UDP connects");
+    socket
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("a socket takes a timeout");
     let connection = udp_connect(&socket).expect("the UDP tracker answers");
     let mut sent = 0_u64;
     let mut received = 0_u64;
     for round in 0..3000_usize {
-        let mut announce = [connection.to_be_bytes().to_vec(), vec![0, 0, 0, 1, 0, 0, 0, 9]].concat();
+        let mut announce = [
+            connection.to_be_bytes().to_vec(),
+            vec![0, 0, 0, 1, 0, 0, 0, 9],
+        ]
+        .concat();
         announce.extend(garbage(82 + round % 900));
-        let scrape = [connection.to_be_bytes().to_vec(), vec![0, 0, 0, 2, 0, 0, 0, 9], garbage(1400)].concat();
+        let scrape = [
+            connection.to_be_bytes().to_vec(),
+            vec![0, 0, 0, 2, 0, 0, 0, 9],
+            garbage(1400),
+        ]
+        .concat();
         let forged = [garbage(8), vec![0, 0, 0, 1, 0, 0, 0, 9], garbage(82)].concat();
-        for packet in [garbage(round % 1400), announce[..16 + round % 80].to_vec(), announce, scrape, forged] {
+        for packet in [
+            garbage(round % 1400),
+            announce[..16 + round % 80].to_vec(),
+            announce,
+            scrape,
+            forged,
+        ] {
             sent += packet.len() as u64;
             // A full queue of the kernel's is not ours to judge.
             let _ = socket.send(&packet);
         }
         let mut buffer = [0; 2048];
-        socket.set_nonblocking(true).expect("a socket can be non-blocking");
+        socket
+            .set_nonblocking(true)
+            .expect("a socket can be non-blocking");
         while let Ok(length) = socket.recv(&mut buffer) {
             received += length as u64;
         }
-        socket.set_nonblocking(false).expect("a socket can be blocking");
+        socket
+            .set_nonblocking(false)
+            .expect("a socket can be blocking");
     }
-    assert!(received <= sent, "{received} bytes came for {sent}: the tracker amplifies");
+    assert!(
+        received <= sent,
+        "{received} bytes came for {sent}: the tracker amplifies"
+    );
     appliance.assert_alive();
     assert_sound("UDP garbage", appliance.pid());
-    assert!(udp_connect(&socket).is_some(), "the UDP tracker still answers");
+    assert!(
+        udp_connect(&socket).is_some(),
+        "the UDP tracker still answers"
+    );
 }

@@ -60,7 +60,8 @@ fn downloads_tree(kind: Kind, tree: &Tree, from: From, over: Over) {
         }
         (From::Torrent, Over::Udp) => {
             let path = data.path().join("udp.torrent");
-            std::fs::write(&path, torrent.with_tracker(&appliance.udp_tracker())).expect("a file can be written");
+            std::fs::write(&path, torrent.with_tracker(&appliance.udp_tracker()))
+                .expect("a file can be written");
             Link::Torrent(path)
         }
         (From::Magnet, Over::Http) => Link::Magnet(torrent.magnet_with(&appliance.http_tracker())),

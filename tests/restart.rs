@@ -21,7 +21,9 @@ const HASH_BOUND: Duration = Duration::from_secs(240);
 const DOWNLOAD_BOUND: Duration = Duration::from_secs(120);
 
 fn number(release: &serde_json::Value, key: &str) -> u64 {
-    release[key].as_u64().unwrap_or_else(|| panic!("no {key} in {release}"))
+    release[key]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no {key} in {release}"))
 }
 
 fn hashing_beyond(bytes: u64) -> impl Fn(&serde_json::Value) -> bool {
@@ -38,20 +40,36 @@ fn hashing_goes_on_where_it_was() {
     let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.source()]);
     let mut before = 0;
     for share in [4, 2] {
-        let release = appliance.wait_release("is hashed in part", HASH_BOUND, hashing_beyond(LARGE / share));
-        assert_eq!(release["stage"], "hashing", "hashing was over before the power was cut: {release}");
+        let release = appliance.wait_release(
+            "is hashed in part",
+            HASH_BOUND,
+            hashing_beyond(LARGE / share),
+        );
+        assert_eq!(
+            release["stage"], "hashing",
+            "hashing was over before the power was cut: {release}"
+        );
         before = number(&release, "hashed");
         appliance.restart();
         let release = appliance.wait_release("is known", HASH_BOUND, |_| true);
         let after = number(&release, "hashed");
-        assert!(after >= before / 2, "{before} bytes were hashed, {after} after the power cut");
+        assert!(
+            after >= before / 2,
+            "{before} bytes were hashed, {after} after the power cut"
+        );
     }
     let (release, torrent, _) = appliance.wait_seeding(HASH_BOUND);
     assert_eq!(number(&release, "hashed"), LARGE);
     let read = proc::read_bytes(appliance.pid()).expect("it runs");
-    assert!(read < LARGE - before / 2 + (64 << 20), "{read} bytes were read after {before} had been hashed");
+    assert!(
+        read < LARGE - before / 2 + (64 << 20),
+        "{read} bytes were read after {before} had been hashed"
+    );
     let fresh = create(tree.root(), &dir.path().join("fresh.torrent"), &[]);
-    assert_eq!(torrent.info_hash, fresh.info_hash, "a resumed torrent is the torrent");
+    assert_eq!(
+        torrent.info_hash, fresh.info_hash,
+        "a resumed torrent is the torrent"
+    );
 }
 
 #[test]
@@ -62,11 +80,19 @@ fn a_half_way_client_completes() {
     let (_, torrent, bytes) = appliance.wait_seeding(HASH_BOUND);
     let path = dir.path().join("public.torrent");
     std::fs::write(&path, bytes).expect("a file can be written");
-    let limits = Limits { down: Some(1_000_000), up: None };
+    let limits = Limits {
+        down: Some(1_000_000),
+        up: None,
+    };
     let mut client = Kind::Libtorrent.start(&Link::Torrent(path), limits);
     let half = torrent.size() / 2;
-    let progress = wait_until(&mut *client, DOWNLOAD_BOUND, "be half-way", |progress| progress.have >= half);
-    assert!(!progress.complete, "the client was done before the power was cut");
+    let progress = wait_until(&mut *client, DOWNLOAD_BOUND, "be half-way", |progress| {
+        progress.have >= half
+    });
+    assert!(
+        !progress.complete,
+        "the client was done before the power was cut"
+    );
 
     appliance.restart();
     let release = appliance.wait_release("is known", DOWNLOAD_BOUND, |_| true);
@@ -95,8 +121,14 @@ fn what_was_spent_is_not_forgotten() {
     std::thread::sleep(LEDGER_DELAY);
     appliance.restart();
     let release = appliance.wait_release("is known", DOWNLOAD_BOUND, |_| true);
-    assert!(number(&release, "payload_bytes") >= number(&spent, "payload_bytes"), "{spent} became {release}");
-    assert!(number(&release, "wire_bytes") >= number(&spent, "payload_bytes"), "{release}");
+    assert!(
+        number(&release, "payload_bytes") >= number(&spent, "payload_bytes"),
+        "{spent} became {release}"
+    );
+    assert!(
+        number(&release, "wire_bytes") >= number(&spent, "payload_bytes"),
+        "{release}"
+    );
 }
 
 /// What a power cut may cost of the ledger.
@@ -123,8 +155,15 @@ fn many_power_cuts_leave_one_sound_state() {
         (hashes.len() == 12 && releases.len() == 12).then_some(())
     });
     for (name, _) in tree.files() {
-        let made = create(&tree.root().join(&name), &dir.path().join("fresh.torrent"), &[]);
-        assert!(hashes.contains(&made.info_hash), "{name:?} became another torrent");
+        let made = create(
+            &tree.root().join(&name),
+            &dir.path().join("fresh.torrent"),
+            &[],
+        );
+        assert!(
+            hashes.contains(&made.info_hash),
+            "{name:?} became another torrent"
+        );
     }
 }
 
@@ -143,21 +182,50 @@ fn what_the_owner_said_holds() {
     let tree = source_of(&dir.path().join("source"), 2);
     let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.root()]);
     common::wait::wait_for("both releases are being seeded", HASH_BOUND, || {
-        let seeding = appliance.releases().into_iter().filter(|release| release["stage"] == "spreading").count();
+        let seeding = appliance
+            .releases()
+            .into_iter()
+            .filter(|release| release["stage"] == "spreading")
+            .count();
         (seeding == 2).then_some(())
     });
     let releases = appliance.releases();
     let (paused, removed) = (number(&releases[0], "id"), number(&releases[1], "id"));
-    assert_eq!(appliance.api("POST", &format!("/releases/{paused}/pause"), None).status, 204);
-    assert_eq!(appliance.api("DELETE", &format!("/releases/{removed}"), None).status, 204);
+    assert_eq!(
+        appliance
+            .api("POST", &format!("/releases/{paused}/pause"), None)
+            .status,
+        204
+    );
+    assert_eq!(
+        appliance
+            .api("DELETE", &format!("/releases/{removed}"), None)
+            .status,
+        204
+    );
     appliance.set_cap(123_456);
     appliance.restart();
     let releases = appliance.releases();
     assert_eq!(releases.len(), 1, "{releases:?}");
-    assert_eq!((number(&releases[0], "id"), releases[0]["stage"].as_str()), (paused, Some("paused")));
-    assert_eq!(appliance.api("GET", "/settings", None).json()["upstream_cap"], 123_456);
+    assert_eq!(
+        (number(&releases[0], "id"), releases[0]["stage"].as_str()),
+        (paused, Some("paused"))
+    );
+    assert_eq!(
+        appliance.api("GET", "/settings", None).json()["upstream_cap"],
+        123_456
+    );
     assert_eq!(appliance.api("POST", "/sources/rescan", None).status, 204);
-    assert_eq!(appliance.api("POST", &format!("/releases/{paused}/resume"), None).status, 204);
+    assert_eq!(
+        appliance
+            .api("POST", &format!("/releases/{paused}/resume"), None)
+            .status,
+        204
+    );
     appliance.wait_seeding(HASH_BOUND);
-    assert_eq!(appliance.releases().len(), 1, "a removed release stays removed");
+    assert_eq!(
+        appliance.releases().len(),
+        1,
+        "a removed release stays removed"
+    );
 }

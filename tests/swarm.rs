@@ -32,12 +32,21 @@ fn three_at_once_complete_under_the_cap() {
     let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.source()]);
     appliance.set_cap(CAP);
     let (_, torrent, _) = appliance.wait_seeding(Duration::from_secs(60));
-    let links = [appliance.http_tracker(), appliance.udp_tracker(), appliance.http_tracker()];
+    let links = [
+        appliance.http_tracker(),
+        appliance.udp_tracker(),
+        appliance.http_tracker(),
+    ];
     let start = Instant::now();
     let mut clients: Vec<Box<dyn Client>> = [Kind::Transmission, Kind::Aria2, Kind::Libtorrent]
         .into_iter()
         .zip(links)
-        .map(|(kind, tracker)| kind.start(&Link::Magnet(torrent.magnet_with(&tracker)), Limits::default()))
+        .map(|(kind, tracker)| {
+            kind.start(
+                &Link::Magnet(torrent.magnet_with(&tracker)),
+                Limits::default(),
+            )
+        })
         .collect();
     for client in &mut clients {
         wait_complete(&mut **client, DOWNLOAD_BOUND);
@@ -48,9 +57,15 @@ fn three_at_once_complete_under_the_cap() {
         release["payload_bytes"].as_u64() >= Some(tree.size())
     });
     let wire = release["wire_bytes"].as_u64().expect("a number") as f64;
-    println!("{wire} bytes on the wire in {took:.1} s, {} copies spent", release["copies_spent"]);
+    println!(
+        "{wire} bytes on the wire in {took:.1} s, {} copies spent",
+        release["copies_spent"]
+    );
     // A second's worth may leave at once in the beginning.
-    assert!(wire <= CAP as f64 * (took * (1.0 + MEAN_TOLERANCE) + 1.0), "{wire} bytes in {took} s");
+    assert!(
+        wire <= CAP as f64 * (took * (1.0 + MEAN_TOLERANCE) + 1.0),
+        "{wire} bytes in {took} s"
+    );
 }
 
 /// Bytes per second between two lines.
@@ -66,49 +81,92 @@ fn the_cap_is_met_and_held() {
     let path = dir.path().join("film.torrent");
     let tracker = Tracker::start();
     let torrent = create(tree.root(), &path, &["--tracker", &tracker.url()]);
-    let options = Options { torrent: Some(path.clone()), cap: Some(CAP), ..Options::default() };
+    let options = Options {
+        torrent: Some(path.clone()),
+        cap: Some(CAP),
+        ..Options::default()
+    };
     let mut seed = Seed::start(tree.root(), &options);
-    tracker.introduce(&hash_bytes(&torrent.info_hash), seed.addr.parse().expect("an address"));
+    tracker.introduce(
+        &hash_bytes(&torrent.info_hash),
+        seed.addr.parse().expect("an address"),
+    );
     // Clients that hardly upload: what they receive comes from the box.
-    let limits = Limits { down: None, up: Some(1000) };
+    let limits = Limits {
+        down: None,
+        up: Some(1000),
+    };
     let mut clients: Vec<Box<dyn Client>> = [Kind::Aria2, Kind::Libtorrent, Kind::Librqbit]
         .into_iter()
         .map(|kind| kind.start(&Link::Torrent(path.clone()), limits))
         .collect();
     for client in &mut clients {
-        wait_until(&mut **client, DOWNLOAD_BOUND, "begin", |progress| progress.peers > 0);
+        wait_until(&mut **client, DOWNLOAD_BOUND, "begin", |progress| {
+            progress.peers > 0
+        });
     }
-    seed.wait_figures("3 MiB are on the wire", DOWNLOAD_BOUND, |figures| figures.wire > 3 << 20);
+    seed.wait_figures("3 MiB are on the wire", DOWNLOAD_BOUND, |figures| {
+        figures.wire > 3 << 20
+    });
 
     let skip = seed.figures().len() - 1;
     let received = |clients: &mut Vec<Box<dyn Client>>| -> u64 {
-        clients.iter_mut().map(|client| client.progress().downloaded).sum()
+        clients
+            .iter_mut()
+            .map(|client| client.progress().downloaded)
+            .sum()
     };
     let (before, start) = (received(&mut clients), Instant::now());
-    seed.wait_figures("20 seconds of figures", Duration::from_secs(60), |_| start.elapsed() > Duration::from_secs(20));
+    seed.wait_figures("20 seconds of figures", Duration::from_secs(60), |_| {
+        start.elapsed() > Duration::from_secs(20)
+    });
     let after = received(&mut clients);
     let outside = (after - before) as f64 / start.elapsed().as_secs_f64();
 
     let figures = seed.figures().split_off(skip);
     let (first, last) = (&figures[0], &figures[figures.len() - 1]);
     let mean = rate(first, last);
-    let worst = |span: usize| figures.windows(span + 1).map(|w| rate(&w[0], &w[span])).fold(0.0, f64::max);
+    let worst = |span: usize| {
+        figures
+            .windows(span + 1)
+            .map(|w| rate(&w[0], &w[span]))
+            .fold(0.0, f64::max)
+    };
     let (second, window, cap) = (worst(1), worst(5), CAP as f64);
-    println!("cap {cap:.0}: mean {mean:.0}, worst second {second:.0}, worst five seconds {window:.0}, clients' payload {outside:.0} B/s");
-    assert!((mean / cap - 1.0).abs() <= MEAN_TOLERANCE, "the mean is {mean:.0} B/s");
-    assert!(window <= cap * (1.0 + WINDOW_TOLERANCE), "five seconds at {window:.0} B/s");
-    assert!(second <= cap * (1.0 + SECOND_TOLERANCE), "a second at {second:.0} B/s");
+    println!(
+        "cap {cap:.0}: mean {mean:.0}, worst second {second:.0}, worst five seconds {window:.0}, clients' payload {outside:.0} B/s"
+    );
+    assert!(
+        (mean / cap - 1.0).abs() <= MEAN_TOLERANCE,
+        "the mean is {mean:.0} B/s"
+    );
+    assert!(
+        window <= cap * (1.0 + WINDOW_TOLERANCE),
+        "five seconds at {window:.0} B/s"
+    );
+    assert!(
+        second <= cap * (1.0 + SECOND_TOLERANCE),
+        "a second at {second:.0} B/s"
+    );
     // The clients' own count of payload: below the wire by the protocol's share, and never above.
-    assert!(outside <= cap * (1.0 + MEAN_TOLERANCE), "the clients received {outside:.0} B/s");
-    assert!(outside >= cap * 0.8, "the clients received {outside:.0} B/s of payload only");
+    assert!(
+        outside <= cap * (1.0 + MEAN_TOLERANCE),
+        "the clients received {outside:.0} B/s"
+    );
+    assert!(
+        outside >= cap * 0.8,
+        "the clients received {outside:.0} B/s of payload only"
+    );
 }
 
 #[test]
 fn seed_announces_and_says_goodbye() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
     let tree = Tree::file("film.mkv", 3 << 20, 33);
     let tracker = Tracker::start();
-    let options = Options { trackers: vec![tracker.url()], ..Options::default() };
+    let options = Options {
+        trackers: vec![tracker.url()],
+        ..Options::default()
+    };
     let mut seed = Seed::start(tree.root(), &options);
     let hash = hash_bytes(&seed.info_hash);
     let link = Link::Magnet(seed.magnet.clone());
@@ -117,11 +175,29 @@ fn seed_announces_and_says_goodbye() {
     drop(client);
     assert!(seed.terminate().success(), "SIGTERM is a clean end");
     let addr = seed.addr.parse().expect("an address");
-    let heard: Vec<_> = tracker.heard().into_iter().filter(|announce| announce.peer == addr).collect();
-    let events: Vec<&str> = heard.iter().map(|announce| announce.event.as_str()).collect();
+    let heard: Vec<_> = tracker
+        .heard()
+        .into_iter()
+        .filter(|announce| announce.peer == addr)
+        .collect();
+    let events: Vec<&str> = heard
+        .iter()
+        .map(|announce| announce.event.as_str())
+        .collect();
     assert_eq!(events.first(), Some(&"started"), "{events:?}");
     assert_eq!(events.last(), Some(&"stopped"), "{events:?}");
-    assert!(!events.contains(&"completed"), "a seeder completes nothing: {events:?}");
-    assert!(heard.iter().all(|announce| announce.info_hash == hash && announce.left == Some(0)), "{heard:?}");
-    assert!(heard.last().and_then(|announce| announce.uploaded) >= Some(tree.size()), "{heard:?}");
+    assert!(
+        !events.contains(&"completed"),
+        "a seeder completes nothing: {events:?}"
+    );
+    assert!(
+        heard
+            .iter()
+            .all(|announce| announce.info_hash == hash && announce.left == Some(0)),
+        "{heard:?}"
+    );
+    assert!(
+        heard.last().and_then(|announce| announce.uploaded) >= Some(tree.size()),
+        "{heard:?}"
+    );
 }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::daemon::{Daemon, command};
 use super::http::{self, Answer};
+use super::net;
 use super::torrent::Torrent;
 use super::wait::wait_for;
-use super::net;
 
 /// From its start to the last of its first lines.
 const START_BOUND: Duration = Duration::from_secs(30);
@@ -78,16 +78,24 @@ impl Appliance {
     }
 
     fn keep_cookie(&mut self, answer: &Answer) {
-        let cookie = answer.header("set-cookie").expect("a session comes as a cookie");
+        let cookie = answer
+            .header("set-cookie")
+            .expect("a session comes as a cookie");
         self.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
     }
 
     /// A request as the owner.
     pub fn api(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        let headers = [("Cookie", self.cookie.as_str()), ("Content-Type", "application/json")];
+        let headers = [
+            ("Cookie", self.cookie.as_str()),
+            ("Content-Type", "application/json"),
+        ];
         let url = format!("{}/api/v1{path}", self.admin);
-        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        http::request(method, &url, &headers, body).unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+        let body = body
+            .map(|body| body.to_string().into_bytes())
+            .unwrap_or_default();
+        http::request(method, &url, &headers, body)
+            .unwrap_or_else(|error| panic!("{method} {url}: {error}"))
     }
 
     /// The picture of the box now.
@@ -99,7 +107,10 @@ impl Appliance {
 
     /// Every release, as the page sees it.
     pub fn releases(&self) -> Vec<Value> {
-        self.overview()["releases"].as_array().cloned().unwrap_or_default()
+        self.overview()["releases"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Waits until one release (the first that `which` accepts) is as `enough` wants it.
@@ -113,11 +124,16 @@ impl Appliance {
         let deadline = Instant::now() + bound;
         loop {
             self.daemon.assert_alive();
-            seen = Some(self.releases()).filter(|now| !now.is_empty()).unwrap_or(seen);
+            seen = Some(self.releases())
+                .filter(|now| !now.is_empty())
+                .unwrap_or(seen);
             if let Some(release) = seen.iter().find(|release| enough(release)) {
                 return release.clone();
             }
-            assert!(Instant::now() < deadline, "no release {what} within {bound:?}: {seen:?}");
+            assert!(
+                Instant::now() < deadline,
+                "no release {what} within {bound:?}: {seen:?}"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -126,10 +142,17 @@ impl Appliance {
     pub fn wait_seeding(&mut self, bound: Duration) -> (Value, Torrent, Vec<u8>) {
         let seeding = |release: &Value| {
             assert_ne!(release["stage"], "failed", "{release}");
-            matches!(release["stage"].as_str(), Some("spreading" | "supporting" | "retired"))
+            matches!(
+                release["stage"].as_str(),
+                Some("spreading" | "supporting" | "retired")
+            )
         };
         let release = self.wait_release("is being seeded", bound, seeding);
-        let url = format!("{}/t/{}.torrent", self.public, release["info_hash"].as_str().expect("hashed"));
+        let url = format!(
+            "{}/t/{}.torrent",
+            self.public,
+            release["info_hash"].as_str().expect("hashed")
+        );
         let answer = http::get(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
         assert_eq!(answer.status, 200, "{url}: {}", answer.text());
         let torrent = Torrent::parse(&answer.body);
@@ -149,17 +172,26 @@ impl Appliance {
 
     /// The embedded tracker over UDP: the public listener's port.
     pub fn udp_tracker(&self) -> String {
-        format!("udp://{}/announce", self.public.trim_start_matches("http://"))
+        format!(
+            "udp://{}/announce",
+            self.public.trim_start_matches("http://")
+        )
     }
 
     /// The public listener.
     pub fn public_addr(&self) -> SocketAddr {
-        self.public.trim_start_matches("http://").parse().expect("an address")
+        self.public
+            .trim_start_matches("http://")
+            .parse()
+            .expect("an address")
     }
 
     /// The admin listener.
     pub fn admin_addr(&self) -> SocketAddr {
-        self.admin.trim_start_matches("http://").parse().expect("an address")
+        self.admin
+            .trim_start_matches("http://")
+            .parse()
+            .expect("an address")
     }
 
     /// Its process id.
@@ -185,7 +217,10 @@ impl Appliance {
         self.daemon = started.daemon;
         (self.admin, self.public, self.peers) = (started.admin, started.public, started.peers);
         let state = self.open("GET", "/api/v1/box", Value::Null).json();
-        assert_eq!(state["claimed"], true, "a claimed box stays claimed: {state}");
+        assert_eq!(
+            state["claimed"], true,
+            "a claimed box stays claimed: {state}"
+        );
         self.sign_in();
     }
 
@@ -204,10 +239,22 @@ struct Started {
 }
 
 /// A new box prints a setup code as well, which is waited for.
-fn launch(data: &Path, sources: &[PathBuf], [admin, public, peer]: [SocketAddr; 3], new: bool) -> Started {
+fn launch(
+    data: &Path,
+    sources: &[PathBuf],
+    [admin, public, peer]: [SocketAddr; 3],
+    new: bool,
+) -> Started {
     let mut command = command(env!("CARGO_BIN_EXE_semoir"));
     command.args(["serve", "--offline", "--data"]).arg(data);
-    command.args(["--admin", &admin.to_string(), "--public", &public.to_string(), "--peer", &peer.to_string()]);
+    command.args([
+        "--admin",
+        &admin.to_string(),
+        "--public",
+        &public.to_string(),
+        "--peer",
+        &peer.to_string(),
+    ]);
     for source in sources {
         command.arg("--source").arg(source);
     }
@@ -219,7 +266,10 @@ fn launch(data: &Path, sources: &[PathBuf], [admin, public, peer]: [SocketAddr; 
     wait_for("semoir serve prints its addresses", START_BOUND, || {
         daemon.assert_alive();
         for line in lines.try_iter() {
-            match line.split_once(' ').map(|(word, rest)| (word, rest.trim().trim_end_matches('/').to_owned())) {
+            match line
+                .split_once(' ')
+                .map(|(word, rest)| (word, rest.trim().trim_end_matches('/').to_owned()))
+            {
                 Some(("admin", url)) => admin = Some(url),
                 Some(("public", url)) => public = Some(url),
                 Some(("peers", addr)) => peers = addr.parse().ok(),
@@ -227,8 +277,15 @@ fn launch(data: &Path, sources: &[PathBuf], [admin, public, peer]: [SocketAddr; 
                 _ => {}
             }
         }
-        (admin.is_some() && public.is_some() && peers.is_some() && (code.is_some() || !new)).then_some(())
+        (admin.is_some() && public.is_some() && peers.is_some() && (code.is_some() || !new))
+            .then_some(())
     });
     let take = |url: Option<String>| url.expect("waited for");
-    Started { daemon, admin: take(admin), public: take(public), peers: peers.expect("waited for"), code }
+    Started {
+        daemon,
+        admin: take(admin),
+        public: take(public),
+        peers: peers.expect("waited for"),
+        code,
+    }
 }

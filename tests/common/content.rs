@@ -51,15 +51,23 @@ impl Tree {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = dir.path().join(name);
         write(&root, length, seed);
-        Tree { dir: Some(dir), root }
+        Tree {
+            dir: Some(dir),
+            root,
+        }
     }
 
     /// A file of `length` zeros that takes no room on the disk.
     pub fn sparse(name: &str, length: u64) -> Tree {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = dir.path().join(name);
-        File::create(&root).and_then(|file| file.set_len(length)).expect("a sparse file can be made");
-        Tree { dir: Some(dir), root }
+        File::create(&root)
+            .and_then(|file| file.set_len(length))
+            .expect("a sparse file can be made");
+        Tree {
+            dir: Some(dir),
+            root,
+        }
     }
 
     /// A folder of the given files (relative path as bytes, length).
@@ -68,15 +76,22 @@ impl Tree {
         let root = dir.path().join(name);
         for (index, (path, length)) in files.iter().enumerate() {
             let path = root.join(OsStr::from_bytes(path));
-            fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("folders can be made");
+            fs::create_dir_all(path.parent().expect("a file lies in a folder"))
+                .expect("folders can be made");
             write(&path, *length, seed.wrapping_add(index as u64));
         }
-        Tree { dir: Some(dir), root }
+        Tree {
+            dir: Some(dir),
+            root,
+        }
     }
 
     /// A folder that is there already and stays.
     pub fn existing(root: &Path) -> Tree {
-        Tree { dir: None, root: root.to_owned() }
+        Tree {
+            dir: None,
+            root: root.to_owned(),
+        }
     }
 
     /// A folder with the names and lengths that break things: bytes that are no UTF-8, 255-byte names, quotes,
@@ -91,7 +106,10 @@ impl Tree {
             (b"0 empty first", 0),
             (b"caf\xe9 latin1 \xff\xfe.bin", 300_001),
             (" leading and trailing ".as_bytes(), 65_536),
-            ("it's \"quoted\" & <tagged> 100%25 #1 ?.txt".as_bytes(), 16_384),
+            (
+                "it's \"quoted\" & <tagged> 100%25 #1 ?.txt".as_bytes(),
+                16_384,
+            ),
             ("semi; $(echo no) `no` * | <.sh".as_bytes(), 16_385),
             ("Ünï/ко́т/語/🎬 film.mkv".as_bytes(), 2_097_152),
             (deep.as_bytes(), 16_383),
@@ -114,13 +132,21 @@ impl Drop for Tree {
 }
 
 fn walk(root: &Path, relative: &Path, found: &mut Vec<(PathBuf, u64)>) {
-    let here = if relative.as_os_str().is_empty() { root.to_owned() } else { root.join(relative) };
+    let here = if relative.as_os_str().is_empty() {
+        root.to_owned()
+    } else {
+        root.join(relative)
+    };
     let meta = fs::symlink_metadata(&here).expect("a tree can be read");
     if meta.is_file() {
         found.push((relative.to_owned(), meta.len()));
     } else if meta.is_dir() {
         for entry in fs::read_dir(&here).expect("a folder can be read") {
-            walk(root, &relative.join(entry.expect("an entry can be read").file_name()), found);
+            walk(
+                root,
+                &relative.join(entry.expect("an entry can be read").file_name()),
+                found,
+            );
         }
     }
 }
@@ -136,7 +162,9 @@ fn splitmix(state: &mut u64) -> u64 {
 /// Writes `length` bytes that depend on `seed` only.
 pub fn write(path: &Path, length: u64, seed: u64) {
     let mut state = seed;
-    let mut block: Vec<u8> = (0..BLOCK / 8).flat_map(|_| splitmix(&mut state).to_le_bytes()).collect();
+    let mut block: Vec<u8> = (0..BLOCK / 8)
+        .flat_map(|_| splitmix(&mut state).to_le_bytes())
+        .collect();
     let mut file = File::create(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let mut left = length;
     while left > 0 {
@@ -149,7 +177,9 @@ pub fn write(path: &Path, length: u64, seed: u64) {
 
 /// Whether two files hold the same bytes; a missing one does not.
 pub fn same(a: &Path, b: &Path) -> bool {
-    let (Ok(mut a), Ok(mut b)) = (File::open(a), File::open(b)) else { return false };
+    let (Ok(mut a), Ok(mut b)) = (File::open(a), File::open(b)) else {
+        return false;
+    };
     let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
     loop {
         let (m, n) = (fill(&mut a, &mut left), fill(&mut b, &mut right));
@@ -165,7 +195,10 @@ pub fn same(a: &Path, b: &Path) -> bool {
 fn fill(file: &mut File, buffer: &mut [u8]) -> usize {
     let mut filled = 0;
     while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]).expect("a file can be read") {
+        match file
+            .read(&mut buffer[filled..])
+            .expect("a file can be read")
+        {
             0 => break,
             n => filled += n,
         }

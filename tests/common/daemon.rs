@@ -27,10 +27,22 @@ impl Daemon {
         }
         let child = command
             .env("SEMOIR_OFFLINE", "1")
-            .stderr(File::options().create(true).append(true).open(log).expect("the log opens"))
+            .stderr(
+                File::options()
+                    .create(true)
+                    .append(true)
+                    .open(log)
+                    .expect("the log opens"),
+            )
             .spawn()
-            .unwrap_or_else(|error| panic!("{name} does not start ({error}); `make test` installs it"));
-        Daemon { name: name.to_owned(), child, log: log.to_owned() }
+            .unwrap_or_else(|error| {
+                panic!("{name} does not start ({error}); `make test` installs it")
+            });
+        Daemon {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+        }
     }
 
     /// Its process id.
@@ -40,7 +52,10 @@ impl Daemon {
 
     /// Whether it still runs.
     pub fn alive(&mut self) -> bool {
-        self.child.try_wait().expect("a child can be asked").is_none()
+        self.child
+            .try_wait()
+            .expect("a child can be asked")
+            .is_none()
     }
 
     /// Fails the test, with the end of the log, when it has ended.
@@ -59,13 +74,19 @@ impl Daemon {
     /// SIGTERM, and waits for the end; fails when it takes longer than `bound`.
     pub fn terminate(&mut self, bound: Duration) -> ExitStatus {
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("a child takes signals");
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)
+            .expect("a child takes signals");
         let deadline = Instant::now() + bound;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be asked") {
                 return status;
             }
-            assert!(Instant::now() < deadline, "{} does not end on SIGTERM:\n{}", self.name, self.tail());
+            assert!(
+                Instant::now() < deadline,
+                "{} does not end on SIGTERM:\n{}",
+                self.name,
+                self.tail()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -77,7 +98,10 @@ impl Daemon {
 
     /// The stdout of a program started with a piped one.
     pub fn stdout(&mut self) -> ChildStdout {
-        self.child.stdout.take().expect("started with a piped stdout")
+        self.child
+            .stdout
+            .take()
+            .expect("started with a piped stdout")
     }
 
     /// Its stdout, line by line, read by a thread until it closes: a full pipe would stop the program.

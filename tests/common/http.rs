@@ -43,7 +43,10 @@ pub struct Answer {
 impl Answer {
     /// The first header of that name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text, whatever it is.
@@ -53,12 +56,18 @@ impl Answer {
 
     /// The body as JSON; fails the test when it is none.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 }
 
 /// One request; `Err` when no answer came.
-pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, String> {
+pub fn request(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Answer, String> {
     let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
     let mut request = client().request(method, url).body(body);
     for (name, value) in headers {
@@ -71,9 +80,18 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: Vec<u8>)
             headers: answer
                 .headers()
                 .iter()
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .map(|(name, value)| {
+                    (
+                        name.to_string(),
+                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                    )
+                })
                 .collect(),
-            body: answer.bytes().await.map_err(|error| format!("{error:?}"))?.to_vec(),
+            body: answer
+                .bytes()
+                .await
+                .map_err(|error| format!("{error:?}"))?
+                .to_vec(),
         })
     })
 }

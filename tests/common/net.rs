@@ -20,7 +20,10 @@ pub fn fresh_ip() -> Ipv4Addr {
 pub fn free_port(ip: Ipv4Addr) -> u16 {
     loop {
         let tcp = TcpListener::bind((ip, 0)).expect("loopback has a free port");
-        let port = tcp.local_addr().expect("a bound socket has an address").port();
+        let port = tcp
+            .local_addr()
+            .expect("a bound socket has an address")
+            .port();
         if UdpSocket::bind((ip, port)).is_ok() {
             return port;
         }

@@ -60,7 +60,13 @@ impl Seed {
     pub fn start(path: &Path, options: &Options) -> Seed {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut command = command(env!("CARGO_BIN_EXE_semoir"));
-        command.arg("seed").arg(path).args(["--json", "--keep", "--offline", "--no-dht", "--listen"]);
+        command.arg("seed").arg(path).args([
+            "--json",
+            "--keep",
+            "--offline",
+            "--no-dht",
+            "--listen",
+        ]);
         command.arg(net::any_port(net::fresh_ip()).to_string());
         command.arg("--state").arg(dir.path().join("state"));
         if let Some(torrent) = &options.torrent {
@@ -83,23 +89,50 @@ impl Seed {
                 Err(_) => daemon.assert_alive(),
             }
             waited += step;
-            assert!(waited < START_BOUND, "semoir seed prints nothing:\n{}", daemon.tail());
+            assert!(
+                waited < START_BOUND,
+                "semoir seed prints nothing:\n{}",
+                daemon.tail()
+            );
         };
-        let first: Value = serde_json::from_str(&first).unwrap_or_else(|error| panic!("{error}: {first}"));
-        let text = |key: &str| first[key].as_str().unwrap_or_else(|| panic!("no {key} in {first}")).to_owned();
+        let first: Value =
+            serde_json::from_str(&first).unwrap_or_else(|error| panic!("{error}: {first}"));
+        let text = |key: &str| {
+            first[key]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {key} in {first}"))
+                .to_owned()
+        };
         let figures = Arc::<Mutex<Vec<Figures>>>::default();
         let written = figures.clone();
         std::thread::spawn(move || {
             for line in lines {
-                let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+                let Ok(line) = serde_json::from_str::<Value>(&line) else {
+                    continue;
+                };
                 let number = |key: &str| line[key].as_u64().unwrap_or(0);
                 let (wire, payload) = (number("wire"), number("payload"));
-                let figures = Figures { at: Instant::now(), wire, payload, line };
-                written.lock().expect("no thread panics holding this").push(figures);
+                let figures = Figures {
+                    at: Instant::now(),
+                    wire,
+                    payload,
+                    line,
+                };
+                written
+                    .lock()
+                    .expect("no thread panics holding this")
+                    .push(figures);
             }
         });
         let (addr, info_hash, magnet) = (text("listening"), text("info_hash"), text("magnet"));
-        Seed { daemon, dir, addr, info_hash, magnet, figures }
+        Seed {
+            daemon,
+            dir,
+            addr,
+            info_hash,
+            magnet,
+            figures,
+        }
     }
 
     /// Its process id.
@@ -114,14 +147,25 @@ impl Seed {
 
     /// Every line of figures so far.
     pub fn figures(&self) -> Vec<Figures> {
-        self.figures.lock().expect("no thread panics holding this").clone()
+        self.figures
+            .lock()
+            .expect("no thread panics holding this")
+            .clone()
     }
 
     /// The next line of figures that `enough` accepts.
-    pub fn wait_figures(&mut self, what: &str, bound: Duration, enough: impl Fn(&Figures) -> bool) -> Figures {
+    pub fn wait_figures(
+        &mut self,
+        what: &str,
+        bound: Duration,
+        enough: impl Fn(&Figures) -> bool,
+    ) -> Figures {
         wait_for(what, bound, || {
             self.daemon.assert_alive();
-            self.figures().last().filter(|figures| enough(figures)).cloned()
+            self.figures()
+                .last()
+                .filter(|figures| enough(figures))
+                .cloned()
         })
     }
 
@@ -134,7 +178,13 @@ impl Seed {
 /// `semoir create` on `path`: the .torrent it writes, read by somebody else.
 pub fn create(path: &Path, to: &Path, args: &[&str]) -> Torrent {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_semoir"));
-    command.arg("create").arg(path).arg("-o").arg(to).args(args).env("SEMOIR_OFFLINE", "1");
+    command
+        .arg("create")
+        .arg(path)
+        .arg("-o")
+        .arg(to)
+        .args(args)
+        .env("SEMOIR_OFFLINE", "1");
     let made = command.output().expect("semoir starts");
     assert!(
         made.status.success(),

@@ -3,7 +3,9 @@
 /// A number of KiB in `/proc/PID/status`, in bytes; none when the process has ended.
 fn status_bytes(pid: u32, key: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib << 10)
 }
@@ -21,7 +23,8 @@ pub fn peak_rss(pid: u32) -> Option<u64> {
 /// Bytes the process has read from files and sockets through system calls, ever.
 pub fn read_bytes(pid: u32) -> Option<u64> {
     let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
-    io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())
+    io.lines()
+        .find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())
 }
 
 /// Open file descriptors.
@@ -36,6 +39,7 @@ pub fn raise_open_files(wanted: u64) {
     if soft >= wanted {
         return;
     }
-    setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted))
-        .unwrap_or_else(|error| panic!("this test needs {wanted} open files, the limit is {hard}: {error}"));
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).unwrap_or_else(|error| {
+        panic!("this test needs {wanted} open files, the limit is {hard}: {error}")
+    });
 }

@@ -39,9 +39,15 @@ pub struct Torrent {
 impl Torrent {
     /// Reads a .torrent; fails the test when it is none.
     pub fn parse(bytes: &[u8]) -> Torrent {
-        let meta = torrent_from_bytes(bytes).unwrap_or_else(|error| panic!("not a torrent: {error}"));
+        let meta =
+            torrent_from_bytes(bytes).unwrap_or_else(|error| panic!("not a torrent: {error}"));
         let raw = meta.info.raw_bytes.as_ref().to_vec();
-        let info = meta.info.data.clone().validate().expect("the torrent is sound");
+        let info = meta
+            .info
+            .data
+            .clone()
+            .validate()
+            .expect("the torrent is sound");
         let single = info.info().files.is_none();
         let files = info
             .iter_file_details()
@@ -50,12 +56,21 @@ impl Torrent {
                 if !single {
                     path.extend(file.filename.iter_components_bytes().map(OsStr::from_bytes));
                 }
-                TorrentFile { path, length: file.len, pad: file.attrs().padding }
+                TorrentFile {
+                    path,
+                    length: file.len,
+                    pad: file.attrs().padding,
+                }
             })
             .collect();
         Torrent {
             info_hash: meta.info_hash.as_string(),
-            name: info.info().name.as_ref().map(|name| name.as_ref().to_vec()).unwrap_or_default(),
+            name: info
+                .info()
+                .name
+                .as_ref()
+                .map(|name| name.as_ref().to_vec())
+                .unwrap_or_default(),
             info: raw,
             piece_length: info.info().piece_length,
             files,
@@ -86,7 +101,8 @@ impl Torrent {
 
     /// A magnet that knows only `tracker`, and nothing of the content but its hash.
     pub fn magnet_with(&self, tracker: &str) -> String {
-        let tracker = percent_encoding::utf8_percent_encode(tracker, percent_encoding::NON_ALPHANUMERIC);
+        let tracker =
+            percent_encoding::utf8_percent_encode(tracker, percent_encoding::NON_ALPHANUMERIC);
         format!("magnet:?xt=urn:btih:{}&tr={tracker}", self.info_hash)
     }
 
@@ -99,12 +115,20 @@ impl Torrent {
             .map(|file| (file.path.clone(), file.length))
             .collect();
         listed.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
-        assert_eq!(listed, tree.files(), "the torrent lists other files than the folder holds");
+        assert_eq!(
+            listed,
+            tree.files(),
+            "the torrent lists other files than the folder holds"
+        );
         assert_eq!(self.name, tree.name().as_bytes());
     }
 
     /// Where a file of the torrent lies in `tree`.
     pub fn original(&self, tree: &Tree, file: &TorrentFile) -> PathBuf {
-        if file.path == Path::new("") { tree.root().to_owned() } else { tree.root().join(&file.path) }
+        if file.path == Path::new("") {
+            tree.root().to_owned()
+        } else {
+            tree.root().join(&file.path)
+        }
     }
 }

@@ -49,7 +49,9 @@ impl Tracker {
     /// On a port of `ip`.
     pub fn on(ip: Ipv4Addr) -> Tracker {
         let listener = TcpListener::bind((ip, 0)).expect("loopback can be bound");
-        let addr = listener.local_addr().expect("a bound socket has an address");
+        let addr = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let state = Arc::<Mutex<State>>::default();
         let stop = Arc::<AtomicBool>::default();
         let (for_thread, stopped) = (state.clone(), stop.clone());
@@ -74,12 +76,20 @@ impl Tracker {
     /// Tells it of a peer that does not announce.
     pub fn introduce(&self, info_hash: &[u8], peer: SocketAddr) {
         let mut state = self.state.lock().expect("no thread panics holding this");
-        state.swarms.entry(info_hash.to_vec()).or_default().push(peer);
+        state
+            .swarms
+            .entry(info_hash.to_vec())
+            .or_default()
+            .push(peer);
     }
 
     /// Everything it was sent so far.
     pub fn heard(&self) -> Vec<Announce> {
-        self.state.lock().expect("no thread panics holding this").heard.clone()
+        self.state
+            .lock()
+            .expect("no thread panics holding this")
+            .heard
+            .clone()
     }
 }
 
@@ -124,10 +134,14 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             compact.extend_from_slice(&peer.port().to_be_bytes());
         }
     }
-    let mut body = format!("d8:intervali5e12:min intervali2e5:peers{}:", compact.len()).into_bytes();
+    let mut body =
+        format!("d8:intervali5e12:min intervali2e5:peers{}:", compact.len()).into_bytes();
     body.extend_from_slice(&compact);
     body.push(b'e');
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes())?;
     stream.write_all(&body)
 }
@@ -138,7 +152,8 @@ fn read(query: &str, from: IpAddr) -> Announce {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
         fields.insert(key, percent_encoding::percent_decode_str(value).collect());
     }
-    let text = |key: &str| String::from_utf8_lossy(fields.get(key).map_or(&[][..], |v| v)).into_owned();
+    let text =
+        |key: &str| String::from_utf8_lossy(fields.get(key).map_or(&[][..], |v| v)).into_owned();
     Announce {
         info_hash: fields.get("info_hash").cloned().unwrap_or_default(),
         peer_id: fields.get("peer_id").cloned().unwrap_or_default(),

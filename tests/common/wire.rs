@@ -52,15 +52,19 @@ impl FakePeer {
         let mut bytes = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\0".to_vec();
         bytes.extend_from_slice(&info_hash);
         bytes.extend_from_slice(b"-XX0000-");
-        let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        bytes.extend_from_slice(format!("{:012}", unique.as_nanos() % 1_000_000_000_000).as_bytes());
+        let unique = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        bytes
+            .extend_from_slice(format!("{:012}", unique.as_nanos() % 1_000_000_000_000).as_bytes());
         bytes
     }
 
     /// Connects and shakes hands.
     pub fn handshake(to: SocketAddr, info_hash: [u8; 20]) -> std::io::Result<FakePeer> {
         let mut peer = FakePeer::connect(to)?;
-        peer.stream.write_all(&FakePeer::handshake_bytes(info_hash))?;
+        peer.stream
+            .write_all(&FakePeer::handshake_bytes(info_hash))?;
         let mut answer = [0; 68];
         peer.stream.read_exact(&mut answer)?;
         if answer[28..48] != info_hash {
@@ -79,7 +83,15 @@ impl FakePeer {
 
     /// A request message.
     pub fn request(index: u32, begin: u32, length: u32) -> Vec<u8> {
-        FakePeer::message(6, &[index.to_be_bytes(), begin.to_be_bytes(), length.to_be_bytes()].concat())
+        FakePeer::message(
+            6,
+            &[
+                index.to_be_bytes(),
+                begin.to_be_bytes(),
+                length.to_be_bytes(),
+            ]
+            .concat(),
+        )
     }
 
     /// Sends one message.
@@ -97,24 +109,34 @@ impl FakePeer {
                 continue;
             }
             if length > MAX_MESSAGE {
-                return Err(std::io::Error::other(format!("a message of {length} bytes")));
+                return Err(std::io::Error::other(format!(
+                    "a message of {length} bytes"
+                )));
             }
             let mut body = vec![0; length];
             self.stream.read_exact(&mut body)?;
-            return Ok(Message { id: body[0], payload: body.split_off(1) });
+            return Ok(Message {
+                id: body[0],
+                payload: body.split_off(1),
+            });
         }
     }
 
     /// Exchanges extension handshakes (BEP 10); gives the id under which the other side takes `ut_metadata`.
     pub fn extend(&mut self) -> std::io::Result<u8> {
-        self.send(20, format!("\0d1:md11:ut_metadatai{UT_METADATA}eee").as_bytes())?;
+        self.send(
+            20,
+            format!("\0d1:md11:ut_metadatai{UT_METADATA}eee").as_bytes(),
+        )?;
         loop {
             let message = self.receive()?;
             if message.id != 20 || message.payload.first() != Some(&0) {
                 continue;
             }
             let text = String::from_utf8_lossy(&message.payload).into_owned();
-            let id = text.split_once("11:ut_metadatai").and_then(|(_, rest)| rest.split_once('e')?.0.parse().ok());
+            let id = text
+                .split_once("11:ut_metadatai")
+                .and_then(|(_, rest)| rest.split_once('e')?.0.parse().ok());
             return id.ok_or_else(|| std::io::Error::other(format!("no ut_metadata in {text:?}")));
         }
     }
@@ -139,12 +161,16 @@ impl FakePeer {
             if left.is_zero() {
                 return (false, received);
             }
-            self.stream.set_read_timeout(Some(left)).expect("a socket takes a timeout");
+            self.stream
+                .set_read_timeout(Some(left))
+                .expect("a socket takes a timeout");
             match self.stream.read(&mut buffer) {
                 Ok(0) => return (true, received),
                 Ok(n) => received += n as u64,
                 Err(error) => match error.kind() {
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => return (false, received),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
+                        return (false, received);
+                    }
                     std::io::ErrorKind::Interrupted => {}
                     _ => return (true, received),
                 },

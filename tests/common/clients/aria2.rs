@@ -46,8 +46,14 @@ impl Aria2 {
             .arg("--allow-overwrite=true")
             .arg("--console-log-level=notice")
             .arg("--summary-interval=0")
-            .arg(format!("--max-overall-download-limit={}", limits.down.unwrap_or(0)))
-            .arg(format!("--max-overall-upload-limit={}", limits.up.unwrap_or(0)))
+            .arg(format!(
+                "--max-overall-download-limit={}",
+                limits.down.unwrap_or(0)
+            ))
+            .arg(format!(
+                "--max-overall-upload-limit={}",
+                limits.up.unwrap_or(0)
+            ))
             .arg(match link {
                 Link::Torrent(path) => text(path),
                 Link::Magnet(magnet) => magnet,
@@ -56,7 +62,11 @@ impl Aria2 {
             // What it has to say goes to stdout, which nobody reads.
             .stdout(std::fs::File::create(dir.path().join("out")).expect("a file can be made"));
         let daemon = Daemon::start("aria2c", &mut command, &dir.path().join("log"));
-        let mut client = Aria2 { daemon, rpc: format!("http://127.0.0.1:{rpc_port}/jsonrpc"), dir };
+        let mut client = Aria2 {
+            daemon,
+            rpc: format!("http://127.0.0.1:{rpc_port}/jsonrpc"),
+            dir,
+        };
         wait_for("aria2's RPC answers", START_BOUND, || {
             client.daemon.assert_alive();
             client.call("aria2.getVersion", json!([])).ok()
@@ -65,9 +75,13 @@ impl Aria2 {
     }
 
     fn call(&self, method: &str, params: Value) -> Result<Value, String> {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let body =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let answer = http::request("POST", &self.rpc, &[], body.into_bytes())?.json();
-        answer.get("result").cloned().ok_or_else(|| answer.to_string())
+        answer
+            .get("result")
+            .cloned()
+            .ok_or_else(|| answer.to_string())
     }
 
     /// The download itself; none while only a magnet's metadata is being fetched.
@@ -95,14 +109,23 @@ impl Client for Aria2 {
     }
 
     fn progress(&mut self) -> Progress {
-        let Some(download) = self.download() else { return Progress::default() };
+        let Some(download) = self.download() else {
+            return Progress::default();
+        };
         // aria2 writes numbers as strings.
-        let number = |key: &str| download[key].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let number = |key: &str| {
+            download[key]
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0)
+        };
         let total = number("totalLength");
         Progress {
             have: number("completedLength"),
             total,
-            complete: total > 0 && number("completedLength") == total && download["seeder"] == "true",
+            complete: total > 0
+                && number("completedLength") == total
+                && download["seeder"] == "true",
             peers: number("connections"),
             downloaded: number("completedLength"),
             error: download["errorMessage"].as_str().map(str::to_owned),
@@ -116,8 +139,14 @@ impl Client for Aria2 {
             .expect("a download has files")
             .iter()
             .map(|file| {
-                let index = file["index"].as_str().and_then(|text| text.parse().ok()).expect("a file has an index");
-                (index, PathBuf::from(file["path"].as_str().expect("a file has a path")))
+                let index = file["index"]
+                    .as_str()
+                    .and_then(|text| text.parse().ok())
+                    .expect("a file has an index");
+                (
+                    index,
+                    PathBuf::from(file["path"].as_str().expect("a file has a path")),
+                )
             })
             .collect();
         files.sort();

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use librqbit::limits::LimitsConfig;
 use librqbit::{
-    AddTorrent, AddTorrentOptions, ConnectionOptions, ListenerOptions, ManagedTorrent, Session, SessionOptions,
+    AddTorrent, AddTorrentOptions, ConnectionOptions, ListenerOptions, ManagedTorrent, Session,
+    SessionOptions,
 };
 use tempfile::TempDir;
 
@@ -40,7 +41,10 @@ impl Librqbit {
                 ipv4_only: true,
                 ..ListenerOptions::default()
             }),
-            connect: Some(ConnectionOptions { enable_tcp: true, ..ConnectionOptions::default() }),
+            connect: Some(ConnectionOptions {
+                enable_tcp: true,
+                ..ConnectionOptions::default()
+            }),
             ratelimits: LimitsConfig {
                 upload_bps: limits.up.and_then(NonZeroU32::new),
                 download_bps: limits.down.and_then(NonZeroU32::new),
@@ -55,20 +59,40 @@ impl Librqbit {
         // Adding a magnet waits for its metadata: the caller must not.
         let torrent = runtime().spawn(async move {
             let add = match &link {
-                Link::Torrent(path) => AddTorrent::from_bytes(std::fs::read(path).expect("the torrent can be read")),
+                Link::Torrent(path) => {
+                    AddTorrent::from_bytes(std::fs::read(path).expect("the torrent can be read"))
+                }
                 Link::Magnet(magnet) => AddTorrent::from_url(magnet.clone()),
             };
-            let options = AddTorrentOptions { output_folder, overwrite: true, ..AddTorrentOptions::default() };
-            let added = tokio::time::timeout(METADATA_BOUND, added_to.add_torrent(add, Some(options))).await;
+            let options = AddTorrentOptions {
+                output_folder,
+                overwrite: true,
+                ..AddTorrentOptions::default()
+            };
+            let added =
+                tokio::time::timeout(METADATA_BOUND, added_to.add_torrent(add, Some(options)))
+                    .await;
             let added = added.expect("librqbit finds no metadata within its bound");
-            added.expect("librqbit takes the link").into_handle().expect("an added torrent has a handle")
+            added
+                .expect("librqbit takes the link")
+                .into_handle()
+                .expect("an added torrent has a handle")
         });
-        Librqbit { dir, session, torrent, added: None }
+        Librqbit {
+            dir,
+            session,
+            torrent,
+            added: None,
+        }
     }
 
     fn torrent(&mut self) -> Option<Arc<ManagedTorrent>> {
         if self.added.is_none() && self.torrent.is_finished() {
-            self.added = Some(runtime().block_on(&mut self.torrent).expect("librqbit takes the link"));
+            self.added = Some(
+                runtime()
+                    .block_on(&mut self.torrent)
+                    .expect("librqbit takes the link"),
+            );
         }
         self.added.clone()
     }
@@ -80,7 +104,9 @@ impl Client for Librqbit {
     }
 
     fn progress(&mut self) -> Progress {
-        let Some(torrent) = self.torrent() else { return Progress::default() };
+        let Some(torrent) = self.torrent() else {
+            return Progress::default();
+        };
         let stats = torrent.stats();
         let live = stats.live.as_ref();
         Progress {
@@ -97,7 +123,12 @@ impl Client for Librqbit {
         let root = self.dir.path().join("content");
         let torrent = self.torrent().expect("librqbit has a torrent");
         torrent
-            .with_metadata(|meta| meta.file_infos.iter().map(|file| root.join(&file.relative_filename)).collect())
+            .with_metadata(|meta| {
+                meta.file_infos
+                    .iter()
+                    .map(|file| root.join(&file.relative_filename))
+                    .collect()
+            })
             .expect("librqbit knows the files")
     }
 }

@@ -13,7 +13,9 @@ use crate::common::net;
 
 /// The Python that has libtorrent: the environment made by the tests' set-up, or the system's.
 pub fn python() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("a target folder");
     let own = target.join("venv/bin/python");
     if own.exists() { own } else { "python3".into() }
 }
@@ -35,7 +37,12 @@ impl Libtorrent {
         command.arg(script).stdin(Stdio::piped());
         let mut daemon = Daemon::start("libtorrent", &mut command, &dir.path().join("log"));
         let (stdin, stdout) = (daemon.stdin(), BufReader::new(daemon.stdout()));
-        let mut client = Libtorrent { daemon, dir, stdin, stdout };
+        let mut client = Libtorrent {
+            daemon,
+            dir,
+            stdin,
+            stdout,
+        };
         let (kind, link) = match link {
             Link::Torrent(path) => ("torrent", text(path)),
             Link::Magnet(magnet) => ("magnet", magnet.as_str()),
@@ -51,7 +58,8 @@ impl Libtorrent {
     /// Makes it a seeder: copies `original(i)` to where it expects file `i`, and lets it check.
     pub fn provide(&mut self, original: impl Fn(usize) -> PathBuf) {
         for (index, path) in self.files().into_iter().enumerate() {
-            std::fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("folders can be made");
+            std::fs::create_dir_all(path.parent().expect("a file lies in a folder"))
+                .expect("folders can be made");
             std::fs::copy(original(index), path).expect("content can be copied");
         }
         self.call(json!({ "op": "recheck" }));
@@ -89,7 +97,12 @@ impl Client for Libtorrent {
 
     fn files(&mut self) -> Vec<PathBuf> {
         let files = self.call(json!({ "op": "files" }));
-        let files = files["files"].as_array().expect("libtorrent knows the files");
-        files.iter().map(|path| self.dir.path().join(path.as_str().expect("a path"))).collect()
+        let files = files["files"]
+            .as_array()
+            .expect("libtorrent knows the files");
+        files
+            .iter()
+            .map(|path| self.dir.path().join(path.as_str().expect("a path")))
+            .collect()
     }
 }

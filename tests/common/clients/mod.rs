@@ -1,8 +1,8 @@
 //! BitTorrent clients that we did not write, driven through their own interfaces.
 
 pub mod aria2;
-pub mod libtorrent;
 pub mod librqbit;
+pub mod libtorrent;
 pub mod transmission;
 
 use std::path::{Path, PathBuf};
@@ -85,7 +85,9 @@ impl Kind {
 
 /// Waits until the client says it has everything; fails with what it says otherwise.
 pub fn wait_complete(client: &mut dyn Client, bound: Duration) -> Progress {
-    wait_until(client, bound, "have everything", |progress| progress.complete)
+    wait_until(client, bound, "have everything", |progress| {
+        progress.complete
+    })
 }
 
 /// Waits until the client is where `enough` wants it; fails with what it says otherwise.
@@ -113,15 +115,25 @@ pub fn wait_until(
 /// Fails unless the client's files hold the bytes of `tree`, file by file of the torrent.
 pub fn verify(client: &mut dyn Client, torrent: &Torrent, tree: &Tree) {
     let paths = client.files();
-    assert_eq!(paths.len(), torrent.files.len(), "{} sees another number of files", client.name());
+    assert_eq!(
+        paths.len(),
+        torrent.files.len(),
+        "{} sees another number of files",
+        client.name()
+    );
     for (file, path) in torrent.files.iter().zip(&paths) {
         if file.pad || (file.length == 0 && !client.makes_empty_files()) {
             continue;
         }
         let original = torrent.original(tree, file);
-        wait_for(&format!("{}: {path:?} holds the bytes of {original:?}", client.name()), FLUSH_BOUND, || {
-            same(path, &original).then_some(())
-        });
+        wait_for(
+            &format!(
+                "{}: {path:?} holds the bytes of {original:?}",
+                client.name()
+            ),
+            FLUSH_BOUND,
+            || same(path, &original).then_some(()),
+        );
     }
 }
 

@@ -35,9 +35,12 @@ impl Transmission {
         let ip = net::fresh_ip();
         let rpc_port = net::free_port(ip);
         let settings = settings(ip, rpc_port, text(dir.path()), limits);
-        std::fs::write(dir.path().join("settings.json"), settings.to_string()).expect("settings can be written");
+        std::fs::write(dir.path().join("settings.json"), settings.to_string())
+            .expect("settings can be written");
         let mut command = command("transmission-daemon");
-        command.args(["--foreground", "--config-dir", text(dir.path())]).env("HOME", dir.path());
+        command
+            .args(["--foreground", "--config-dir", text(dir.path())])
+            .env("HOME", dir.path());
         let daemon = Daemon::start("transmission-daemon", &mut command, &dir.path().join("log"));
         let mut client = Transmission {
             daemon,
@@ -69,7 +72,10 @@ impl Transmission {
         let answer = http::request("POST", &self.rpc, &headers, body.into_bytes())
             .unwrap_or_else(|error| panic!("transmission's RPC: {error}"))
             .json();
-        assert_eq!(answer["result"], "success", "transmission, {method}: {answer}");
+        assert_eq!(
+            answer["result"], "success",
+            "transmission, {method}: {answer}"
+        );
         answer["arguments"].clone()
     }
 
@@ -118,8 +124,17 @@ impl Client for Transmission {
 
     fn progress(&mut self) -> Progress {
         let fields = [
-            "metadataPercentComplete", "percentDone", "leftUntilDone", "sizeWhenDone", "haveValid", "peersConnected",
-            "downloadedEver", "corruptEver", "error", "errorString", "status",
+            "metadataPercentComplete",
+            "percentDone",
+            "leftUntilDone",
+            "sizeWhenDone",
+            "haveValid",
+            "peersConnected",
+            "downloadedEver",
+            "corruptEver",
+            "error",
+            "errorString",
+            "status",
         ];
         let torrent = self.torrent(json!(fields));
         let number = |key: &str| torrent[key].as_u64().unwrap_or(0);
@@ -127,7 +142,9 @@ impl Client for Transmission {
         Progress {
             have: number("haveValid"),
             total: if known { number("sizeWhenDone") } else { 0 },
-            complete: known && number("sizeWhenDone") > 0 && torrent["leftUntilDone"].as_u64() == Some(0),
+            complete: known
+                && number("sizeWhenDone") > 0
+                && torrent["leftUntilDone"].as_u64() == Some(0),
             peers: number("peersConnected"),
             downloaded: number("downloadedEver") + number("corruptEver"),
             error: (number("error") != 0).then(|| torrent["errorString"].to_string()),
@@ -141,8 +158,11 @@ impl Client for Transmission {
 
     fn files(&mut self) -> Vec<PathBuf> {
         let downloads = self.dir.path().join("downloads");
-        let written: Vec<PathBuf> =
-            Tree::existing(&downloads).files().into_iter().map(|(path, _)| path).collect();
+        let written: Vec<PathBuf> = Tree::existing(&downloads)
+            .files()
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect();
         let torrent = self.torrent(json!(["files"]));
         let files = torrent["files"].as_array().expect("a torrent has files");
         files
@@ -162,7 +182,9 @@ fn as_its_rpc_writes(path: &Path) -> String {
     for letter in path.to_string_lossy().chars() {
         let code = u32::from(letter);
         match char::from_u32(code >> 4) {
-            Some(first) if code > 0xffff => text.extend([first, char::from_digit(code & 15, 16).unwrap_or('?')]),
+            Some(first) if code > 0xffff => {
+                text.extend([first, char::from_digit(code & 15, 16).unwrap_or('?')])
+            }
             _ => text.push(letter),
         }
     }

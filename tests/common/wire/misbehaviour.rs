@@ -149,21 +149,28 @@ impl Misbehaviour {
                 }
                 send(peer, &FakePeer::request(0, u32::MAX, 1 << 14))?;
                 let (closed, received) = peer.drain(SILENCE);
-                assert!(received < 1 << 14, "{received} bytes came for requests out of range");
+                assert!(
+                    received < 1 << 14,
+                    "{received} bytes came for requests out of range"
+                );
                 Ok(outcome(closed))
             }
             Misbehaviour::RequestOfAGibibyte => {
                 send(peer, &FakePeer::message(2, &[]))?;
                 send(peer, &FakePeer::request(0, 0, 1 << 30))?;
                 let (closed, received) = peer.drain(REFUSAL_BOUND);
-                assert!(received < 1 << 20, "{received} bytes came for a request of a GiB");
+                assert!(
+                    received < 1 << 20,
+                    "{received} bytes came for a request of a GiB"
+                );
                 Ok(outcome(closed))
             }
             Misbehaviour::RequestFlood => {
                 send(peer, &FakePeer::message(2, &[]))?;
                 peer.stream.set_write_timeout(Some(SILENCE))?;
-                let batch: Vec<u8> =
-                    (0..1000).flat_map(|n| FakePeer::request(n % target.pieces, 0, 1 << 14)).collect();
+                let batch: Vec<u8> = (0..1000)
+                    .flat_map(|n| FakePeer::request(n % target.pieces, 0, 1 << 14))
+                    .collect();
                 flood(peer, &batch, FLOOD / 1000)
             }
             Misbehaviour::HaveOutOfRange => {
@@ -184,9 +191,15 @@ impl Misbehaviour {
                 Ok(ended(peer, SILENCE))
             }
             Misbehaviour::ExtendedGarbage => {
-                send(peer, &FakePeer::message(20, &[&[0][..], &garbage(5000)].concat()))?;
+                send(
+                    peer,
+                    &FakePeer::message(20, &[&[0][..], &garbage(5000)].concat()),
+                )?;
                 send(peer, &FakePeer::message(20, &[]))?;
-                send(peer, &FakePeer::message(20, b"\0d1:md11:ut_metadatai99999999999999999999eee"))?;
+                send(
+                    peer,
+                    &FakePeer::message(20, b"\0d1:md11:ut_metadatai99999999999999999999eee"),
+                )?;
                 Ok(ended(peer, SILENCE))
             }
             Misbehaviour::DeepBencode => {
@@ -205,12 +218,15 @@ impl Misbehaviour {
             Misbehaviour::MetadataFlood => {
                 let id = peer.extend()?;
                 peer.stream.set_write_timeout(Some(SILENCE))?;
-                let ask = FakePeer::message(20, &[&[id][..], b"d8:msg_typei0e5:piecei0ee"].concat());
+                let ask =
+                    FakePeer::message(20, &[&[id][..], b"d8:msg_typei0e5:piecei0ee"].concat());
                 flood(peer, &ask.repeat(1000), FLOOD / 1000)
             }
             Misbehaviour::InterestFlood => {
                 peer.stream.set_write_timeout(Some(SILENCE))?;
-                let batch = [FakePeer::message(2, &[]), FakePeer::message(3, &[])].concat().repeat(1000);
+                let batch = [FakePeer::message(2, &[]), FakePeer::message(3, &[])]
+                    .concat()
+                    .repeat(1000);
                 flood(peer, &batch, FLOOD / 1000)
             }
         }
@@ -223,7 +239,12 @@ fn flood(peer: &mut FakePeer, batch: &[u8], times: u32) -> std::io::Result<Outco
         match peer.stream.write_all(batch) {
             Ok(()) => {}
             Err(error) if cut_off(&error) => return Ok(Outcome::Closed),
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) =>
+            {
                 return Ok(Outcome::Open);
             }
             Err(error) => return Err(error),
@@ -237,15 +258,24 @@ fn ended(peer: &mut FakePeer, bound: Duration) -> Outcome {
 }
 
 fn outcome(closed: bool) -> Outcome {
-    if closed { Outcome::Closed } else { Outcome::Open }
+    if closed {
+        Outcome::Closed
+    } else {
+        Outcome::Open
+    }
 }
 
 fn cut_off(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::*;
-    matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof | NotConnected)
+    matches!(
+        error.kind(),
+        ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof | NotConnected
+    )
 }
 
 /// Bytes that mean nothing; the first four are a length that nobody takes.
 pub fn garbage(length: usize) -> Vec<u8> {
-    (0..length).map(|n| (n as u8).wrapping_mul(151) ^ 0xa7).collect()
+    (0..length)
+        .map(|n| (n as u8).wrapping_mul(151) ^ 0xa7)
+        .collect()
 }
