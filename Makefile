@@ -45,7 +45,7 @@ demo: $(PAGE)
 bench: export SEMOIR_OFFLINE = 1
 bench: setup-test $(PAGE)
 	cargo build --locked --release
-	tests/bench/run $(ARGS)
+	python3 tests/bench/create.py "$(TARGET)/release/semoir" $(ARGS)
 
 page: $(PAGE)
 

@@ -12,8 +12,8 @@ pub const RSS_BOUND: u64 = 160 << 20;
 /// Connections that say nothing.
 pub const HALF_OPEN: usize = 10_000;
 
-/// Open files for them at both ends, and some to live.
-pub const OPEN_FILES: u64 = 2 * HALF_OPEN as u64 + 4096;
+/// Open files for them at either end, and some to live.
+pub const OPEN_FILES: u64 = HALF_OPEN as u64 + 2048;
 
 /// Fails when the program is gone, or ever had more than `RSS_BOUND` resident.
 pub fn assert_sound(what: &str, pid: u32) {
