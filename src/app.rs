@@ -1,7 +1,246 @@
 //! The conductor: the one sentence of data flow, as code.
+//!
+//! The stage column of a release is the work queue. Channels only say "look again": whatever happened while nobody
+//! looked, the next step finds it in the database and on disk, and repeating a step does no harm.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::{InfoHash, Rate, ReleaseId, SourceId};
+use crate::device;
+use crate::metainfo::HashQueue;
+use crate::policy::retire::Rule;
+use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig};
+use crate::seed::discovery::{Discovery, DiscoveryConfig};
+use crate::seed::{Engine, EngineConfig, EngineError, Found};
+use crate::store::{Settings, Store, StoreError};
+use crate::tracker::Tracker;
+
+mod catalogue;
 pub mod handle;
+mod hashing;
+mod orders;
 pub mod overview;
+mod picture;
+mod seeding;
 
-pub use handle::Handle;
+pub use crate::intake::uploads::{self, Uploads};
+pub use handle::{Handle, Order, OrderError};
 pub use overview::{Overview, ReleaseView, SourceView, UpstreamView};
+
+use handle::Orders;
+use hashing::Hashing;
+use seeding::Live;
+
+/// How often the box looks at its swarms and decides, and its page is refreshed.
+const STEP: Duration = Duration::from_secs(1);
+/// How often sources are looked at for changes that nobody told us of.
+const RESCAN: Duration = Duration::from_secs(30);
+/// How often what was spent is written down: at most this much is lost with the power (design, section 6).
+const LEDGER: Duration = Duration::from_secs(10);
+
+/// What the conductor works with.
+#[derive(Debug, Clone)]
+pub struct AppConfig {
+    /// Folders whose top-level entries are shared without asking.
+    pub sources: Vec<PathBuf>,
+    /// Where peers connect.
+    pub peer: SocketAddr,
+    /// Where discovery keeps what it learnt.
+    pub state: PathBuf,
+    /// No DHT, LSD, UPnP, and no tracker but loopback's.
+    pub offline: bool,
+    /// When to stop and when to come back; the number of relays is the owner's setting.
+    pub rule: Rule,
+    /// How long a folder's entry must have been left alone before it is shared by itself: half-copied files are not.
+    pub quiet: Duration,
+}
+
+/// Why the box does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The announcer.
+    #[error(transparent)]
+    Announce(#[from] AnnounceError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The running box.
+#[derive(Debug)]
+pub struct App {
+    config: AppConfig,
+    store: Store,
+    uploads: Uploads,
+    settings: Settings,
+    engine: Engine,
+    tracker: Tracker,
+    announcer: Announcer,
+    discovery: Discovery,
+    found: mpsc::Receiver<Found>,
+    queue: HashQueue,
+    hashing: Hashing,
+    sources: HashMap<SourceId, catalogue::Looked>,
+    live: HashMap<ReleaseId, Live>,
+    by_hash: HashMap<InfoHash, ReleaseId>,
+    orders: Orders,
+    overview: watch::Sender<Arc<Overview>>,
+    scanned: Option<Instant>,
+    written_down: Instant,
+}
+
+impl App {
+    /// Starts the engine and takes up the sources; nothing is looked at before [`App::run`].
+    ///
+    /// # Errors
+    /// When the peers' address cannot be had, or the database refuses.
+    pub async fn start(
+        config: AppConfig,
+        store: Store,
+        uploads: Uploads,
+        tracker: Tracker,
+    ) -> Result<(Self, Handle), AppError> {
+        let settings = store.run(Store::settings).await?;
+        let engine = Engine::start(EngineConfig {
+            listen: vec![config.peer],
+            cap: settings.upstream_cap,
+        })?;
+        let peer = engine.listening().first().copied().unwrap_or(config.peer);
+        tracker.set_own_addresses(device::network::reachable_at(peer));
+        let (announcer, announced) = Announcer::start(AnnouncerConfig {
+            peer_id: engine.peer_id(),
+            port: peer.port(),
+            offline: config.offline,
+            given: Vec::new(),
+        })?;
+        let (discovery, discovered) = Discovery::start(DiscoveryConfig {
+            port: peer.port(),
+            offline: config.offline,
+            dht: true,
+            dht_bootstrap: None,
+            lsd: true,
+            upnp: true,
+            state_dir: config.state.clone(),
+        })
+        .await;
+        let (overview, watch) = watch::channel(Arc::new(Overview::default()));
+        let (handle, orders) = Handle::new(watch);
+        let mut app = Self {
+            queue: HashQueue::new(),
+            hashing: Hashing::default(),
+            sources: HashMap::new(),
+            live: HashMap::new(),
+            by_hash: HashMap::new(),
+            scanned: None,
+            written_down: Instant::now(),
+            found: merged(announced, discovered),
+            config,
+            store,
+            uploads,
+            settings,
+            engine,
+            tracker,
+            announcer,
+            discovery,
+            orders,
+            overview,
+        };
+        app.take_up_sources().await?;
+        Ok((app, handle))
+    }
+
+    /// Where peers connect.
+    pub fn peers_connect_to(&self) -> SocketAddr {
+        self.engine
+            .listening()
+            .first()
+            .copied()
+            .unwrap_or(self.config.peer)
+    }
+
+    /// Runs until cancelled; then says goodbye to trackers and writes down what was spent.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut step = interval(STEP);
+        step.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                Some((order, reply)) = self.orders.recv() => {
+                    let result = self.obey(order).await;
+                    // The page may have been closed while we worked.
+                    let _ = reply.send(result);
+                }
+                Some((id, event)) = self.hashing.next() => self.hashed(id, event).await,
+                Some(found) = self.found.recv() => self.engine.met(found.info_hash, found.addrs).await,
+                _ = step.tick() => {}
+            }
+            if let Err(error) = self.step().await {
+                tracing::error!(%error, "a step could not be finished; it is tried again");
+            }
+        }
+        self.stop().await;
+    }
+
+    /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,
+    /// policy decides, and the owner sees it.
+    async fn step(&mut self) -> Result<(), StoreError> {
+        if self.scanned.is_none_or(|at| at.elapsed() >= RESCAN) {
+            self.scanned = Some(Instant::now());
+            self.look_at_sources().await?;
+        }
+        self.hash_what_waits().await?;
+        self.seed_what_is_ready().await?;
+        let report = self.engine.report().await;
+        self.decide(&report).await?;
+        if self.written_down.elapsed() >= LEDGER {
+            self.write_down().await?;
+        }
+        self.paint(&report).await
+    }
+
+    async fn stop(mut self) {
+        self.queue.cancel_all();
+        let report = self.engine.report().await;
+        self.count(&report);
+        if let Err(error) = self.write_down().await {
+            tracing::error!(%error, "what was spent last could not be written down");
+        }
+        tokio::join!(self.announcer.shutdown(), self.engine.stop());
+    }
+
+    fn cap(&self) -> Option<Rate> {
+        self.settings.upstream_cap
+    }
+}
+
+/// Both streams of found addresses in one.
+fn merged(
+    mut announced: mpsc::Receiver<Found>,
+    mut discovered: mpsc::Receiver<Found>,
+) -> mpsc::Receiver<Found> {
+    let (both, merged) = mpsc::channel(64);
+    tokio::spawn(async move {
+        loop {
+            let found = tokio::select! {
+                Some(found) = announced.recv() => found,
+                Some(found) = discovered.recv() => found,
+                else => return,
+            };
+            if both.send(found).await.is_err() {
+                return;
+            }
+        }
+    });
+    merged
+}

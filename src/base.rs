@@ -1,15 +1,24 @@
-//! Words every room shares: units, identifiers, what a release consists of, kinds of error.
+//! Words every room shares: units, identifiers, what a release consists of, links to it, kinds of error.
 
+pub mod announce;
+pub mod authority;
+pub mod bits;
 pub mod content;
 pub mod error;
 pub mod id;
+pub mod magnet;
 pub mod stage;
 pub mod time;
+pub mod torrent_file;
 pub mod units;
 
+pub use authority::{Authority, Host};
+pub use bits::Bits;
 pub use content::{Content, ContentFile, FileIdentity};
 pub use error::{ErrorKind, Kind};
-pub use id::{InfoHash, ReleaseId, SourceId};
+pub use id::{InfoHash, PeerKey, ReleaseId, SourceId};
+pub use magnet::Magnet;
 pub use stage::Stage;
 pub use time::Timestamp;
+pub use torrent_file::TorrentFile;
 pub use units::{Rate, Size};

@@ -1,1 +1,66 @@
 //! The commands of the `semoir` binary, which put the rooms together.
+
+use std::process::ExitCode;
+
+use clap::builder::FalseyValueParser;
+use clap::{Parser, Subcommand};
+
+use crate::{device, telemetry};
+
+pub mod create;
+mod progress;
+pub mod seed;
+mod signals;
+
+/// Gives files away over BitTorrent and spends your upstream only on the first copies
+#[derive(Debug, Parser)]
+#[command(name = "semoir", version, max_term_width = 100)]
+struct Cli {
+    /// No DHT, no local discovery, no port mapping; no tracker but loopback's and those given
+    #[arg(long, global = true, env = "SEMOIR_OFFLINE", value_parser = FalseyValueParser::new())]
+    offline: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a .torrent of a file or folder
+    Create(create::Args),
+    /// Seed one file or folder in the foreground
+    Seed(seed::Args),
+}
+
+/// Reads the command line, does what it says, and answers with the exit code: 0 done, 1 failed, 2 not understood.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start();
+    device::descriptors::raise_limit();
+    let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
+        Command::Create(args) => create::run(args).map_err(Into::into),
+        Command::Seed(args) => block_on(seed::run(args, cli.offline)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("semoir: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command that waits for sockets.
+fn block_on<E>(
+    command: impl Future<Output = Result<(), E>>,
+) -> Result<(), Box<dyn std::error::Error>>
+where
+    E: std::error::Error + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(command);
+    // A read that hangs on a dead share must not keep the process from ending.
+    runtime.shutdown_background();
+    Ok(result?)
+}

@@ -1,1 +1,4 @@
 //! Readings of the machine we run on.
+
+pub mod descriptors;
+pub mod network;

@@ -1,1 +1,7 @@
-fn main() {}
+//! `semoir`: see [`semoir::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    semoir::cli::main()
+}

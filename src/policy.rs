@@ -1,1 +1,5 @@
 //! Pure deciders. Time is an argument; every decision carries its reason.
+
+pub mod offer;
+pub mod retire;
+pub mod unchoke;

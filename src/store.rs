@@ -1,1 +1,147 @@
 //! SQLite: every table commented, one upgrade per version, one file per aggregate.
+//!
+//! The database is the box's only state (design, decision 7), and the stage column of a release is the work queue:
+//! each call below is one transaction, so that a power cut leaves a state from which the same step can be run again.
+
+mod connection;
+mod content;
+mod decision;
+mod error;
+mod hash_progress;
+mod ledger;
+mod owner;
+mod release;
+mod session;
+mod setting;
+mod source;
+#[cfg(test)]
+mod testing;
+mod torrent;
+mod upgrade;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use decision::Decision;
+pub use error::StoreError;
+pub use hash_progress::HashProgress;
+pub use ledger::{Day, Spend, Spent};
+pub use owner::Owner;
+pub use release::Release;
+pub use session::{SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, TokenHash};
+pub use setting::{BadSetting, Settings};
+pub use source::{Source, SourceKind};
+pub use torrent::NewTorrent;
+
+/// The database. Cheap to clone; clones share one connection.
+///
+/// One connection behind a mutex is enough: SQLite has one writer at a time whatever we do, the calls are few (a page
+/// view, a checkpoint every other second, a ledger batch) and take well under a millisecond, and with one connection
+/// every read sees every write before it. Calls block on the disk, so that async code goes through [`Store::run`].
+#[derive(Clone)]
+pub struct Store {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// Opens the database at `path`, makes it when there is none, and upgrades an older one.
+    ///
+    /// The file is readable by its owner only: it holds the password's hash.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is damaged, is not ours or was written by a newer Semoir. It is then left as
+    /// it is: never deleted, never begun anew.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        connection::open(path).map(Self::new)
+    }
+
+    /// A database that lives as long as this value, for tests and for commands without state.
+    ///
+    /// # Errors
+    /// When SQLite has no memory.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        connection::open_in_memory().map(Self::new)
+    }
+
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection: Arc::new(Mutex::new(connection)),
+        }
+    }
+
+    /// Runs `call` where blocking is allowed, and waits for its result. `call` runs to its end even when the caller
+    /// is dropped, so that nothing is ever half written.
+    ///
+    /// # Errors
+    /// Whatever `call` returns; [`StoreError::Stopped`] when the runtime is shutting down.
+    pub async fn run<T, F>(&self, call: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = self.clone();
+        match tokio::task::spawn_blocking(move || call(&store)).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::Stopped),
+            },
+        }
+    }
+
+    /// Reads. `doing` completes the sentence "could not …".
+    fn read<T>(
+        &self,
+        doing: impl FnOnce() -> String,
+        call: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        call(&self.connection.lock()).map_err(|source| StoreError::sql(doing(), source))
+    }
+
+    /// Writes in one transaction, which is undone when `call` fails. `doing` completes the sentence "could not …".
+    fn write<T>(
+        &self,
+        doing: impl Fn() -> String,
+        call: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let sql = |source| StoreError::sql(doing(), source);
+        let mut connection = self.connection.lock();
+        // Immediate: a transaction that turned from reading to writing could fail half way with "busy".
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(sql)?;
+        let value = call(&transaction).map_err(|failure| match failure {
+            Failure::Sql(source) => sql(source),
+            Failure::Store(error) => error,
+        })?;
+        transaction.commit().map_err(sql)?;
+        Ok(value)
+    }
+}
+
+/// What can end a transaction: SQLite, or one of our own rules.
+enum Failure {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Failure::Sql(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Store(error)
+    }
+}

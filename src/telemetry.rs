@@ -1,1 +1,37 @@
 //! Logs to journald, or to stderr where there is none.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// The environment variable that says what is logged, in the syntax of `tracing`'s filters: `semoir=debug`.
+pub const FILTER: &str = "SEMOIR_LOG";
+/// What is logged unless it says otherwise. Libraries are quiet: their news is not the owner's.
+const DEFAULT_FILTER: &str = "warn,semoir=info,librqbit=error,librqbit_dht=error";
+
+/// Starts logging. When systemd runs us, journald gets fields with their names; otherwise stderr gets lines. A second
+/// call changes nothing.
+pub fn start() {
+    let filter = std::env::var(FILTER)
+        .ok()
+        .and_then(|text| EnvFilter::try_new(text).ok())
+        .unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
+    // systemd sets this when our stderr is the journal: then lines would lose their level and fields.
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    let layer = match journal {
+        Some(journal) => journal.boxed(),
+        None => tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .boxed(),
+    };
+    let started = tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init();
+    if let Err(error) = started {
+        tracing::debug!(%error, "logging had been started already");
+    }
+}

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
 
 /// Everything the owner's page shows at a glance.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Overview {
     /// When this picture was taken.
     #[schema(value_type = i64)]
@@ -88,7 +88,7 @@ pub struct SourceView {
 }
 
 /// What leaves the box.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct UpstreamView {
     /// The owner's limit in bytes per second; none means none is set.
     pub cap: Option<u64>,

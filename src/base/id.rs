@@ -27,6 +27,10 @@ impl fmt::Display for SourceId {
     }
 }
 
+/// A connection of the engine. Never reused within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey(pub u64);
+
 /// The SHA-1 of a torrent's info dictionary (BEP 3): the name of a swarm. Written as 40 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InfoHash(pub [u8; 20]);

@@ -1,0 +1,256 @@
+//! From sources to releases: what is there, what is new, what changed, what is gone.
+
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+use super::App;
+use crate::base::{Content, ReleaseId, Stage, Timestamp};
+use crate::intake::folder;
+use crate::metainfo::{self, Listing, ListingError};
+use crate::store::{Release, Source, SourceKind, Store, StoreError};
+
+/// What the last look at a source found.
+#[derive(Debug, Clone)]
+pub(super) struct Looked {
+    pub source: Source,
+    /// Why it could not be looked at, in plain words.
+    pub problem: Option<String>,
+}
+
+/// One entry of a source, listed.
+type Entry = (OsString, Result<Listing, ListingError>);
+
+impl App {
+    /// Writes down which sources there are.
+    pub(super) async fn take_up_sources(&mut self) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let uploads = self.uploads.root().to_owned();
+        let folders = self.config.sources.clone();
+        let sources = self
+            .store
+            .run(move |store| {
+                let kind = SourceKind::Uploads;
+                let key = OsStr::new("uploads");
+                let mut sources =
+                    vec![store.upsert_source(kind, key, "Uploads", &uploads, true, now)?];
+                for path in folders {
+                    let path = std::fs::canonicalize(&path).unwrap_or(path);
+                    let name = path.display().to_string();
+                    let kind = SourceKind::Folder;
+                    sources.push(store.upsert_source(
+                        kind,
+                        path.as_os_str(),
+                        &name,
+                        &path,
+                        true,
+                        now,
+                    )?);
+                }
+                Ok(sources)
+            })
+            .await?;
+        for source in sources {
+            let problem = None;
+            self.sources.insert(source.id, Looked { source, problem });
+        }
+        Ok(())
+    }
+
+    /// Looks at every source and brings the catalogue up to date.
+    pub(super) async fn look_at_sources(&mut self) -> Result<(), StoreError> {
+        let releases = self.store.run(Store::releases).await?;
+        let sources: Vec<Source> = self.sources.values().map(|l| l.source.clone()).collect();
+        for source in sources {
+            let path = source.path.clone();
+            let looked = tokio::task::spawn_blocking(move || look(&path)).await;
+            let looked = looked.unwrap_or_else(|error| Err(error.to_string()));
+            let known = releases.iter().filter(|r| r.source == source.id);
+            match looked {
+                Ok(entries) => {
+                    self.set_problem(&source, None);
+                    self.compare(&source, entries, known).await?;
+                }
+                Err(why) => {
+                    for release in known {
+                        self.went_away(release, &why).await?;
+                    }
+                    self.set_problem(&source, Some(why));
+                }
+            }
+        }
+        let unknown = releases
+            .iter()
+            .filter(|r| !self.sources.contains_key(&r.source));
+        for release in unknown.cloned().collect::<Vec<_>>() {
+            self.went_away(&release, "its folder is not among the box's sources")
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn set_problem(&mut self, source: &Source, problem: Option<String>) {
+        if let Some(looked) = self.sources.get_mut(&source.id) {
+            if let Some(why) = problem
+                .as_ref()
+                .filter(|why| Some(*why) != looked.problem.as_ref())
+            {
+                tracing::warn!(source = %source.name, %why, "a source is not here");
+            }
+            looked.problem = problem;
+        }
+    }
+
+    async fn compare<'a>(
+        &mut self,
+        source: &Source,
+        entries: Vec<Entry>,
+        known: impl Iterator<Item = &'a Release>,
+    ) -> Result<(), StoreError> {
+        for release in known {
+            if !entries.iter().any(|(name, _)| *name == release.name) {
+                self.went_away(release, "it is not in its folder any more")
+                    .await?;
+            }
+        }
+        for (name, listing) in entries {
+            match listing {
+                Ok(listing) => self.present(source, name, listing).await?,
+                // Nothing in it to share, or not yet: a folder being filled is no failure.
+                Err(ListingError::Empty { .. }) => {}
+                Err(error) => tracing::warn!(source = %source.name, %error, "left out"),
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry is there: new, as it was, changed, or back.
+    async fn present(
+        &mut self,
+        source: &Source,
+        name: OsString,
+        listing: Listing,
+    ) -> Result<(), StoreError> {
+        let (now, id) = (Timestamp::now(), source.id);
+        let content = listing.content;
+        let fresh = content.clone();
+        let (release, stored) = self
+            .store
+            .run(move |store| {
+                let release = store.found(id, &name, &fresh, now)?;
+                let stored = match release.removed {
+                    Some(_) => None,
+                    None => Some(store.content(release.id)?),
+                };
+                Ok((release, stored))
+            })
+            .await?;
+        let Some(stored) = stored else {
+            return Ok(());
+        };
+        if stored.files != content.files {
+            return self.changed(&release, content).await;
+        }
+        if release.stage == Stage::Absent {
+            let back = release.resume_stage.unwrap_or(Stage::Found);
+            return self.set_stage(release.id, back, "it is here again").await;
+        }
+        let quiet =
+            source.kind == SourceKind::Uploads || is_quiet(&content, self.config.quiet, now);
+        if release.stage == Stage::Found && source.auto_share && quiet {
+            let why = "waiting to be read";
+            return self.set_stage(release.id, Stage::Hashing, why).await;
+        }
+        Ok(())
+    }
+
+    /// The files are not those that were listed before: what was made of them is of no use.
+    async fn changed(&mut self, release: &Release, content: Content) -> Result<(), StoreError> {
+        self.stop_seeding(release.id).await;
+        self.queue.cancel(release.id);
+        let (id, now) = (release.id, Timestamp::now());
+        let why = match release.stage {
+            Stage::Found => "its files are still changing",
+            _ => "its files changed; they are read again",
+        };
+        let replace = move |store: &Store| store.replace_content(id, &content, why, now);
+        self.store.run(replace).await
+    }
+
+    async fn went_away(&mut self, release: &Release, why: &str) -> Result<(), StoreError> {
+        self.stop_seeding(release.id).await;
+        self.queue.cancel(release.id);
+        match release.stage {
+            Stage::Absent | Stage::Paused => Ok(()),
+            _ => self.set_stage(release.id, Stage::Absent, why).await,
+        }
+    }
+
+    /// Moves a release to a stage, and writes down why.
+    pub(super) async fn set_stage(
+        &mut self,
+        id: ReleaseId,
+        stage: Stage,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let (why, now) = (why.to_owned(), Timestamp::now());
+        tracing::info!(release = %id, %stage, why);
+        let moved = self
+            .store
+            .run(move |store| store.set_stage(id, stage, &why, now));
+        moved.await.map(|_| ())
+    }
+}
+
+/// Lists every entry of a source that is not junk.
+fn look(path: &std::path::Path) -> Result<Vec<Entry>, String> {
+    let names = folder::candidates(path).map_err(|error| error.to_string())?;
+    let wanted = names
+        .into_iter()
+        .filter(|name| metainfo::left_out(name).is_none());
+    let listed = wanted.map(|name| {
+        let listing = metainfo::list(&path.join(&name));
+        (name, listing)
+    });
+    Ok(listed.collect())
+}
+
+/// Whether nothing was written to it for a while. A time in the future says nothing, and does not hold it up.
+fn is_quiet(content: &Content, quiet: Duration, now: Timestamp) -> bool {
+    let newest = content
+        .files
+        .iter()
+        .filter_map(|file| file.identity)
+        .map(|i| i.mtime_ns);
+    let newest = newest.max().unwrap_or(0) / 1_000_000_000;
+    let age = now.0.saturating_sub(newest);
+    age < 0 || age as u64 >= quiet.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ContentFile, FileIdentity};
+
+    #[test]
+    fn a_folder_written_to_a_moment_ago_is_left_alone() {
+        let at = |seconds: i64| Content {
+            root: "/x".into(),
+            files: vec![ContentFile {
+                path: "a".into(),
+                length: 1,
+                identity: Some(FileIdentity {
+                    size: 1,
+                    mtime_ns: seconds * 1_000_000_000,
+                    inode: 1,
+                }),
+            }],
+        };
+        let (quiet, now) = (Duration::from_secs(10), Timestamp(1_000_000));
+        assert!(!is_quiet(&at(999_995), quiet, now));
+        assert!(is_quiet(&at(999_990), quiet, now));
+        assert!(
+            is_quiet(&at(2_000_000), quiet, now),
+            "a camera with a wrong clock"
+        );
+    }
+}

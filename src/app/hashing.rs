@@ -1,0 +1,187 @@
+//! From files to torrents: the hashing queue is fed from the stage column, and what it finds is kept as it goes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::App;
+use crate::base::{Content, Kind, ReleaseId, Stage, Timestamp};
+use crate::metainfo::{
+    HashError, HashEvent, HashJob, Metainfo, Options, PieceHashes, SubmitError, piece_length,
+};
+use crate::store::{NewTorrent, Store, StoreError};
+
+/// Events of all jobs that wait for the conductor; each job's own channel is bounded too.
+const EVENTS: usize = 64;
+/// Bytes of a piece's hash.
+const HASH: usize = 20;
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub content: Arc<Content>,
+    pub piece_length: u32,
+    /// Pieces whose hashes are in the database.
+    kept: u32,
+    /// Bytes hashed.
+    pub hashed: u64,
+}
+
+/// The jobs under way.
+#[derive(Debug)]
+pub(super) struct Hashing {
+    pub jobs: HashMap<ReleaseId, Job>,
+    events: mpsc::Receiver<(ReleaseId, HashEvent)>,
+    sender: mpsc::Sender<(ReleaseId, HashEvent)>,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        let (sender, events) = mpsc::channel(EVENTS);
+        Self {
+            jobs: HashMap::new(),
+            events,
+            sender,
+        }
+    }
+}
+
+impl Hashing {
+    pub async fn next(&mut self) -> Option<(ReleaseId, HashEvent)> {
+        self.events.recv().await
+    }
+
+    fn follow(&self, id: ReleaseId, mut events: mpsc::Receiver<HashEvent>) {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if sender.send((id, event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+impl App {
+    /// Queues every release that waits to be hashed, from the piece after the last one known.
+    pub(super) async fn hash_what_waits(&mut self) -> Result<(), StoreError> {
+        let releases = self.store.run(Store::releases).await?;
+        let waiting = releases.iter().filter(|r| r.stage == Stage::Hashing);
+        for release in waiting {
+            let id = release.id;
+            if self.hashing.jobs.contains_key(&id) {
+                continue;
+            }
+            let read = move |store: &Store| Ok((store.content(id)?, store.progress(id)?));
+            let (content, progress) = self.store.run(read).await?;
+            let piece_length = piece_length::choose(content.total());
+            let done = progress
+                .filter(|progress| progress.piece_length == piece_length)
+                .map_or_else(Vec::new, |progress| progress.hashes);
+            let kept = (done.len() / HASH) as u32;
+            let job = HashJob {
+                content: content.clone(),
+                piece_length,
+                done,
+            };
+            match self.queue.submit(id, job).await {
+                Ok(events) => {
+                    self.hashing.follow(id, events);
+                    let hashed = u64::from(kept) * u64::from(piece_length);
+                    let job = Job {
+                        hashed: hashed.min(content.total()),
+                        content: Arc::new(content),
+                        piece_length,
+                        kept,
+                    };
+                    self.hashing.jobs.insert(id, job);
+                }
+                // Its turn comes: it stays in its stage, and the next step tries again.
+                Err(SubmitError::Full | SubmitError::Twice(_) | SubmitError::NoThread(_)) => {}
+                Err(SubmitError::Read(error)) => {
+                    self.set_stage(id, Stage::Failed, &error.to_string())
+                        .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what a job tells.
+    pub(super) async fn hashed(&mut self, id: ReleaseId, event: HashEvent) {
+        let taken = match event {
+            HashEvent::Started => self.set_stage(id, Stage::Hashing, "being read").await,
+            HashEvent::Progress {
+                hashed, new_hashes, ..
+            } => self.keep_hashes(id, hashed, new_hashes).await,
+            HashEvent::Finished(result) => {
+                let job = self.hashing.jobs.remove(&id);
+                match (job, result) {
+                    (Some(job), Ok(hashes)) => self.make_torrent(id, job, hashes).await,
+                    (_, Err(HashError::Cancelled)) | (None, _) => Ok(()),
+                    (_, Err(error)) => self.hashing_failed(id, &error).await,
+                }
+            }
+        };
+        if let Err(error) = taken {
+            // It was removed or paused meanwhile, or the database refuses: the stage still says what to do.
+            tracing::warn!(release = %id, %error, "hashing could not be written down");
+        }
+    }
+
+    async fn keep_hashes(
+        &mut self,
+        id: ReleaseId,
+        hashed: u64,
+        new_hashes: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let Some(job) = self.hashing.jobs.get_mut(&id) else {
+            return Ok(());
+        };
+        job.hashed = hashed;
+        let (first, piece_length) = (job.kept, job.piece_length);
+        job.kept += (new_hashes.len() / HASH) as u32;
+        if new_hashes.is_empty() {
+            return Ok(());
+        }
+        self.store
+            .run(move |store| store.save_progress(id, piece_length, first, &new_hashes))
+            .await
+    }
+
+    async fn make_torrent(
+        &mut self,
+        id: ReleaseId,
+        job: Job,
+        hashes: PieceHashes,
+    ) -> Result<(), StoreError> {
+        let made = Metainfo::create(&job.content, job.piece_length, hashes, &Options::default());
+        let metainfo = match made {
+            Ok(metainfo) => metainfo,
+            Err(error) => return self.set_stage(id, Stage::Failed, &error.to_string()).await,
+        };
+        tracing::info!(release = %id, info_hash = %metainfo.info_hash, "a torrent was made");
+        self.store
+            .run(move |store| {
+                let torrent = NewTorrent {
+                    info: &metainfo.info,
+                    info_hash: metainfo.info_hash,
+                    piece_length: metainfo.piece_length,
+                    private: metainfo.private,
+                };
+                store.save_torrent(id, &torrent, "read; a torrent exists", Timestamp::now())
+            })
+            .await
+    }
+
+    /// A file that changed or cannot be read fails the release by its path. Hashes of content that is no longer
+    /// trusted are forgotten.
+    async fn hashing_failed(&mut self, id: ReleaseId, error: &HashError) -> Result<(), StoreError> {
+        tracing::warn!(release = %id, %error, kind = ?error.kind(), "a release could not be read");
+        self.store
+            .run(move |store| store.clear_progress(id))
+            .await?;
+        self.set_stage(id, Stage::Failed, &error.to_string()).await
+    }
+}

@@ -1,0 +1,129 @@
+//! What the owner asks for.
+
+use super::{App, Order, OrderError};
+use crate::base::{ReleaseId, Stage, Timestamp};
+use crate::store::{Release, SourceKind, Store, StoreError};
+
+impl From<StoreError> for OrderError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSuchRelease(id) => OrderError::NoSuchRelease(id),
+            other => OrderError::Store(other.to_string()),
+        }
+    }
+}
+
+impl App {
+    pub(super) async fn obey(&mut self, order: Order) -> Result<(), OrderError> {
+        match order {
+            Order::Share(id) => self.share(id).await,
+            Order::Pause(id) => self.pause(id).await,
+            Order::Resume(id) => self.resume(id).await,
+            Order::Remove(id) => self.remove(id).await,
+            Order::Rescan => {
+                self.scanned = None;
+                Ok(())
+            }
+            Order::ReloadSettings => self.reload_settings().await,
+        }
+    }
+
+    async fn release(&self, id: ReleaseId) -> Result<Release, OrderError> {
+        let release = self.store.run(move |store| store.release(id)).await?;
+        match release.removed {
+            Some(_) => Err(OrderError::NoSuchRelease(id)),
+            None => Ok(release),
+        }
+    }
+
+    async fn share(&mut self, id: ReleaseId) -> Result<(), OrderError> {
+        let release = self.release(id).await?;
+        match release.stage {
+            Stage::Found | Stage::Failed => Ok(self
+                .set_stage(id, Stage::Hashing, "shared by its owner")
+                .await?),
+            _ => Err(wrong_stage(&release, "it is shared already")),
+        }
+    }
+
+    async fn pause(&mut self, id: ReleaseId) -> Result<(), OrderError> {
+        let release = self.release(id).await?;
+        if release.stage == Stage::Paused {
+            return Err(wrong_stage(&release, "it is paused already"));
+        }
+        self.stop_seeding(id).await;
+        self.queue.cancel(id);
+        Ok(self
+            .set_stage(id, Stage::Paused, "paused by its owner")
+            .await?)
+    }
+
+    async fn resume(&mut self, id: ReleaseId) -> Result<(), OrderError> {
+        let release = self.release(id).await?;
+        if release.stage != Stage::Paused {
+            return Err(wrong_stage(&release, "it is not paused"));
+        }
+        let back = release.resume_stage.unwrap_or(Stage::Found);
+        self.scanned = None;
+        Ok(self.set_stage(id, back, "resumed by its owner").await?)
+    }
+
+    async fn remove(&mut self, id: ReleaseId) -> Result<(), OrderError> {
+        let release = self.release(id).await?;
+        self.stop_seeding(id).await;
+        self.queue.cancel(id);
+        self.hashing.jobs.remove(&id);
+        let source = self
+            .sources
+            .get(&release.source)
+            .map(|looked| looked.source.clone());
+        let uploaded = source.filter(|source| source.kind == SourceKind::Uploads);
+        if let Some(source) = uploaded {
+            let path = source.path.join(&release.name);
+            let deleted = tokio::task::spawn_blocking(move || delete(&path)).await;
+            let deleted = deleted.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            if let Err(error) = deleted {
+                return Err(wrong_stage(
+                    &release,
+                    &format!("its files cannot be deleted: {error}"),
+                ));
+            }
+        }
+        let remove = move |store: &Store| store.remove(id, Timestamp::now());
+        Ok(self.store.run(remove).await?)
+    }
+
+    async fn reload_settings(&mut self) -> Result<(), OrderError> {
+        let before = self.settings.clone();
+        self.settings = self.store.run(Store::settings).await?;
+        if self.settings.upstream_cap != before.upstream_cap {
+            self.engine.set_cap(self.cap()).await;
+        }
+        if self.settings.trackers != before.trackers {
+            for live in self.live.values() {
+                self.announcer.add(self.subject(live.info_hash));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong_stage(release: &Release, why: &str) -> OrderError {
+    OrderError::WrongStage {
+        id: release.id,
+        why: why.to_owned(),
+    }
+}
+
+/// Deletes an uploaded file or folder; one that is gone is deleted.
+fn delete(path: &std::path::Path) -> std::io::Result<()> {
+    let deleted = match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match deleted {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

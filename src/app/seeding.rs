@@ -1,0 +1,209 @@
+//! From torrents to swarms: what is ready is seeded, the swarm is observed, policy decides.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::App;
+use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
+use crate::policy::retire::{Evidence, Retire, Rule};
+use crate::seed::Torrent;
+use crate::seed::announce::{Figures, Subject};
+use crate::seed::engine::{Report, TorrentReport};
+use crate::store::{Day, Release, Spend, Store, StoreError};
+
+/// A release that the engine has.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub info_hash: InfoHash,
+    retire: Retire,
+    pub stage: Stage,
+    /// Why, as of the last decision.
+    pub reason: String,
+    /// The engine's counts at the last look; it counts from when the torrent was added.
+    counted: (u64, u64),
+    /// Bytes not yet written down: payload, wire.
+    pub unwritten: (u64, u64),
+    pub figures: Option<TorrentReport>,
+}
+
+/// Whether a release in this stage is the engine's.
+fn is_seeded(stage: Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Ready | Stage::Spreading | Stage::Supporting | Stage::Retired
+    )
+}
+
+impl App {
+    /// Hands every release that has a torrent to the engine, the tracker and the announcer.
+    pub(super) async fn seed_what_is_ready(&mut self) -> Result<(), StoreError> {
+        let releases = self.store.run(Store::releases).await?;
+        for release in releases.iter().filter(|r| is_seeded(r.stage)) {
+            if !self.live.contains_key(&release.id) {
+                self.seed(release).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn seed(&mut self, release: &Release) -> Result<(), StoreError> {
+        let id = release.id;
+        let (Some(info_hash), Some(piece_length)) = (release.info_hash, release.piece_length)
+        else {
+            return Ok(());
+        };
+        if self.by_hash.contains_key(&info_hash) {
+            let why = "the same content is shared from another place already";
+            return self.set_stage(id, Stage::Paused, why).await;
+        }
+        let read = move |store: &Store| Ok((store.torrent(id)?, store.content(id)?));
+        let (info, content) = self.store.run(read).await?;
+        let Some(info) = info else {
+            return self
+                .set_stage(id, Stage::Failed, "its torrent is gone")
+                .await;
+        };
+        if let Err(error) = self.tracker.register(info_hash) {
+            tracing::warn!(release = %id, %error, "the box's own tracker does not take it");
+        }
+        let torrent = Torrent::new(
+            info_hash,
+            info.into(),
+            piece_length,
+            content,
+            release.private,
+        );
+        let silent = release.stage == Stage::Retired;
+        self.engine.add(Arc::new(torrent), silent).await;
+        self.announcer.add(self.subject(info_hash));
+        self.discovery.add(info_hash, release.private).await;
+        self.by_hash.insert(info_hash, id);
+        let live = Live {
+            info_hash,
+            retire: Retire::new(release.stage),
+            stage: release.stage,
+            reason: release.reason.clone(),
+            counted: (0, 0),
+            unwritten: (0, 0),
+            figures: None,
+        };
+        self.live.insert(id, live);
+        Ok(())
+    }
+
+    /// What the announcer is told of a torrent.
+    pub(super) fn subject(&self, info_hash: InfoHash) -> Subject {
+        let tier = |url: &String| vec![url.clone()];
+        Subject {
+            info_hash,
+            tiers: self.settings.trackers.iter().map(tier).collect(),
+            figures: Figures::default(),
+        }
+    }
+
+    /// Takes a release back from the engine, its figures kept.
+    pub(super) async fn stop_seeding(&mut self, id: ReleaseId) {
+        let Some(info_hash) = self.live.get(&id).map(|live| live.info_hash) else {
+            return;
+        };
+        let report = self.engine.report().await;
+        self.count(&report);
+        if let Err(error) = self.write_down().await {
+            tracing::error!(release = %id, %error, "what was spent could not be written down");
+        }
+        self.live.remove(&id);
+        self.by_hash.remove(&info_hash);
+        self.engine.remove(info_hash).await;
+        self.tracker.unregister(info_hash);
+        self.announcer.remove(info_hash);
+        self.discovery.remove(info_hash).await;
+    }
+
+    /// Takes over the engine's counts.
+    pub(super) fn count(&mut self, report: &Report) {
+        for torrent in &report.torrents {
+            let Some(live) = self
+                .by_hash
+                .get(&torrent.info_hash)
+                .and_then(|id| self.live.get_mut(id))
+            else {
+                continue;
+            };
+            live.unwritten.0 += torrent.payload.saturating_sub(live.counted.0);
+            live.unwritten.1 += torrent.wire.saturating_sub(live.counted.1);
+            live.counted = (torrent.payload, torrent.wire.max(live.counted.1));
+            live.figures = Some(torrent.clone());
+        }
+    }
+
+    /// Lets policy look at every swarm.
+    pub(super) async fn decide(&mut self, report: &Report) -> Result<(), StoreError> {
+        self.count(report);
+        let now = Instant::now();
+        let rule = Rule {
+            relays: self.settings.relays,
+            keep: self.settings.keep,
+            ..self.config.rule
+        };
+        let mut moved = Vec::new();
+        let mut unreadable = Vec::new();
+        for (id, live) in &mut self.live {
+            let Some(figures) = &live.figures else {
+                continue;
+            };
+            if let Some(why) = &figures.unreadable {
+                unreadable.push((*id, why.clone()));
+                continue;
+            }
+            let evidence = Evidence {
+                relays: &figures.relays,
+                copies: figures.copies,
+                stuck: figures.stuck,
+            };
+            let verdict = live.retire.decide(&rule, &evidence, now);
+            live.reason = verdict.reason;
+            if live.stage != verdict.stage {
+                live.stage = verdict.stage;
+                moved.push((*id, live.info_hash, verdict.stage, live.reason.clone()));
+            }
+        }
+        for (id, info_hash, stage, why) in moved {
+            self.engine
+                .silence(info_hash, stage == Stage::Retired)
+                .await;
+            self.set_stage(id, stage, &why).await?;
+        }
+        for (id, why) in unreadable {
+            // The next look at its source says whether it is gone, changed, or only this one file is broken.
+            self.stop_seeding(id).await;
+            self.set_stage(id, Stage::Failed, &why).await?;
+            self.scanned = None;
+        }
+        Ok(())
+    }
+
+    /// Writes down what was spent since the last time, in one transaction.
+    pub(super) async fn write_down(&mut self) -> Result<(), StoreError> {
+        self.written_down = Instant::now();
+        let day = Day::of(Timestamp::now());
+        let spends: Vec<Spend> = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.unwritten != (0, 0))
+            .map(|(id, live)| Spend {
+                release: *id,
+                day,
+                payload_bytes: live.unwritten.0,
+                wire_bytes: live.unwritten.1,
+            })
+            .collect();
+        if spends.is_empty() {
+            return Ok(());
+        }
+        self.store.run(move |store| store.spend(&spends)).await?;
+        self.live
+            .values_mut()
+            .for_each(|live| live.unwritten = (0, 0));
+        Ok(())
+    }
+}

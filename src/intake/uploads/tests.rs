@@ -1,0 +1,295 @@
+use std::convert::Infallible;
+
+use futures::stream;
+use tokio::sync::mpsc as channel;
+
+use super::upload::MANIFEST;
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_700_000_000);
+
+fn room() -> (tempfile::TempDir, Uploads) {
+    let dir = tempfile::tempdir().unwrap();
+    let uploads = Uploads::open(&dir.path().join("uploads"), NOW).unwrap();
+    (dir, uploads)
+}
+
+fn file(path: &str, size: u64) -> NewFile {
+    NewFile {
+        path: path.to_owned(),
+        size,
+    }
+}
+
+fn body(parts: &[&str]) -> impl Stream<Item = Result<Bytes, Infallible>> + Unpin + use<> {
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|part| Ok(Bytes::from(part.to_string())))
+        .collect();
+    stream::iter(parts)
+}
+
+async fn send(
+    uploads: &Uploads,
+    id: &str,
+    file: usize,
+    offset: u64,
+    text: &str,
+) -> Result<u64, UploadError> {
+    uploads.receive(id, file, offset, body(&[text])).await
+}
+
+fn left(uploads: &Uploads) -> usize {
+    fs::read_dir(uploads.root().join(INCOMING)).unwrap().count()
+}
+
+#[tokio::test]
+async fn a_folder_appears_whole_under_its_name() {
+    let (_dir, uploads) = room();
+    let files = vec![
+        file("a.txt", 5),
+        file("sub/b", 3),
+        file("sub/empty", 0),
+        file("z/last empty", 0),
+    ];
+    let id = uploads.begin("Talks", files, NOW).unwrap().id;
+    let place = uploads.root().join("Talks");
+    assert_eq!(
+        uploads
+            .receive(&id, 0, 0, body(&["he", "llo"]))
+            .await
+            .unwrap(),
+        5
+    );
+    assert!(!place.exists());
+    let early = uploads.finish(&id).unwrap_err();
+    assert!(
+        matches!(
+            early,
+            UploadError::Incomplete {
+                received: 0,
+                size: 3,
+                ..
+            }
+        ),
+        "{early}"
+    );
+    send(&uploads, &id, 1, 0, "abc").await.unwrap();
+    assert_eq!(uploads.finish(&id).unwrap(), place);
+    assert_eq!(fs::read(place.join("a.txt")).unwrap(), b"hello");
+    assert_eq!(fs::read(place.join("sub/b")).unwrap(), b"abc");
+    assert_eq!(fs::read(place.join("sub/empty")).unwrap(), b"");
+    assert_eq!(fs::read(place.join("z/last empty")).unwrap(), b"");
+    assert_eq!(left(&uploads), 0);
+    assert!(matches!(
+        uploads.progress(&id),
+        Err(UploadError::NoSuchUpload(_))
+    ));
+}
+
+#[tokio::test]
+async fn one_file_of_the_uploads_name_is_that_file() {
+    let (_dir, uploads) = room();
+    let id = uploads
+        .begin("film.mkv", vec![file("film.mkv", 2)], NOW)
+        .unwrap()
+        .id;
+    send(&uploads, &id, 0, 0, "ab").await.unwrap();
+    uploads.finish(&id).unwrap();
+    assert_eq!(fs::read(uploads.root().join("film.mkv")).unwrap(), b"ab");
+
+    let id = uploads
+        .begin("empty", vec![file("empty", 0)], NOW)
+        .unwrap()
+        .id;
+    uploads.finish(&id).unwrap();
+    assert_eq!(fs::read(uploads.root().join("empty")).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn goes_on_after_a_restart_where_it_was() {
+    let (dir, uploads) = room();
+    let id = uploads
+        .begin("x", vec![file("a", 6), file("b", 1)], NOW)
+        .unwrap()
+        .id;
+    send(&uploads, &id, 0, 0, "abc").await.unwrap();
+    drop(uploads);
+    let uploads = Uploads::open(&dir.path().join("uploads"), Timestamp::now()).unwrap();
+    let progress = uploads.progress(&id).unwrap();
+    assert_eq!(progress.name, "x");
+    assert_eq!(progress.files, [(file("a", 6), 3), (file("b", 1), 0)]);
+    let wrong = send(&uploads, &id, 0, 0, "abc").await.unwrap_err();
+    assert_eq!(wrong.received(), Some(3), "{wrong}");
+    assert_eq!(send(&uploads, &id, 0, 3, "def").await.unwrap(), 6);
+    send(&uploads, &id, 1, 0, "g").await.unwrap();
+    uploads.finish(&id).unwrap();
+    assert_eq!(fs::read(uploads.root().join("x/a")).unwrap(), b"abcdef");
+}
+
+#[tokio::test]
+async fn sizes_are_held_to() {
+    let (_dir, uploads) = room();
+    let id = uploads.begin("x", vec![file("a", 4)], NOW).unwrap().id;
+    let much = uploads
+        .receive(&id, 0, 0, body(&["abc", "de"]))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(much, UploadError::TooMuch { size: 4, .. }),
+        "{much}"
+    );
+    assert_eq!(
+        uploads.progress(&id).unwrap().files[0].1,
+        3,
+        "what came before counts"
+    );
+    assert!(matches!(
+        send(&uploads, &id, 9, 0, "").await,
+        Err(UploadError::NoSuchFile(9))
+    ));
+    let beyond = send(&uploads, &id, 0, u64::MAX, "x").await.unwrap_err();
+    assert_eq!(beyond.received(), Some(3));
+    assert_eq!(send(&uploads, &id, 0, 3, "d").await.unwrap(), 4);
+    assert!(matches!(
+        send(&uploads, &id, 0, 4, "e").await,
+        Err(UploadError::TooMuch { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_file_is_received_once_at_a_time_and_what_came_before_a_break_stays() {
+    let (_dir, uploads) = room();
+    let id = uploads
+        .begin("x", vec![file("a", 4), file("b", 1)], NOW)
+        .unwrap()
+        .id;
+    let (sender, receiver) = channel::channel::<Result<Bytes, &str>>(4);
+    let first = tokio::spawn({
+        let (uploads, id) = (uploads.clone(), id.clone());
+        let body = Box::pin(stream::unfold(receiver, |mut receiver| async move {
+            receiver.recv().await.map(|part| (part, receiver))
+        }));
+        async move { uploads.receive(&id, 0, 0, body).await }
+    });
+    sender.send(Ok(Bytes::from_static(b"ab"))).await.unwrap();
+    while uploads.progress(&id).unwrap().files[0].1 < 2 {
+        tokio::task::yield_now().await;
+    }
+    let second = send(&uploads, &id, 0, 2, "cd").await.unwrap_err();
+    assert!(
+        matches!(second, UploadError::Busy { received: Some(2) }),
+        "{second}"
+    );
+    assert!(matches!(uploads.finish(&id), Err(UploadError::Busy { .. })));
+    send(&uploads, &id, 1, 0, "z").await.unwrap();
+
+    sender.send(Err("reset by peer")).await.unwrap();
+    let broken = first.await.unwrap().unwrap_err();
+    assert!(matches!(broken, UploadError::Broken(_)), "{broken}");
+    assert_eq!(send(&uploads, &id, 0, 2, "cd").await.unwrap(), 4);
+    let place = uploads.finish(&id).unwrap();
+    assert_eq!(fs::read(place.join("a")).unwrap(), b"abcd");
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once() {
+    let (_dir, uploads) = room();
+    let begin = |name: &str| uploads.begin(name, vec![file("a", 1)], NOW);
+    let id = begin("x").unwrap().id;
+    assert!(matches!(begin("x"), Err(UploadError::NameTaken(_))));
+    send(&uploads, &id, 0, 0, "1").await.unwrap();
+    // Put there by someone else meanwhile: not overwritten, and the upload is still there.
+    fs::write(uploads.root().join("x"), "mine").unwrap();
+    assert!(matches!(
+        uploads.finish(&id),
+        Err(UploadError::NameTaken(_))
+    ));
+    assert_eq!(fs::read(uploads.root().join("x")).unwrap(), b"mine");
+    assert!(matches!(begin("x"), Err(UploadError::NameTaken(_))));
+    fs::remove_file(uploads.root().join("x")).unwrap();
+    uploads.finish(&id).unwrap();
+    assert!(matches!(begin("x"), Err(UploadError::NameTaken(_))));
+}
+
+#[tokio::test]
+async fn what_will_not_fit_is_said_before_it_begins() {
+    let (_dir, uploads) = room();
+    let free = uploads.free().unwrap();
+    let refused = uploads
+        .begin("x", vec![file("a", free + (1 << 40))], NOW)
+        .unwrap_err();
+    assert!(matches!(refused, UploadError::NoSpace { .. }), "{refused}");
+    assert_eq!(left(&uploads), 0);
+    // What one upload was promised is not promised to another.
+    uploads
+        .begin("y", vec![file("a", free / 10 * 9)], NOW)
+        .unwrap();
+    let second = uploads
+        .begin("z", vec![file("a", free / 10 * 9)], NOW)
+        .unwrap_err();
+    assert!(matches!(second, UploadError::NoSpace { .. }), "{second}");
+}
+
+#[tokio::test]
+async fn unfinished_uploads_are_bounded_swept_and_cancelled() {
+    let (dir, uploads) = room();
+    let begin = |name: &str, now| uploads.begin(name, vec![file("a", 9)], now);
+    let first = begin("0", NOW).unwrap().id;
+    send(&uploads, &first, 0, 0, "abc").await.unwrap();
+    uploads.cancel(&first).unwrap();
+    assert_eq!(left(&uploads), 0);
+    assert!(uploads.cancel(&first).is_err());
+
+    for number in 0..MAX_OPEN {
+        begin(&number.to_string(), NOW).unwrap();
+    }
+    assert!(matches!(
+        begin("one more", NOW),
+        Err(UploadError::TooManyOpen)
+    ));
+    let later = Timestamp(NOW.0 + KEEP_UNFINISHED_SECONDS);
+    assert!(matches!(
+        begin("one more", later),
+        Err(UploadError::TooManyOpen)
+    ));
+    begin("one more", Timestamp(later.0 + 1)).unwrap();
+    assert_eq!(left(&uploads), 1, "the others were swept");
+
+    // Rubbish in the folder is cleared, what is whole is kept.
+    let incoming = uploads.root().join(INCOMING);
+    fs::create_dir(incoming.join("without a manifest")).unwrap();
+    fs::create_dir(incoming.join("broken")).unwrap();
+    fs::write(incoming.join("broken").join(MANIFEST), "{").unwrap();
+    fs::create_dir(incoming.join("hostile")).unwrap();
+    let hostile = r#"{"name": "..", "files": [{"path": "../../x", "size": 1}]}"#;
+    fs::write(incoming.join("hostile").join(MANIFEST), hostile).unwrap();
+    let uploads = Uploads::open(&dir.path().join("uploads"), Timestamp::now()).unwrap();
+    assert_eq!(left(&uploads), 1);
+    let (much_later, week) = (Timestamp::now(), KEEP_UNFINISHED_SECONDS);
+    uploads.sweep(Timestamp(much_later.0 + week + 2));
+    assert_eq!(left(&uploads), 0);
+}
+
+#[tokio::test]
+async fn cancelled_while_it_is_received() {
+    let (_dir, uploads) = room();
+    let id = uploads.begin("x", vec![file("a", 4)], NOW).unwrap().id;
+    let (sender, receiver) = channel::channel::<Result<Bytes, &str>>(4);
+    let sending = tokio::spawn({
+        let (uploads, id) = (uploads.clone(), id.clone());
+        let body = Box::pin(stream::unfold(receiver, |mut receiver| async move {
+            receiver.recv().await.map(|part| (part, receiver))
+        }));
+        async move { uploads.receive(&id, 0, 0, body).await }
+    });
+    sender.send(Ok(Bytes::from_static(b"a"))).await.unwrap();
+    while uploads.progress(&id).unwrap().files[0].1 < 1 {
+        tokio::task::yield_now().await;
+    }
+    uploads.cancel(&id).unwrap();
+    sender.send(Ok(Bytes::from_static(b"b"))).await.unwrap();
+    let cancelled = sending.await.unwrap().unwrap_err();
+    assert!(matches!(cancelled, UploadError::Cancelled), "{cancelled}");
+    assert_eq!(left(&uploads), 0, "its bytes are still here");
+}

@@ -1,0 +1,166 @@
+//! One unfinished upload, in memory and in its folder.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+
+use super::{Manifest, Progress, UploadError, receiver, remove};
+use crate::base::Timestamp;
+
+/// What an unfinished upload is in its folder.
+pub(super) const MANIFEST: &str = "upload.json";
+pub(super) const CONTENT: &str = "content";
+
+/// One unfinished upload.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) folder: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// Bytes received, by file.
+    pub(super) received: Vec<u64>,
+    /// Files that are being received.
+    pub(super) busy: HashSet<usize>,
+    /// Whether more is received.
+    pub(super) phase: Phase,
+    /// When something was last received.
+    pub(super) touched: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// On its way to its place.
+    Finishing,
+    /// Given up; its folder is deleted as soon as nothing is written to it any more.
+    Cancelled,
+}
+
+impl Upload {
+    pub(super) fn create(
+        folder: PathBuf,
+        manifest: Manifest,
+        now: Timestamp,
+    ) -> Result<Self, UploadError> {
+        let make = || {
+            fs::create_dir(&folder)?;
+            let text = serde_json::to_vec(&manifest)?;
+            // Renamed into place, so that a manifest is whole or not there.
+            let aside = folder.join("upload.json.new");
+            fs::write(&aside, text)?;
+            File::open(&aside)?.sync_all()?;
+            fs::rename(&aside, folder.join(MANIFEST))
+        };
+        if let Err(error) = make() {
+            remove(&folder);
+            return Err(UploadError::io(&folder, error));
+        }
+        let received = vec![0; manifest.files.len()];
+        Ok(Self::new(folder, manifest, received, now))
+    }
+
+    /// Takes an unfinished upload up again; none when it was finished, and only its remains are here.
+    pub(super) fn load(root: &Path, folder: PathBuf) -> io::Result<Option<Self>> {
+        let read: Manifest = serde_json::from_slice(&fs::read(folder.join(MANIFEST))?)?;
+        // The file is ours, and checked all the same: what it names is written to and renamed.
+        let manifest = Manifest::new(&read.name, read.files).map_err(io::Error::other)?;
+        let content = folder.join(CONTENT);
+        if !content.exists() && root.join(&manifest.name).exists() {
+            return Ok(None);
+        }
+        let mut touched = fs::metadata(folder.join(MANIFEST))?.modified()?;
+        let mut received = Vec::with_capacity(manifest.files.len());
+        for file in &manifest.files {
+            let length = match fs::symlink_metadata(manifest.path_of(&content, file)) {
+                Ok(metadata) => {
+                    touched = touched.max(metadata.modified()?);
+                    metadata.len()
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+                Err(error) => return Err(error),
+            };
+            if length > file.size {
+                return Err(io::Error::other(format!(
+                    "{} is longer than it was said to be",
+                    file.path
+                )));
+            }
+            received.push(length);
+        }
+        let since = touched
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let touched = Timestamp(since.as_secs() as i64);
+        Ok(Some(Self::new(folder, manifest, received, touched)))
+    }
+
+    fn new(folder: PathBuf, manifest: Manifest, received: Vec<u64>, touched: Timestamp) -> Self {
+        let state = State {
+            received,
+            busy: HashSet::new(),
+            phase: Phase::Open,
+            touched,
+        };
+        Self {
+            folder,
+            manifest,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Bytes still to come.
+    pub(super) fn missing(&self) -> u64 {
+        self.manifest.total() - self.state.lock().received.iter().sum::<u64>()
+    }
+
+    pub(super) fn progress(&self, id: &str) -> Progress {
+        let state = self.state.lock();
+        let files = self
+            .manifest
+            .files
+            .iter()
+            .cloned()
+            .zip(state.received.iter().copied());
+        Progress {
+            id: id.to_owned(),
+            name: self.manifest.name.clone(),
+            files: files.collect(),
+        }
+    }
+
+    /// Lets nothing more in, if everything is here.
+    pub(super) fn close(&self) -> Result<(), UploadError> {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open || !state.busy.is_empty() {
+            return Err(UploadError::Busy { received: None });
+        }
+        let files = self.manifest.files.iter().zip(&state.received);
+        if let Some((file, &received)) = files
+            .clone()
+            .find(|(file, received)| **received < file.size)
+        {
+            return Err(UploadError::Incomplete {
+                path: file.path.clone(),
+                size: file.size,
+                received,
+            });
+        }
+        state.phase = Phase::Finishing;
+        Ok(())
+    }
+
+    /// Files without bytes are never sent.
+    pub(super) fn add_empty_files(&self) -> Result<(), UploadError> {
+        for file in self.manifest.files.iter().filter(|file| file.size == 0) {
+            receiver::create(&self.manifest.path_of(&self.folder.join(CONTENT), file))?;
+        }
+        Ok(())
+    }
+}

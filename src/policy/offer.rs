@@ -1,0 +1,312 @@
+//! Which piece is offered to whom: super-seeding (BEP 16) generalised.
+//!
+//! A piece is offered by HAVE to exactly one peer, bound as late as keeps the uplink busy, to whoever will relay
+//! it soonest. Nobody waits for proof of relay. A peer that leaves, stalls or is too slow for what is left loses
+//! its pieces to another. Once the swarm holds a full copy without us we give only what it lacks.
+//!
+//! Invariants:
+//! - a piece is bound to one peer at most; `peers[p].bound` and `pieces[i].bound` say the same;
+//! - `pieces[i].holders` counts the connected peers whose `has` includes `i`;
+//! - `pool` is exactly the pieces without holder and without binding;
+//! - a piece is in `unrelayed` of the peer we sent it to until another peer announces it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::base::{Bits, PeerKey};
+
+mod ledger;
+mod rules;
+
+pub use ledger::Availability;
+use ledger::{Binding, Peer, Piece};
+
+/// How long the uplink may idle before pieces are taken back from peers that sit on them.
+pub const IDLE_BEFORE_TAKING_BACK: Duration = Duration::from_millis(300);
+/// A binding younger than this is never taken back: the HAVE may still be on its way.
+pub const MIN_AGE_TO_TAKE_BACK: Duration = Duration::from_secs(1);
+/// A binding nobody asked for in this time no longer fills the look-ahead. librqbit looks for new pieces every 5 s.
+pub const UNASKED_PATIENCE: Duration = Duration::from_secs(2);
+/// A binding nobody asked for in this time is given up, and its peer trusted less.
+pub const IGNORED_AFTER: Duration = Duration::from_secs(30);
+/// After the first copy: how long a piece may hang on one holder before we give it once more.
+pub const LONELY_PATIENCE: Duration = Duration::from_secs(10);
+/// How many lonely pieces are given at a time.
+pub const LONELY_AT_ONCE: usize = 2;
+/// A leecher without any progress for this long is helped whatever the swarm holds: it cannot reach the others.
+pub const STUCK_PATIENCE: Duration = Duration::from_secs(15);
+/// A slow leecher's patience is stretched to a few of its own pieces, at most to this.
+pub const STUCK_PATIENCE_MAX: Duration = Duration::from_secs(120);
+/// How many pieces a stuck leecher is given ahead.
+pub const STUCK_AT_ONCE: usize = 2;
+/// A complete peer that hung up still counts as a holder for this long: finished clients drop peers that look useless.
+pub const GHOST_LIFE: Duration = Duration::from_secs(30 * 60);
+/// Relays' rates are averaged over about this long.
+pub const RELAY_AVERAGE: Duration = Duration::from_secs(20);
+/// Pieces bound ahead, at least: fewer idle the uplink at the change from one piece to the next.
+pub const MIN_LOOK_AHEAD: usize = 4;
+
+/// What the uplink does, as far as the offer needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Uplink {
+    /// The limit in bytes per second; `None` when there is none.
+    pub cap: Option<u64>,
+    /// Bytes per second that really left, averaged over about a second.
+    pub rate: u64,
+    /// Since when nothing was ready to be sent; `None` while there is.
+    pub idle_since: Option<Instant>,
+}
+
+/// What to do, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Announce `piece` to `peer`, and unchoke it.
+    Offer {
+        /// Who may have it.
+        peer: PeerKey,
+        /// What it may have.
+        piece: u32,
+    },
+    /// `peer` may no longer have `piece`: forget its requests for it.
+    TakeBack {
+        /// Who loses it.
+        peer: PeerKey,
+        /// What it loses.
+        piece: u32,
+    },
+}
+
+/// The decider for one swarm.
+#[derive(Debug)]
+pub struct Offer {
+    piece_length: u64,
+    pieces: Vec<Piece>,
+    peers: BTreeMap<PeerKey, Peer>,
+    pool: BTreeSet<u32>,
+    ghosts: Vec<Instant>,
+}
+
+impl Offer {
+    /// A decider for a torrent of `pieces` pieces of `piece_length` bytes, with nobody there yet.
+    pub fn new(pieces: u32, piece_length: u32) -> Self {
+        Self {
+            piece_length: u64::from(piece_length.max(1)),
+            pieces: vec![Piece::default(); pieces as usize],
+            peers: BTreeMap::new(),
+            pool: (0..pieces).collect(),
+            ghosts: Vec::new(),
+        }
+    }
+
+    /// A peer finished its handshake. It holds nothing until it says so.
+    pub fn joined(&mut self, peer: PeerKey, now: Instant) {
+        self.peers
+            .insert(peer, Peer::new(self.pieces.len() as u32, now));
+    }
+
+    /// A peer is gone, and what was bound to it is free again.
+    pub fn left(&mut self, peer: PeerKey, now: Instant) {
+        let Some(gone) = self.peers.remove(&peer) else {
+            return;
+        };
+        for piece in gone.bound {
+            self.pieces[piece as usize].bound = None;
+            self.repool(piece);
+        }
+        if gone.has.is_full() {
+            self.ghosts.push(now);
+        }
+        for index in gone.has.iter() {
+            let piece = &mut self.pieces[index as usize];
+            piece.holders -= 1;
+            if piece.holders <= 1 {
+                piece.lonely_since = Some(now);
+            }
+            self.repool(index);
+        }
+    }
+
+    /// A peer sent its BITFIELD.
+    pub fn bitfield(&mut self, peer: PeerKey, bits: &Bits, now: Instant) {
+        for piece in bits.iter() {
+            self.have(peer, piece, now);
+        }
+    }
+
+    /// A peer announced a piece. Returns false for a piece the torrent does not have.
+    pub fn have(&mut self, peer: PeerKey, piece: u32, now: Instant) -> bool {
+        if piece as usize >= self.pieces.len() {
+            return false;
+        }
+        self.unbind(peer, piece);
+        self.hold(peer, piece, now);
+        true
+    }
+
+    /// A peer says it wants nothing from anybody (BEP 21): it is offered nothing.
+    pub fn wants_nothing(&mut self, peer: PeerKey) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.wants_nothing = true;
+        }
+    }
+
+    /// A peer asked for a block of `piece`.
+    pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
+        if let Some(binding) = self.binding_mut(peer, piece) {
+            binding.asked.get_or_insert(now);
+        }
+    }
+
+    /// Whether `peer` may have blocks of `piece`: it is bound to it, or it was sent to it and did not arrive whole.
+    pub fn may_serve(&self, peer: PeerKey, piece: u32) -> bool {
+        let Some(state) = self.pieces.get(piece as usize) else {
+            return false;
+        };
+        state.bound.as_ref().is_some_and(|b| b.peer == peer)
+            || (state.sent_to == Some(peer) && state.bound.is_none())
+    }
+
+    /// The block of `piece` at `begin`, `bytes` long, was written to `peer`; the piece has `length` bytes.
+    pub fn sent(
+        &mut self,
+        peer: PeerKey,
+        piece: u32,
+        (begin, bytes): (u32, u32),
+        length: u32,
+        now: Instant,
+    ) {
+        let Some(binding) = self.binding_mut(peer, piece) else {
+            return;
+        };
+        let started = *binding.started.get_or_insert(now);
+        if !binding.blocks.insert(begin) {
+            return;
+        }
+        binding.bytes += bytes;
+        if binding.bytes < length {
+            return;
+        }
+        self.unbind(peer, piece);
+        self.pieces[piece as usize].sent_to = Some(peer);
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.received += 1;
+            state.unrelayed.insert(piece);
+            state.served(length.into(), now.saturating_duration_since(started));
+        }
+        // Many clients do not announce a piece to those who offered it (they know we have it), so what was
+        // written whole counts as held; a peer whose copy broke asks again, and `may_serve` lets it.
+        self.hold(peer, piece, now);
+    }
+
+    /// Where `peer`'s blocks of `piece` stand in the queue: smaller goes first. The oldest started piece, then the
+    /// peer with the fewest unrelayed pieces.
+    pub fn rank(&self, peer: PeerKey, piece: u32) -> (bool, Option<Instant>, usize) {
+        let started = self
+            .pieces
+            .get(piece as usize)
+            .and_then(|state| state.bound.as_ref())
+            .and_then(|binding| binding.started);
+        let unrelayed = self.peers.get(&peer).map_or(0, |p| p.unrelayed.len());
+        (started.is_none(), started, unrelayed)
+    }
+
+    /// Bytes per second that other peers got, as we see it, from pieces we gave to `peer`.
+    pub fn relay_rate(&self, peer: PeerKey, now: Instant) -> f64 {
+        self.peers
+            .get(&peer)
+            .map_or(0.0, |p| p.relay_rate(now, 0.0))
+    }
+
+    /// Whether pieces are bound to `peer`.
+    pub fn has_offers(&self, peer: PeerKey) -> bool {
+        self.peers.get(&peer).is_some_and(|p| !p.bound.is_empty())
+    }
+
+    /// Leechers that got nothing from anybody but us for a while.
+    pub fn stuck(&self, now: Instant) -> u32 {
+        let stuck = |p: &&Peer| p.takes() && p.is_stuck(now);
+        self.peers.values().filter(stuck).count() as u32
+    }
+
+    /// Whether the peer is known to hold every piece.
+    pub fn is_complete(&self, peer: PeerKey) -> bool {
+        self.peers.get(&peer).is_some_and(|p| p.has.is_full())
+    }
+
+    /// How many pieces the peer holds, as far as we know.
+    pub fn held_by(&self, peer: PeerKey) -> u32 {
+        self.peers.get(&peer).map_or(0, |p| p.has.count())
+    }
+
+    /// Whether the connected peers (and complete ones that left a while ago) hold every piece without us.
+    pub fn first_copy_is_out(&self) -> bool {
+        !self.ghosts.is_empty() || self.pieces.iter().all(|piece| piece.holders > 0)
+    }
+
+    /// How available the content is without us.
+    pub fn availability(&self) -> Availability {
+        Availability::of(&self.pieces)
+    }
+
+    /// Forgets complete peers that left: a probe, or a stuck leecher, showed that they no longer help.
+    pub fn forget_departed(&mut self) {
+        self.ghosts.clear();
+    }
+
+    fn binding_mut(&mut self, peer: PeerKey, piece: u32) -> Option<&mut Binding> {
+        let binding = self.pieces.get_mut(piece as usize)?.bound.as_mut()?;
+        (binding.peer == peer).then_some(binding)
+    }
+
+    fn hold(&mut self, peer: PeerKey, index: u32, now: Instant) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        if !state.has.insert(index) {
+            return;
+        }
+        let piece = &mut self.pieces[index as usize];
+        if piece.sent_to != Some(peer) {
+            state.progressed(now);
+        }
+        piece.holders += 1;
+        piece.lonely_since = (piece.holders <= 1).then_some(now);
+        self.pool.remove(&index);
+        if let Some(sender) = piece.sent_to.filter(|sender| *sender != peer)
+            && let Some(relayer) = self.peers.get_mut(&sender)
+            && relayer.unrelayed.remove(&index)
+        {
+            relayer.relayed(self.piece_length, now);
+        }
+    }
+
+    fn bind(&mut self, peer: PeerKey, index: u32, now: Instant) {
+        self.pool.remove(&index);
+        self.pieces[index as usize].bound = Some(Binding::new(peer, now));
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.bound.push(index);
+        }
+    }
+
+    /// Ends the binding of `index` to `peer`, if there is one.
+    fn unbind(&mut self, peer: PeerKey, index: u32) {
+        if self.binding_mut(peer, index).is_none() {
+            return;
+        }
+        self.pieces[index as usize].bound = None;
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.bound.retain(|bound| *bound != index);
+        }
+        self.repool(index);
+    }
+
+    fn repool(&mut self, index: u32) {
+        let piece = &self.pieces[index as usize];
+        if piece.holders == 0 && piece.bound.is_none() {
+            self.pool.insert(index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! What the offer remembers of pieces and peers.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::{RELAY_AVERAGE, STUCK_PATIENCE, STUCK_PATIENCE_MAX};
+use crate::base::{Bits, PeerKey};
+
+/// A piece that may be had by one peer only.
+#[derive(Debug, Clone)]
+pub(super) struct Binding {
+    pub peer: PeerKey,
+    pub since: Instant,
+    /// When the peer first asked for a block of it.
+    pub asked: Option<Instant>,
+    /// When its first block was written.
+    pub started: Option<Instant>,
+    /// Where the blocks written so far begin, and their bytes: a block written twice counts once.
+    pub blocks: BTreeSet<u32>,
+    pub bytes: u32,
+}
+
+impl Binding {
+    pub fn new(peer: PeerKey, now: Instant) -> Self {
+        Self {
+            peer,
+            since: now,
+            asked: None,
+            started: None,
+            blocks: BTreeSet::new(),
+            bytes: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Piece {
+    /// Connected peers that hold it.
+    pub holders: u32,
+    /// Since when at most one peer holds it, once anyone did.
+    pub lonely_since: Option<Instant>,
+    pub bound: Option<Binding>,
+    /// The last peer that got all of it from us.
+    pub sent_to: Option<PeerKey>,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub has: Bits,
+    pub bound: Vec<u32>,
+    pub wants_nothing: bool,
+    /// Pieces it got from us that no other peer announced yet.
+    pub unrelayed: BTreeSet<u32>,
+    /// Pieces it got from us whole.
+    pub received: u32,
+    /// Relayed bytes, decaying over [`RELAY_AVERAGE`].
+    credit: f64,
+    credit_at: Instant,
+    /// Bytes per second while we served it; `None` until it got a piece.
+    pub throughput: Option<f64>,
+    /// Offers it did not take up.
+    pub ignored: u32,
+    /// When it last got a piece from anybody but us.
+    progress_at: Instant,
+    /// Average time between such pieces.
+    pace: Option<Duration>,
+}
+
+impl Peer {
+    pub fn new(pieces: u32, now: Instant) -> Self {
+        Self {
+            has: Bits::new(pieces),
+            bound: Vec::new(),
+            wants_nothing: false,
+            unrelayed: BTreeSet::new(),
+            received: 0,
+            credit: 0.0,
+            credit_at: now,
+            throughput: None,
+            ignored: 0,
+            progress_at: now,
+            pace: None,
+        }
+    }
+
+    /// Whether it may be offered pieces.
+    pub fn takes(&self) -> bool {
+        !self.wants_nothing && !self.has.is_full()
+    }
+
+    /// Another peer announced a piece that this one got from us.
+    pub fn relayed(&mut self, bytes: u64, now: Instant) {
+        self.credit = self.decayed(now) + bytes as f64;
+        self.credit_at = now;
+    }
+
+    /// Bytes per second it relays, on top of what every newcomer is trusted with.
+    pub fn relay_rate(&self, now: Instant, trust: f64) -> f64 {
+        trust + self.decayed(now) / RELAY_AVERAGE.as_secs_f64()
+    }
+
+    fn decayed(&self, now: Instant) -> f64 {
+        let age = now.saturating_duration_since(self.credit_at);
+        self.credit * (-age.as_secs_f64() / RELAY_AVERAGE.as_secs_f64()).exp()
+    }
+
+    /// It received a whole piece from us in `took`.
+    pub fn served(&mut self, bytes: u64, took: Duration) {
+        let rate = bytes as f64 / took.as_secs_f64().max(1e-3);
+        self.throughput = Some(match self.throughput {
+            None => rate,
+            Some(before) => 0.7 * before + 0.3 * rate,
+        });
+    }
+
+    /// It has one piece more, from anybody but us.
+    pub fn progressed(&mut self, now: Instant) {
+        let took = now.saturating_duration_since(self.progress_at);
+        self.pace = Some(match self.pace {
+            None => took,
+            Some(before) => before.mul_f64(0.7) + took.mul_f64(0.3),
+        });
+        self.progress_at = now;
+    }
+
+    /// Whether it got nothing from anybody but us for much longer than it usually takes.
+    pub fn is_stuck(&self, now: Instant) -> bool {
+        let patience = self
+            .pace
+            .map_or(STUCK_PATIENCE, |pace| pace * 4)
+            .clamp(STUCK_PATIENCE, STUCK_PATIENCE_MAX);
+        !self.has.is_full() && now.saturating_duration_since(self.progress_at) >= patience
+    }
+}
+
+/// Distributed copies among the connected peers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Availability {
+    /// How many peers hold the rarest piece.
+    pub whole: u32,
+    /// The share of pieces that more peers than that hold; 0.0 to below 1.0.
+    pub fraction: f64,
+}
+
+impl Availability {
+    pub(super) fn of(pieces: &[Piece]) -> Self {
+        let whole = pieces.iter().map(|piece| piece.holders).min().unwrap_or(0);
+        let more = pieces.iter().filter(|p| p.holders > whole).count();
+        Self {
+            whole,
+            fraction: more as f64 / pieces.len().max(1) as f64,
+        }
+    }
+
+    /// Both in one number, as torrent clients show it.
+    pub fn copies(self) -> f64 {
+        f64::from(self.whole) + self.fraction
+    }
+}

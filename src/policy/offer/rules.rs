@@ -1,0 +1,246 @@
+//! The rules that turn what is known into offers.
+
+use std::time::Instant;
+
+use super::*;
+
+impl Offer {
+    /// What to offer and what to take back, now. Call it after every event and on every tick.
+    pub fn decide(&mut self, now: Instant, uplink: Uplink) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        self.expire(now, &mut decisions);
+        if self.first_copy_is_out() {
+            self.top_up(now, &mut decisions);
+        } else {
+            self.spread(now, uplink, &mut decisions);
+        }
+        decisions
+    }
+
+    /// Lets go of what was believed or offered too long ago.
+    fn expire(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
+        self.ghosts
+            .retain(|left| now.saturating_duration_since(*left) < GHOST_LIFE);
+        if !self.ghosts.is_empty() && self.stuck(now) > 0 {
+            // Someone who cannot get on is a witness that those who left are of no use to him.
+            self.forget_departed();
+        }
+        let ignored: Vec<(PeerKey, u32)> = self
+            .peers
+            .iter()
+            .flat_map(|(key, peer)| peer.bound.iter().map(|piece| (*key, *piece)))
+            .filter(|(_, piece)| {
+                let bound = self.pieces[*piece as usize].bound.as_ref();
+                bound.is_some_and(|b| {
+                    b.asked.is_none() && now.saturating_duration_since(b.since) >= IGNORED_AFTER
+                })
+            })
+            .collect();
+        for (peer, piece) in ignored {
+            self.unbind(peer, piece);
+            if let Some(state) = self.peers.get_mut(&peer) {
+                state.ignored += 1;
+            }
+            decisions.push(Decision::TakeBack { peer, piece });
+        }
+    }
+
+    /// Spreads the first copy.
+    fn spread(&mut self, now: Instant, uplink: Uplink, decisions: &mut Vec<Decision>) {
+        let idle = uplink
+            .idle_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= IDLE_BEFORE_TAKING_BACK);
+        let takers = self.peers.values().filter(|p| p.takes()).count();
+        let look_ahead = self.look_ahead(takers, uplink);
+        let per_peer = match takers {
+            0 | 1 => look_ahead,
+            _ => 8usize.div_ceil(takers).max(look_ahead.div_ceil(takers)),
+        };
+        while self.bound_and_alive(now) < look_ahead {
+            let Some(&piece) = self.pool.first() else {
+                break;
+            };
+            let Some(peer) = self.next_taker(now, uplink, per_peer, idle) else {
+                break;
+            };
+            self.bind(peer, piece, now);
+            decisions.push(Decision::Offer { peer, piece });
+        }
+        if idle && self.pool.is_empty() {
+            self.take_back(now, uplink, decisions);
+        }
+    }
+
+    /// Pieces bound ahead of what is sent: enough for one second of the uplink, and for every other peer to have one.
+    fn look_ahead(&self, takers: usize, uplink: Uplink) -> usize {
+        let second = uplink.rate.div_ceil(self.piece_length) as usize;
+        MIN_LOOK_AHEAD.max(takers.div_ceil(2)).max(second)
+    }
+
+    /// Bindings that were asked for, or are young enough to be.
+    fn bound_and_alive(&self, now: Instant) -> usize {
+        let alive = |index: &u32| {
+            self.pieces[*index as usize]
+                .bound
+                .as_ref()
+                .is_some_and(|b| {
+                    b.asked.is_some() || now.saturating_duration_since(b.since) < UNASKED_PATIENCE
+                })
+        };
+        let peers = self.peers.values();
+        peers
+            .map(|p| p.bound.iter().filter(|i| alive(i)).count())
+            .sum()
+    }
+
+    /// The peer that will relay one more piece soonest.
+    fn next_taker(
+        &self,
+        now: Instant,
+        uplink: Uplink,
+        per_peer: usize,
+        idle: bool,
+    ) -> Option<PeerKey> {
+        let trust = self.trust(uplink);
+        let left = (self.pool.len() + self.peers.values().map(|p| p.bound.len()).sum::<usize>())
+            as f64
+            * self.piece_length as f64;
+        let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
+        let room = |peer: &Peer| {
+            let limit = match (peer.ignored, peer.received) {
+                (1.., _) => 1,
+                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2),
+                _ => per_peer,
+            };
+            peer.takes() && peer.bound.len() < limit
+        };
+        let in_time = |peer: &Peer| match (peer.throughput, deadline) {
+            (Some(rate), Some(deadline)) => {
+                (peer.bound.len() + 1) as f64 * self.piece_length as f64 / rate <= deadline
+            }
+            _ => true,
+        };
+        let cost = |peer: &Peer| {
+            let waiting = peer.unrelayed.len() + peer.bound.len() + 1;
+            waiting as f64 * f64::from(peer.ignored + 1) / peer.relay_rate(now, trust)
+        };
+        let candidates = || self.peers.iter().filter(|(_, peer)| room(peer));
+        let soonest = candidates()
+            .filter(|(_, peer)| in_time(peer))
+            .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));
+        // Too slow for what is left is still better than an idle uplink.
+        let quickest = || {
+            candidates().max_by(|a, b| {
+                let rate = |peer: &Peer| peer.throughput.unwrap_or(f64::MAX);
+                rate(a.1).total_cmp(&rate(b.1))
+            })
+        };
+        soonest
+            .or_else(|| idle.then(quickest).flatten())
+            .map(|(key, _)| *key)
+    }
+
+    /// The relay rate everybody is trusted with before he has shown any: a quarter of an even share.
+    fn trust(&self, uplink: Uplink) -> f64 {
+        let rate = uplink.cap.unwrap_or(uplink.rate).max(self.piece_length / 4) as f64;
+        rate / self.peers.len().max(1) as f64 / 4.0
+    }
+
+    /// The pool is empty and the uplink idles: pieces that somebody sits on go to the quickest other peer.
+    fn take_back(&mut self, now: Instant, uplink: Uplink, decisions: &mut Vec<Decision>) {
+        let stalled: Vec<(u32, PeerKey)> = self
+            .pieces
+            .iter()
+            .enumerate()
+            .filter(|(_, piece)| piece.holders == 0)
+            .filter_map(|(index, piece)| {
+                let bound = piece.bound.as_ref()?;
+                let age = now.saturating_duration_since(bound.since);
+                (age >= MIN_AGE_TO_TAKE_BACK).then_some((index as u32, bound.peer))
+            })
+            .collect();
+        for (piece, owner) in stalled {
+            let trust = self.trust(uplink);
+            let quickest = self
+                .peers
+                .iter()
+                .filter(|(key, peer)| **key != owner && peer.takes())
+                .filter(|(_, peer)| peer.bound.len() < STUCK_AT_ONCE)
+                .max_by(|a, b| {
+                    let rate = |p: &Peer| {
+                        p.throughput
+                            .unwrap_or(0.0)
+                            .min(p.relay_rate(now, trust) * 16.0)
+                    };
+                    rate(a.1).total_cmp(&rate(b.1))
+                })
+                .map(|(key, _)| *key);
+            let Some(quickest) = quickest else {
+                continue;
+            };
+            self.unbind(owner, piece);
+            self.bind(quickest, piece, now);
+            decisions.push(Decision::TakeBack { peer: owner, piece });
+            decisions.push(Decision::Offer {
+                peer: quickest,
+                piece,
+            });
+        }
+    }
+
+    /// The swarm has a full copy: only lonely pieces, and leechers that cannot get on, are helped.
+    fn top_up(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
+        let stuck: Vec<PeerKey> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| {
+                peer.takes() && peer.is_stuck(now) && peer.bound.len() < STUCK_AT_ONCE
+            })
+            .map(|(key, _)| *key)
+            .collect();
+        for peer in stuck {
+            if let Some(piece) = self.rarest_lacked_by(peer) {
+                self.bind(peer, piece, now);
+                decisions.push(Decision::Offer { peer, piece });
+            }
+        }
+        if !self.ghosts.is_empty() {
+            return;
+        }
+        let lonely: Vec<u32> = (0..self.pieces.len() as u32)
+            .filter(|index| {
+                let piece = &self.pieces[*index as usize];
+                piece.holders <= 1
+                    && piece.bound.is_none()
+                    && piece.lonely_since.is_some_and(|since| {
+                        now.saturating_duration_since(since) >= LONELY_PATIENCE
+                    })
+            })
+            .collect();
+        for piece in lonely {
+            if self.peers.values().map(|p| p.bound.len()).sum::<usize>() >= LONELY_AT_ONCE {
+                break;
+            }
+            let best = self
+                .peers
+                .iter()
+                .filter(|(_, peer)| peer.takes() && !peer.has.has(piece))
+                .max_by(|a, b| {
+                    a.1.relay_rate(now, 0.0)
+                        .total_cmp(&b.1.relay_rate(now, 0.0))
+                })
+                .map(|(key, _)| *key);
+            if let Some(peer) = best {
+                self.bind(peer, piece, now);
+                decisions.push(Decision::Offer { peer, piece });
+            }
+        }
+    }
+
+    fn rarest_lacked_by(&self, peer: PeerKey) -> Option<u32> {
+        let has = &self.peers.get(&peer)?.has;
+        (0..self.pieces.len() as u32)
+            .filter(|index| !has.has(*index) && self.pieces[*index as usize].bound.is_none())
+            .min_by_key(|index| self.pieces[*index as usize].holders)
+    }
+}

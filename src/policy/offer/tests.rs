@@ -1,0 +1,236 @@
+use super::*;
+
+const PIECE: u32 = 512 << 10;
+const CAP: u64 = 4 << 20;
+
+fn uplink() -> Uplink {
+    Uplink {
+        cap: Some(CAP),
+        rate: 0,
+        idle_since: None,
+    }
+}
+
+fn idle(since: Instant) -> Uplink {
+    Uplink {
+        idle_since: Some(since),
+        ..uplink()
+    }
+}
+
+fn with_peers(pieces: u32, peers: u64, now: Instant) -> Offer {
+    let mut offer = Offer::new(pieces, PIECE);
+    (1..=peers).for_each(|key| offer.joined(PeerKey(key), now));
+    offer
+}
+
+fn offers(decisions: &[Decision]) -> Vec<(u64, u32)> {
+    let only = |d: &Decision| match d {
+        Decision::Offer { peer, piece } => Some((peer.0, *piece)),
+        Decision::TakeBack { .. } => None,
+    };
+    decisions.iter().filter_map(only).collect()
+}
+
+fn send(offer: &mut Offer, peer: u64, piece: u32, now: Instant) {
+    offer.requested(PeerKey(peer), piece, now);
+    offer.sent(PeerKey(peer), piece, (0, PIECE), PIECE, now);
+}
+
+#[test]
+fn each_piece_is_offered_once_and_late() {
+    let now = Instant::now();
+    let mut offer = with_peers(100, 8, now);
+    let first = offers(&offer.decide(now, uplink()));
+    assert_eq!(first.len(), MIN_LOOK_AHEAD, "no more than the look-ahead");
+    let pieces: BTreeSet<u32> = first.iter().map(|(_, piece)| *piece).collect();
+    let peers: BTreeSet<u64> = first.iter().map(|(peer, _)| *peer).collect();
+    assert_eq!(
+        (pieces.len(), peers.len()),
+        (4, 4),
+        "distinct pieces to distinct peers"
+    );
+    assert!(
+        offer.decide(now, uplink()).is_empty(),
+        "nothing new until something left"
+    );
+    let (peer, piece) = first[0];
+    send(&mut offer, peer, piece, now);
+    let next = offers(&offer.decide(now, uplink()));
+    assert_eq!(next.len(), 1);
+    assert!(!pieces.contains(&next[0].1));
+}
+
+#[test]
+fn whoever_relays_gets_more() {
+    let start = Instant::now();
+    let mut offer = with_peers(1000, 2, start);
+    let mut given = BTreeMap::<u64, u32>::new();
+    // Peer 1 relays everything at once; peer 2 never does.
+    for step in 0..200u32 {
+        let now = start + Duration::from_millis(125) * step;
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            *given.entry(peer).or_default() += 1;
+            send(&mut offer, peer, piece, now);
+            if peer == 1 {
+                offer.have(PeerKey(2), piece, now);
+            }
+        }
+    }
+    assert!(given[&1] > 10 * given[&2], "{given:?}");
+}
+
+#[test]
+fn a_single_leecher_is_fed_as_fast_as_the_line_goes() {
+    let now = Instant::now();
+    let mut offer = with_peers(1000, 1, now);
+    let fast = Uplink {
+        cap: None,
+        rate: 64 * u64::from(PIECE),
+        idle_since: None,
+    };
+    assert_eq!(
+        offers(&offer.decide(now, fast)).len(),
+        64,
+        "a second's worth ahead"
+    );
+}
+
+#[test]
+fn what_a_lost_peer_held_is_offered_again() {
+    let now = Instant::now();
+    let mut offer = with_peers(4, 2, now);
+    let first = offers(&offer.decide(now, uplink()));
+    for (peer, piece) in first.iter().copied() {
+        send(&mut offer, peer, piece, now);
+    }
+    assert!(offer.first_copy_is_out());
+    let of_one: BTreeSet<u32> = first
+        .iter()
+        .filter(|(p, _)| *p == 1)
+        .map(|(_, i)| *i)
+        .collect();
+    offer.left(PeerKey(1), now);
+    assert!(!offer.first_copy_is_out());
+    let again: BTreeSet<u32> = offers(&offer.decide(now, uplink()))
+        .iter()
+        .map(|(_, i)| *i)
+        .collect();
+    assert_eq!(again, of_one);
+}
+
+#[test]
+fn a_peer_that_sits_on_the_last_pieces_loses_them_to_the_quickest() {
+    let start = Instant::now();
+    let mut offer = with_peers(3, 2, start);
+    let first = offers(&offer.decide(start, uplink()));
+    for (peer, piece) in first.iter().copied().filter(|(peer, _)| *peer == 2) {
+        send(&mut offer, peer, piece, start);
+    }
+    let later = start + MIN_AGE_TO_TAKE_BACK;
+    let mut decisions = offer.decide(later, idle(start));
+    decisions.extend(offer.decide(later, idle(start)));
+    for (_, piece) in first.iter().filter(|(peer, _)| *peer == 1) {
+        assert!(decisions.contains(&Decision::TakeBack {
+            peer: PeerKey(1),
+            piece: *piece
+        }));
+        assert!(decisions.contains(&Decision::Offer {
+            peer: PeerKey(2),
+            piece: *piece
+        }));
+        assert!(!offer.may_serve(PeerKey(1), *piece) && offer.may_serve(PeerKey(2), *piece));
+    }
+}
+
+#[test]
+fn after_the_first_copy_nothing_is_given_but_what_is_lonely() {
+    let start = Instant::now();
+    let mut offer = with_peers(2, 3, start);
+    let everything = Bits::from_wire(2, &[0b1100_0000]).unwrap();
+    offer.bitfield(PeerKey(1), &everything, start);
+    assert!(offer.first_copy_is_out());
+    assert!(offer.decide(start, uplink()).is_empty());
+    offer.have(PeerKey(2), 0, start);
+    let later = start + LONELY_PATIENCE;
+    offer.have(PeerKey(3), 0, later);
+    let given = offers(&offer.decide(later, uplink()));
+    assert_eq!(given.len(), 1, "piece 0 has relays, piece 1 has none");
+    assert_eq!(given[0].1, 1);
+}
+
+#[test]
+fn a_leecher_that_cannot_reach_the_others_is_served_to_the_end() {
+    let start = Instant::now();
+    let mut offer = with_peers(20, 2, start);
+    let everything = Bits::from_wire(20, &[0xff, 0xff, 0xf0]).unwrap();
+    offer.bitfield(PeerKey(1), &everything, start);
+    let mut now = start + STUCK_PATIENCE;
+    for _ in 0..40 {
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            assert_eq!(peer, 2);
+            send(&mut offer, peer, piece, now);
+        }
+        now += Duration::from_millis(125);
+    }
+    assert!(
+        offer.is_complete(PeerKey(2)),
+        "helped without pause once stuck"
+    );
+}
+
+#[test]
+fn complete_peers_that_left_count_until_somebody_is_stuck() {
+    let start = Instant::now();
+    let mut offer = with_peers(2, 1, start);
+    offer.bitfield(
+        PeerKey(1),
+        &Bits::from_wire(2, &[0b1100_0000]).unwrap(),
+        start,
+    );
+    offer.left(PeerKey(1), start);
+    offer.joined(PeerKey(2), start);
+    assert!(offer.first_copy_is_out());
+    assert!(
+        offer
+            .decide(start + STUCK_PATIENCE / 2, uplink())
+            .is_empty()
+    );
+    assert_eq!(
+        offers(&offer.decide(start + STUCK_PATIENCE, uplink())).len(),
+        2
+    );
+}
+
+#[test]
+fn an_offer_nobody_takes_up_does_not_hold_the_others_back() {
+    let start = Instant::now();
+    let mut offer = with_peers(50, 2, start);
+    offer.decide(start, uplink());
+    let mut served = 0;
+    // Peer 1 never asks; peer 2 takes what it is offered.
+    for step in 0..600u32 {
+        let now = start + Duration::from_millis(100) * step;
+        offer.decide(now, idle(start));
+        for piece in 0..50 {
+            if offer.may_serve(PeerKey(2), piece) && !offer.peers[&PeerKey(2)].has.has(piece) {
+                send(&mut offer, 2, piece, now);
+                served += 1;
+            }
+        }
+    }
+    assert_eq!(served, 50);
+}
+
+#[test]
+fn hostile_indexes_are_refused() {
+    let now = Instant::now();
+    let mut offer = with_peers(3, 1, now);
+    assert!(!offer.have(PeerKey(1), 3, now));
+    assert!(!offer.have(PeerKey(1), u32::MAX, now));
+    assert!(!offer.may_serve(PeerKey(1), u32::MAX));
+    offer.requested(PeerKey(9), 7, now);
+    offer.sent(PeerKey(9), 7, (0, 1), 1, now);
+    offer.left(PeerKey(9), now);
+    assert_eq!(offer.availability().copies(), 0.0);
+}

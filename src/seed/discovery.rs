@@ -1,0 +1,190 @@
+//! Finding peers without a tracker: the DHT (BEP 5), local service discovery (BEP 14), and a port mapping by UPnP so that
+//! they can find us. All through librqbit's crates.
+//!
+//! Nothing is started when offline, and a private torrent (BEP 27) is never looked for.
+//!
+//! What the tests cannot show: LSD and UPnP speak multicast to real networks. Here it is only shown that they are not
+//! started when they must not be.
+
+mod dht;
+mod lsd;
+mod upnp;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{info, warn};
+
+use crate::base::InfoHash;
+use crate::seed::found::{Found, Witness, plausible};
+
+/// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
+pub const FOUND_QUEUE: usize = 256;
+
+/// Orders that wait for a task. One is an info hash; a start with 1,000 torrents fits.
+const ORDERS: usize = 4096;
+
+/// How discovery is set up.
+#[derive(Debug, Clone)]
+pub struct DiscoveryConfig {
+    /// The port we take peers on. With 0, nothing is started: there would be nothing to find.
+    pub port: u16,
+    /// Whether nothing may be started at all.
+    pub offline: bool,
+    /// Whether to take part in the DHT.
+    pub dht: bool,
+    /// The nodes by which the DHT is entered, `host:port`; `None` for the well-known ones.
+    pub dht_bootstrap: Option<Vec<String>>,
+    /// Whether to look for peers in the local network.
+    pub lsd: bool,
+    /// Whether to ask the router to map the port. The mapping is for TCP and lapses within 20 minutes after we are gone.
+    pub upnp: bool,
+    /// The folder the DHT's routing table is kept in (`dht.json`), so that the next start is quick.
+    pub state_dir: PathBuf,
+}
+
+/// Which parts run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Running {
+    /// The DHT.
+    pub dht: bool,
+    /// Local service discovery.
+    pub lsd: bool,
+    /// The port mapper. That it runs does not say that a router obeys.
+    pub upnp: bool,
+}
+
+/// What a torrent's being looked for is changed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Add(InfoHash),
+    Remove(InfoHash),
+}
+
+/// Looks for peers of torrents. Cheap to clone; ends with the last clone.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    tasks: Vec<mpsc::Sender<Order>>,
+    running: Running,
+    _alive: std::sync::Arc<DropGuard>,
+}
+
+impl Discovery {
+    /// Starts what the configuration allows. A part that cannot start is left out, with a warning in the log: the others,
+    /// and the trackers, do without.
+    pub async fn start(config: DiscoveryConfig) -> (Discovery, mpsc::Receiver<Found>) {
+        let (found, receiver) = mpsc::channel(FOUND_QUEUE);
+        let stop = CancellationToken::new();
+        let mut tasks = Vec::new();
+        let mut running = Running::default();
+        let allowed = !config.offline && config.port != 0;
+        if allowed && config.dht {
+            match dht::start(&config, stop.clone()).await {
+                Ok(node) => {
+                    let (sender, orders) = mpsc::channel(ORDERS);
+                    tokio::spawn(dht::run(node, config.port, orders, found.clone()));
+                    tasks.push(sender);
+                    running.dht = true;
+                }
+                Err(error) => warn!(error = format!("{error:#}"), "no DHT"),
+            }
+        }
+        if allowed && config.lsd {
+            match lsd::start(stop.clone()).await {
+                Ok(service) => {
+                    let (sender, orders) = mpsc::channel(ORDERS);
+                    tokio::spawn(lsd::run(service, config.port, orders, found.clone()));
+                    tasks.push(sender);
+                    running.lsd = true;
+                }
+                Err(error) => warn!(error = format!("{error:#}"), "no local service discovery"),
+            }
+        }
+        if allowed && config.upnp {
+            match upnp::start(config.port, stop.clone()) {
+                Ok(()) => running.upnp = true,
+                Err(error) => warn!(error = format!("{error:#}"), "no port mapping"),
+            }
+        }
+        info!(
+            dht = running.dht,
+            lsd = running.lsd,
+            upnp = running.upnp,
+            "discovery"
+        );
+        let discovery = Discovery {
+            tasks,
+            running,
+            _alive: std::sync::Arc::new(stop.drop_guard()),
+        };
+        (discovery, receiver)
+    }
+
+    /// Which parts run.
+    pub fn running(&self) -> Running {
+        self.running
+    }
+
+    /// Looks for peers of a torrent from now on, unless it is private.
+    pub async fn add(&self, info_hash: InfoHash, private: bool) {
+        if !private {
+            self.order(Order::Add(info_hash)).await;
+        }
+    }
+
+    /// Looks for peers of a torrent no longer.
+    pub async fn remove(&self, info_hash: InfoHash) {
+        self.order(Order::Remove(info_hash)).await;
+    }
+
+    async fn order(&self, order: Order) {
+        for task in &self.tasks {
+            // A task that has ended needs no orders.
+            let _ = task.send(order).await;
+        }
+    }
+}
+
+/// Passes an address on, or drops it when nobody takes them.
+fn pass_on(found: &mpsc::Sender<Found>, info_hash: InfoHash, addr: SocketAddr, source: Witness) {
+    if let Some(addr) = plausible(addr) {
+        // Full or closed: found again, or wanted no more.
+        let _ = found.try_send(Found {
+            info_hash,
+            addrs: vec![addr],
+            source,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(offline: bool, port: u16) -> DiscoveryConfig {
+        DiscoveryConfig {
+            port,
+            offline,
+            dht: true,
+            dht_bootstrap: Some(Vec::new()),
+            lsd: true,
+            upnp: true,
+            state_dir: PathBuf::from("nowhere"),
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_started_when_offline_or_without_a_port() {
+        for config in [config(true, 6881), config(false, 0)] {
+            let (discovery, mut found) = Discovery::start(config).await;
+            assert_eq!(discovery.running(), Running::default());
+            assert!(discovery.tasks.is_empty());
+            discovery.add(InfoHash([1; 20]), false).await;
+            // Nobody is there to find anything.
+            assert_eq!(found.recv().await, None);
+        }
+        assert!(!PathBuf::from("nowhere").exists());
+    }
+}

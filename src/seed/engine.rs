@@ -1,0 +1,216 @@
+//! The one task that feeds every swarm and does what the swarms decide.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::listener::{self, Known};
+use super::torrent::Torrent;
+use crate::base::error::io_kind;
+use crate::base::{ErrorKind, InfoHash, Kind, Rate};
+use crate::policy::retire::Relay;
+
+mod driver;
+mod seeding;
+
+use driver::Driver;
+
+/// Messages waiting for the engine, from connections and from its owner. When it is full, connections wait and TCP
+/// slows their peers down.
+const QUEUE: usize = 1024;
+/// Ours in peer ids (BEP 20): Semoir, and the version.
+const PEER_ID_PREFIX: &[u8; 8] = b"-SM0100-";
+
+/// How to start an engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Where to take connections; port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+    /// The limit on what leaves, in wire bytes per second; none is no limit.
+    pub cap: Option<Rate>,
+}
+
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A listening address is taken or not ours.
+    #[error("cannot take peers' connections on {addr}: {error}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl Kind for EngineError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            EngineError::Listen { error, .. } => io_kind(error),
+        }
+    }
+}
+
+/// What the engine knows of itself and its torrents at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The limit, bytes per second.
+    pub cap: Option<u64>,
+    /// Wire bytes per second, over about the last second.
+    pub rate: u64,
+    /// Every torrent.
+    pub torrents: Vec<TorrentReport>,
+}
+
+/// One torrent's figures.
+#[derive(Debug, Clone)]
+pub struct TorrentReport {
+    /// Which.
+    pub info_hash: InfoHash,
+    /// Payload bytes sent since it was added.
+    pub payload: u64,
+    /// Wire bytes sent since it was added.
+    pub wire: u64,
+    /// Wire bytes per second, over about the last second.
+    pub rate: u64,
+    /// Connected peers.
+    pub peers: u32,
+    /// Connected peers that hold every piece.
+    pub relays: Vec<Relay>,
+    /// Distributed copies without us.
+    pub copies: f64,
+    /// Leechers that got nothing from anybody but us for a while.
+    pub stuck: u32,
+    /// Why its content cannot be read, when it cannot.
+    pub unreadable: Option<String>,
+}
+
+/// What the engine's owner asks for.
+#[derive(Debug)]
+enum Order {
+    Add {
+        torrent: Arc<Torrent>,
+        device: u64,
+        silent: bool,
+    },
+    Remove(InfoHash),
+    Silence(InfoHash, bool),
+    Cap(Option<Rate>),
+    Met(InfoHash, Vec<SocketAddr>),
+    Report(oneshot::Sender<Report>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// A running engine. Cheap to clone; it stops when the last clone is dropped, or by [`Engine::stop`].
+#[derive(Debug, Clone)]
+pub struct Engine {
+    orders: mpsc::Sender<Order>,
+    listening: Vec<SocketAddr>,
+    peer_id: [u8; 20],
+}
+
+impl Engine {
+    /// Opens the listeners and starts.
+    ///
+    /// # Errors
+    /// When an address to listen on cannot be had.
+    pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        let peer_id = random_peer_id();
+        let known = Known::default();
+        let (greeted, newcomers) = mpsc::channel(QUEUE);
+        let mut listening = Vec::new();
+        let mut listeners = Vec::new();
+        for addr in config.listen {
+            let failed = |error| EngineError::Listen { addr, error };
+            let listener = listener::bind(addr).map_err(failed)?;
+            listening.push(listener.local_addr().map_err(failed)?);
+            listeners.push(listener);
+        }
+        let tasks = listeners
+            .into_iter()
+            .map(|l| listener::listen(l, known.clone(), peer_id, greeted.clone()))
+            .map(|task| tokio::spawn(task).abort_handle())
+            .collect();
+        let (orders, taken) = mpsc::channel(QUEUE);
+        let port = listening.first().map(SocketAddr::port);
+        let driver = Driver::new(peer_id, port, config.cap, known);
+        tokio::spawn(driver.run(taken, newcomers, tasks));
+        Ok(Self {
+            orders,
+            listening,
+            peer_id,
+        })
+    }
+
+    /// Where it takes connections.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// Its name among peers (BEP 20), new at every start.
+    pub fn peer_id(&self) -> [u8; 20] {
+        self.peer_id
+    }
+
+    /// Starts to seed a torrent; `silent` gives metadata and addresses only, as when retired.
+    pub async fn add(&self, torrent: Arc<Torrent>, silent: bool) {
+        let device = super::reader::Reader::device(&torrent).await;
+        self.order(Order::Add {
+            torrent,
+            device,
+            silent,
+        })
+        .await;
+    }
+
+    /// Stops seeding a torrent and hangs up on its peers.
+    pub async fn remove(&self, info_hash: InfoHash) {
+        self.order(Order::Remove(info_hash)).await;
+    }
+
+    /// Stops or starts giving payload of a torrent.
+    pub async fn silence(&self, info_hash: InfoHash, silent: bool) {
+        self.order(Order::Silence(info_hash, silent)).await;
+    }
+
+    /// Changes the limit; obeyed at once.
+    pub async fn set_cap(&self, cap: Option<Rate>) {
+        self.order(Order::Cap(cap)).await;
+    }
+
+    /// Names addresses in a torrent's swarm.
+    pub async fn met(&self, info_hash: InfoHash, addresses: Vec<SocketAddr>) {
+        self.order(Order::Met(info_hash, addresses)).await;
+    }
+
+    /// The figures now; empty when the engine has stopped.
+    pub async fn report(&self) -> Report {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Report(reply)).await;
+        answer.await.unwrap_or_default()
+    }
+
+    /// Hangs up on everybody and stops.
+    pub async fn stop(&self) {
+        let (reply, done) = oneshot::channel();
+        self.order(Order::Stop(reply)).await;
+        // An error means that it had stopped already.
+        let _ = done.await;
+    }
+
+    async fn order(&self, order: Order) {
+        // Fails only when the engine has stopped, and then there is nothing left to order.
+        let _ = self.orders.send(order).await;
+    }
+}
+
+fn random_peer_id() -> [u8; 20] {
+    let mut id = [0; 20];
+    id[..8].copy_from_slice(PEER_ID_PREFIX);
+    for byte in &mut id[8..] {
+        *byte = rand::random_range(b'a'..=b'z');
+    }
+    id
+}

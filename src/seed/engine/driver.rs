@@ -1,0 +1,429 @@
+//! The engine's loop.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use super::seeding::{Link, Seeding};
+use super::{Order, QUEUE, Report};
+use crate::base::{InfoHash, PeerKey, Rate};
+use crate::policy::offer::Uplink;
+use crate::seed::connection::{self, Greeted, Reports};
+use crate::seed::dial::{Dialled, dial};
+use crate::seed::listener::Known;
+use crate::seed::reader::{ReadError, Reader, WarmPiece};
+use crate::seed::shaper::{Shaper, on_the_wire};
+use crate::seed::swarm::{Action, Event, Swarm};
+use crate::seed::torrent::Torrent;
+use crate::seed::wire;
+
+/// Peers of one torrent. Each costs some tens of KiB with its kernel buffers.
+const MAX_PEERS_PER_TORRENT: usize = 500;
+/// Peers of all torrents, well below the descriptors a service may have open.
+const MAX_PEERS: usize = 2_000;
+/// How often swarms see time pass. Short, because an idle uplink is noticed by it.
+const TICK: Duration = Duration::from_millis(100);
+/// Ticks between the slower duties: rates, dialling.
+const SLOW_TICKS: u32 = 10;
+
+type FromPeer = (InfoHash, PeerKey, connection::Report);
+
+/// What background work brings back.
+#[derive(Debug)]
+enum Back {
+    Warmed(InfoHash, u32, Result<WarmPiece, ReadError>),
+    Dialled(InfoHash, SocketAddr, Dialled),
+}
+
+pub(super) struct Driver {
+    peer_id: [u8; 20],
+    port: Option<u16>,
+    known: Known,
+    shaper: Shaper,
+    reader: Reader,
+    seedings: HashMap<InfoHash, Seeding>,
+    peers: usize,
+    next_key: u64,
+    idle_since: Option<Instant>,
+    ticks: u32,
+    reports: mpsc::Sender<FromPeer>,
+    from_peers: Option<mpsc::Receiver<FromPeer>>,
+    back: mpsc::UnboundedSender<Back>,
+    coming_back: Option<mpsc::UnboundedReceiver<Back>>,
+}
+
+impl Driver {
+    pub fn new(peer_id: [u8; 20], port: Option<u16>, cap: Option<Rate>, known: Known) -> Self {
+        let (reports, from_peers) = mpsc::channel(QUEUE);
+        let (back, coming_back) = mpsc::unbounded_channel();
+        Self {
+            peer_id,
+            port,
+            known,
+            shaper: Shaper::new(cap.map(|cap| cap.0), Instant::now()),
+            reader: Reader::default(),
+            seedings: HashMap::new(),
+            peers: 0,
+            next_key: 0,
+            idle_since: None,
+            ticks: 0,
+            reports,
+            from_peers: Some(from_peers),
+            back,
+            coming_back: Some(coming_back),
+        }
+    }
+
+    pub async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        mut newcomers: mpsc::Receiver<Greeted>,
+        listeners: Vec<AbortHandle>,
+    ) {
+        let (Some(mut from_peers), Some(mut coming_back)) =
+            (self.from_peers.take(), self.coming_back.take())
+        else {
+            return;
+        };
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stopped = loop {
+            let opens = self.shaper.opens_at(Instant::now());
+            let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
+            let mut touched = None;
+            tokio::select! {
+                Some((hash, peer, report)) = from_peers.recv() => {
+                    self.from_peer(hash, peer, report);
+                    touched = Some(hash);
+                }
+                Some(greeted) = newcomers.recv() => self.newcomer(greeted),
+                Some(back) = coming_back.recv() => touched = Some(self.came_back(back)),
+                order = orders.recv() => match order {
+                    Some(Order::Stop(reply)) => break Some(reply),
+                    Some(order) => self.order(order),
+                    None => break None,
+                },
+                _ = tick.tick() => self.tick(),
+                () = sleep_until(opens.into()) => {}
+            }
+            if let Some(hash) = touched {
+                self.act(hash);
+            }
+            self.pump();
+        };
+        listeners.iter().for_each(AbortHandle::abort);
+        self.known.write().clear();
+        self.seedings.clear();
+        if let Some(reply) = stopped {
+            // Whoever asked may have lost interest.
+            let _: Result<(), ()> = oneshot::Sender::send(reply, ());
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Add {
+                torrent,
+                device,
+                silent,
+            } => self.add(torrent, device, silent),
+            Order::Remove(hash) => self.remove(hash),
+            Order::Silence(hash, silent) => {
+                let now = Instant::now();
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    seeding.swarm.set_silent(silent, now);
+                    self.act(hash);
+                }
+            }
+            Order::Cap(cap) => self.shaper.set_cap(cap.map(|cap| cap.0), Instant::now()),
+            Order::Met(hash, addresses) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    seeding.book.learn(addresses, Instant::now());
+                }
+            }
+            Order::Report(reply) => {
+                // Whoever asked may have lost interest.
+                let _ = reply.send(self.report());
+            }
+            Order::Stop(_) => {}
+        }
+    }
+
+    fn add(&mut self, torrent: Arc<Torrent>, device: u64, silent: bool) {
+        let now = Instant::now();
+        let hash = torrent.info_hash;
+        if self.seedings.contains_key(&hash) {
+            return;
+        }
+        let mut swarm = Swarm::new(torrent, self.port);
+        swarm.set_silent(silent, now);
+        self.seedings.insert(hash, Seeding::new(swarm, device, now));
+        self.known.write().insert(hash);
+    }
+
+    fn remove(&mut self, hash: InfoHash) {
+        self.known.write().remove(&hash);
+        self.shaper.forget(hash);
+        // Dropping the links ends their connections.
+        if let Some(gone) = self.seedings.remove(&hash) {
+            self.peers -= gone.links.len();
+        }
+    }
+
+    fn newcomer(&mut self, greeted: Greeted) {
+        let now = Instant::now();
+        let hash = greeted.greeting.info_hash;
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        let full = seeding.links.len() >= MAX_PEERS_PER_TORRENT || self.peers >= MAX_PEERS;
+        if full || seeding.has(greeted.greeting.peer_id, greeted.addr.ip()) {
+            return;
+        }
+        let peer = PeerKey(self.next_key);
+        self.next_key += 1;
+        self.peers += 1;
+        let (orders, taken) = mpsc::unbounded_channel();
+        let link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
+        seeding.links.insert(peer, link);
+        let joined = Event::Joined {
+            peer,
+            addr: greeted.addr,
+            outgoing: greeted.outgoing,
+            extended: greeted.greeting.extended,
+        };
+        let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
+        let reports = Reports {
+            info_hash: hash,
+            peer,
+            to: self.reports.clone(),
+        };
+        tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
+        tokio::spawn(connection::run(greeted, longest, taken, reports));
+        seeding.swarm.handle(joined, now);
+        self.act(hash);
+    }
+
+    fn from_peer(&mut self, hash: InfoHash, peer: PeerKey, report: connection::Report) {
+        let now = Instant::now();
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        if !seeding.links.contains_key(&peer) {
+            return;
+        }
+        match report {
+            connection::Report::Heard(heard) => {
+                seeding.swarm.handle(Event::Heard(peer, heard), now);
+            }
+            connection::Report::Done {
+                block,
+                written,
+                wire,
+            } => {
+                let correction = seeding.correct(peer, wire, false, now);
+                self.shaper.charge(Some(hash), correction);
+                let event = if written {
+                    Event::Written(peer, block)
+                } else {
+                    Event::Unsent(peer, block)
+                };
+                seeding.swarm.handle(event, now);
+            }
+            connection::Report::Closed { why, wire } => {
+                let correction = seeding.correct(peer, wire, true, now);
+                self.shaper.charge(Some(hash), correction);
+                if let Some(link) = seeding.links.remove(&peer) {
+                    tracing::debug!(%hash, addr = %link.addr, %why, "peer left");
+                    self.peers -= 1;
+                }
+                seeding.swarm.handle(Event::Left(peer), now);
+            }
+        }
+    }
+
+    fn came_back(&mut self, back: Back) -> InfoHash {
+        let now = Instant::now();
+        match back {
+            Back::Warmed(hash, piece, result) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    let readable = result.is_ok();
+                    match result {
+                        Ok(warm) => {
+                            seeding.pieces.insert(piece, warm);
+                        }
+                        Err(error) => {
+                            tracing::warn!(%hash, piece, %error, "content cannot be read");
+                            seeding.unreadable = Some(error.to_string());
+                        }
+                    }
+                    seeding.swarm.handle(Event::Warmed(piece, readable), now);
+                }
+                hash
+            }
+            Back::Dialled(hash, addr, result) => {
+                let Some(seeding) = self.seedings.get_mut(&hash) else {
+                    return hash;
+                };
+                match result {
+                    Dialled::Reached(greeted) => {
+                        seeding.book.dialled(addr, true, now);
+                        self.newcomer(*greeted);
+                    }
+                    Dialled::Ourselves => seeding.book.forget(addr),
+                    Dialled::Failed(error) => {
+                        tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
+                        seeding.book.dialled(addr, false, now);
+                    }
+                }
+                hash
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        self.ticks += 1;
+        let slow = self.ticks % SLOW_TICKS == 0;
+        let hashes: Vec<InfoHash> = self
+            .seedings
+            .iter()
+            .filter(|(_, seeding)| slow || !seeding.links.is_empty())
+            .map(|(hash, _)| *hash)
+            .collect();
+        for hash in hashes {
+            let Some(seeding) = self.seedings.get_mut(&hash) else {
+                continue;
+            };
+            if slow {
+                seeding.measure(now);
+                self.dial(hash, now);
+            }
+            let Some(seeding) = self.seedings.get_mut(&hash) else {
+                continue;
+            };
+            let uplink = Uplink {
+                cap: self.shaper.cap(),
+                rate: seeding.rate() as u64,
+                idle_since: self.idle_since,
+            };
+            seeding.swarm.tick(uplink, now);
+            self.act(hash);
+        }
+    }
+
+    fn dial(&mut self, hash: InfoHash, now: Instant) {
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        let connected: Vec<SocketAddr> = seeding.swarm.addresses().collect();
+        for addr in seeding.book.due(&connected, now) {
+            let (back, peer_id) = (self.back.clone(), self.peer_id);
+            tokio::spawn(async move {
+                let result = dial(addr, hash, peer_id).await;
+                // The engine is gone when this fails, and so is the need.
+                let _ = back.send(Back::Dialled(hash, addr, result));
+            });
+        }
+    }
+
+    /// Does what a swarm wants done.
+    fn act(&mut self, hash: InfoHash) {
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        let mut spoken = None;
+        while let Some(action) = seeding.swarm.poll() {
+            match action {
+                Action::Say(peer, said) => {
+                    // What is said in one breath to one peer leaves in one segment.
+                    let fresh = spoken.replace(peer) != Some(peer);
+                    let headers = if fresh { on_the_wire(1) - 1 } else { 0 };
+                    let wire = seeding.say(peer, said, headers);
+                    self.shaper.charge(Some(hash), wire);
+                }
+                Action::Unsend(peer, piece) => {
+                    if let Some(link) = seeding.links.get(&peer) {
+                        // A connection that is gone has nothing to unsend.
+                        let _ = link.orders.send(connection::Order::Unsend(piece));
+                    }
+                }
+                Action::Close(peer, offence) => {
+                    if let Some(link) = seeding.links.remove(&peer) {
+                        tracing::debug!(%hash, addr = %link.addr, %offence, "hanging up");
+                        self.peers -= 1;
+                    }
+                    seeding.swarm.handle(Event::Left(peer), Instant::now());
+                }
+                Action::Met(addresses) => seeding.book.learn(addresses, Instant::now()),
+                Action::Warm(piece) => {
+                    let (reader, back) = (self.reader.clone(), self.back.clone());
+                    let (torrent, device) = (seeding.swarm.torrent().clone(), seeding.device);
+                    tokio::spawn(async move {
+                        let result = reader.warm(torrent, device, piece).await;
+                        // The engine is gone when this fails, and so is the need.
+                        let _ = back.send(Back::Warmed(hash, piece, result));
+                    });
+                }
+                Action::Cool(piece) => {
+                    seeding.pieces.remove(&piece);
+                }
+            }
+        }
+    }
+
+    /// Hands blocks to connections as long as the bucket is open and anybody wants some.
+    fn pump(&mut self) {
+        let now = Instant::now();
+        let cap = self.shaper.cap();
+        loop {
+            if !self.shaper.is_open(now) {
+                self.idle_since = None;
+                return;
+            }
+            let ready = self.seedings.iter().filter(|(_, s)| s.swarm.has_next());
+            let Some(hash) = self.shaper.next(ready.map(|(hash, _)| *hash)) else {
+                break;
+            };
+            let Some(seeding) = self.seedings.get_mut(&hash) else {
+                break;
+            };
+            let Some((peer, block)) = seeding.swarm.next_block(now) else {
+                break;
+            };
+            self.idle_since = None;
+            let wire = seeding.estimate(peer, Seeding::block_bytes(block));
+            self.shaper.charge(Some(hash), wire);
+            let piece = seeding.pieces.get(&block.index);
+            if let (Some(piece), Some(link)) = (piece, seeding.links.get(&peer)) {
+                let order = connection::Order::Serve {
+                    block,
+                    segments: piece.block(block),
+                    rate: cap,
+                };
+                // A connection that is gone reports so by itself.
+                let _ = link.orders.send(order);
+            }
+        }
+        if self.seedings.values().all(|s| s.swarm.is_idle()) {
+            self.idle_since.get_or_insert(now);
+        } else {
+            self.idle_since = None;
+        }
+    }
+
+    fn report(&self) -> Report {
+        let now = Instant::now();
+        let rates = self.seedings.values().map(Seeding::rate);
+        Report {
+            cap: self.shaper.cap(),
+            rate: rates.sum::<f64>() as u64,
+            torrents: self.seedings.values().map(|s| s.report(now)).collect(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! One torrent in the engine: its swarm, its connections, its figures.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::TorrentReport;
+use crate::base::PeerKey;
+use crate::seed::connection;
+use crate::seed::dial::AddressBook;
+use crate::seed::reader::WarmPiece;
+use crate::seed::shaper::on_the_wire;
+use crate::seed::swarm::Swarm;
+use crate::seed::wire::{Block, Said};
+
+/// A connection as the engine keeps it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub orders: mpsc::UnboundedSender<connection::Order>,
+    pub addr: SocketAddr,
+    pub peer_id: [u8; 20],
+    /// What the shaper was charged for it, and what the kernel says it sent.
+    charged: f64,
+    sent: u64,
+    corrected: Instant,
+}
+
+impl Link {
+    pub fn new(
+        orders: mpsc::UnboundedSender<connection::Order>,
+        addr: SocketAddr,
+        peer_id: [u8; 20],
+        now: Instant,
+    ) -> Self {
+        Self {
+            orders,
+            addr,
+            peer_id,
+            charged: 0.0,
+            sent: 0,
+            corrected: now,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Seeding {
+    pub swarm: Swarm,
+    pub device: u64,
+    pub links: BTreeMap<PeerKey, Link>,
+    pub pieces: HashMap<u32, WarmPiece>,
+    pub book: AddressBook,
+    pub unreadable: Option<String>,
+    wire: f64,
+    /// Wire bytes at the last measurement, and bytes per second then.
+    measured: (f64, Instant),
+    rate: f64,
+}
+
+/// Between two corrections of a connection's account: the kernel lags behind by what is in its buffer, so correcting
+/// at every block would only add noise.
+const CORRECT_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+
+impl Seeding {
+    pub fn new(swarm: Swarm, device: u64, now: Instant) -> Self {
+        Self {
+            swarm,
+            device,
+            links: BTreeMap::new(),
+            pieces: HashMap::new(),
+            book: AddressBook::default(),
+            unreadable: None,
+            wire: 0.0,
+            measured: (0.0, now),
+            rate: 0.0,
+        }
+    }
+
+    /// Whether this peer is connected already: the same name from the same machine.
+    pub fn has(&self, peer_id: [u8; 20], ip: IpAddr) -> bool {
+        let same = |link: &Link| link.peer_id == peer_id && link.addr.ip() == ip;
+        self.links.values().any(same)
+    }
+
+    /// Charges a connection with an estimate; returns the wire bytes to take from the bucket.
+    pub fn estimate(&mut self, peer: PeerKey, bytes: u64) -> f64 {
+        let wire = on_the_wire(bytes) as f64;
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.charged += wire;
+        }
+        self.wire += wire;
+        wire
+    }
+
+    /// Tells a peer something; returns the wire bytes to take from the bucket. `headers`: of the segment it opens.
+    pub fn say(&mut self, peer: PeerKey, said: Said, headers: u64) -> f64 {
+        let wire = (said.length() + headers) as f64;
+        let Some(link) = self.links.get_mut(&peer) else {
+            return 0.0;
+        };
+        link.charged += wire;
+        self.wire += wire;
+        // A connection that is gone reports so by itself.
+        let _ = link.orders.send(connection::Order::Say(said));
+        wire
+    }
+
+    /// What the kernel says a connection has sent so far; returns the correction to the bucket.
+    pub fn correct(&mut self, peer: PeerKey, sent: Option<u64>, last: bool, now: Instant) -> f64 {
+        let (Some(link), Some(sent)) = (self.links.get_mut(&peer), sent) else {
+            return 0.0;
+        };
+        if !last && now.saturating_duration_since(link.corrected) < CORRECT_EVERY {
+            return 0.0;
+        }
+        link.corrected = now;
+        let correction = (sent.saturating_sub(link.sent)) as f64 - link.charged;
+        link.sent = sent;
+        link.charged = 0.0;
+        self.wire += correction;
+        correction
+    }
+
+    /// What it costs to say something this long.
+    pub fn block_bytes(block: Block) -> u64 {
+        u64::from(block.length) + 13
+    }
+
+    /// Measures the rate since the last call.
+    pub fn measure(&mut self, now: Instant) {
+        let (wire, at) = self.measured;
+        let seconds = now.saturating_duration_since(at).as_secs_f64();
+        if seconds > 0.0 {
+            self.rate = ((self.wire - wire) / seconds).max(0.0);
+            self.measured = (self.wire, now);
+        }
+    }
+
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    pub fn report(&self, now: Instant) -> TorrentReport {
+        TorrentReport {
+            info_hash: self.swarm.torrent().info_hash,
+            payload: self.swarm.payload(),
+            wire: self.wire.max(0.0) as u64,
+            rate: self.rate as u64,
+            peers: self.swarm.peers() as u32,
+            relays: self.swarm.relays(),
+            copies: self.swarm.copies(),
+            stuck: self.swarm.stuck(now),
+            unreadable: self.unreadable.clone(),
+        }
+    }
+}

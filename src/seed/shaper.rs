@@ -1,0 +1,194 @@
+//! The rate limit: one token bucket over all connections of all releases, shared by deficit round robin.
+//!
+//! Tokens are bytes on the wire (design, decision 5). A block is charged with an estimate when it is handed to a
+//! connection; what the kernel then says it really sent ([`super::socket::wire_bytes`]) corrects the estimate.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::base::InfoHash;
+
+/// Payload bytes in a full segment: 1500 less IPv4 and TCP headers with timestamps.
+const SEGMENT: u64 = 1448;
+/// Header bytes of a segment: 20 IPv4 + 20 TCP + 12 timestamps. IPv6 has 20 more; the correction sees to that.
+const SEGMENT_HEADER: u64 = 52;
+/// How much unused allowance is kept: enough to forgive a late wake-up, too little to show in a one-second window.
+const BURST: Duration = Duration::from_millis(50);
+/// Bounds of the burst in bytes: two segments, so that the slowest line moves; a quarter MiB, so that the fastest
+/// line does not flood a home router's queue.
+const BURST_BOUNDS: (f64, f64) = (3_000.0, 262_144.0);
+
+/// Bytes on the wire that `bytes` of TCP payload will take.
+pub fn on_the_wire(bytes: u64) -> u64 {
+    bytes + bytes.div_ceil(SEGMENT) * SEGMENT_HEADER
+}
+
+/// The bucket and the turns.
+#[derive(Debug)]
+pub struct Shaper {
+    cap: Option<u64>,
+    tokens: f64,
+    at: Instant,
+    /// Wire bytes each torrent is ahead of the one that had least; the smallest goes next.
+    spent: BTreeMap<InfoHash, f64>,
+}
+
+impl Shaper {
+    /// A bucket that starts empty, so that nothing bursts at the start. `cap` in bytes per second.
+    pub fn new(cap: Option<u64>, now: Instant) -> Self {
+        Self {
+            cap,
+            tokens: 0.0,
+            at: now,
+            spent: BTreeMap::new(),
+        }
+    }
+
+    /// The limit in bytes per second.
+    pub fn cap(&self) -> Option<u64> {
+        self.cap
+    }
+
+    /// Changes the limit; it holds from now on.
+    pub fn set_cap(&mut self, cap: Option<u64>, now: Instant) {
+        self.refill(now);
+        self.cap = cap;
+        self.tokens = self.tokens.min(0.0);
+    }
+
+    /// Whether something may be sent now.
+    pub fn is_open(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.cap.is_none() || self.tokens > 0.0
+    }
+
+    /// When something may be sent again; `None` when it may now.
+    pub fn opens_at(&mut self, now: Instant) -> Option<Instant> {
+        self.refill(now);
+        let cap = self.cap? as f64;
+        // A limit of nothing opens never; look again in a while, it may be changed.
+        let wait = (self.tokens <= 0.0).then(|| (1.0 - self.tokens) / cap.max(1.0));
+        wait.map(|seconds| now + Duration::from_secs_f64(seconds.min(60.0)))
+    }
+
+    /// The torrent whose turn it is among those that have something to send.
+    pub fn next(&self, candidates: impl Iterator<Item = InfoHash>) -> Option<InfoHash> {
+        let spent = |hash: &InfoHash| self.spent.get(hash).copied().unwrap_or(0.0);
+        candidates.min_by(|a, b| spent(a).total_cmp(&spent(b)))
+    }
+
+    /// Takes `bytes` on the wire from the bucket, on a torrent's account if it is one's. Debts are paid back before
+    /// anything else is sent. Negative when less was sent than had been charged.
+    pub fn charge(&mut self, account: Option<InfoHash>, bytes: f64) {
+        if self.cap.is_some() {
+            self.tokens -= bytes;
+        }
+        let Some(account) = account else {
+            return;
+        };
+        // Whoever comes (back) now starts level with the one that had least, and cannot claim the past.
+        let level = self.spent.values().copied().fold(f64::INFINITY, f64::min);
+        let start = if level.is_finite() { level } else { 0.0 };
+        *self.spent.entry(account).or_insert(start) += bytes;
+    }
+
+    /// Forgets a torrent's account: it is gone, or has nothing to send.
+    pub fn forget(&mut self, account: InfoHash) {
+        self.spent.remove(&account);
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        if let Some(cap) = self.cap {
+            let cap = cap as f64;
+            let burst = (cap * BURST.as_secs_f64()).clamp(BURST_BOUNDS.0, BURST_BOUNDS.1);
+            self.tokens = (self.tokens + passed * cap).min(burst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends blocks as fast as the bucket lets it, looking every `step`; returns bytes in each second.
+    fn run(
+        shaper: &mut Shaper,
+        start: Instant,
+        seconds: u64,
+        step: Duration,
+        block: f64,
+    ) -> Vec<f64> {
+        let mut windows = vec![0.0; seconds as usize];
+        let mut now = start;
+        while now < start + Duration::from_secs(seconds) {
+            while shaper.is_open(now) {
+                shaper.charge(None, block);
+                windows[(now - start).as_secs() as usize] += block;
+            }
+            now += step;
+        }
+        windows
+    }
+
+    #[test]
+    fn keeps_the_cap_in_every_second_from_the_first() {
+        let start = Instant::now();
+        for cap in [32_000u64, 1 << 20, 16 << 20] {
+            let mut shaper = Shaper::new(Some(cap), start);
+            let block = (cap as f64 / 100.0).min(17_000.0);
+            for bytes in run(&mut shaper, start, 20, Duration::from_millis(7), block) {
+                let off = bytes / cap as f64 - 1.0;
+                assert!(off.abs() < 0.08, "cap {cap}: {off:+.3}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_is_obeyed_at_once_and_unused_allowance_does_not_pile_up() {
+        let start = Instant::now();
+        let mut shaper = Shaper::new(Some(1 << 20), start);
+        let later = start + Duration::from_secs(3600);
+        let first = run(&mut shaper, later, 1, Duration::from_millis(5), 1500.0)[0];
+        assert!(first < 1.07 * f64::from(1 << 20), "{first}");
+        let then = later + Duration::from_secs(1);
+        shaper.set_cap(Some(64_000), then);
+        let second = run(&mut shaper, then, 1, Duration::from_millis(5), 1500.0)[0];
+        assert!((second / 64_000.0 - 1.0).abs() < 0.08, "{second}");
+        shaper.set_cap(None, then);
+        assert!(shaper.is_open(then) && shaper.opens_at(then).is_none());
+    }
+
+    #[test]
+    fn debts_are_paid_before_anything_is_sent() {
+        let start = Instant::now();
+        let mut shaper = Shaper::new(Some(1000), start);
+        shaper.charge(None, 5000.0);
+        assert!(!shaper.is_open(start + Duration::from_millis(4900)));
+        assert!(shaper.is_open(start + Duration::from_millis(5100)));
+        let opens = shaper.opens_at(start + Duration::from_millis(5100));
+        assert_eq!(opens, None);
+    }
+
+    #[test]
+    fn torrents_take_turns_by_what_they_spent() {
+        let start = Instant::now();
+        let mut shaper = Shaper::new(None, start);
+        let [a, b, c] = [1, 2, 3].map(|i| InfoHash([i; 20]));
+        let mut sent = BTreeMap::<InfoHash, f64>::new();
+        for _ in 0..300 {
+            let next = shaper.next([a, b].into_iter()).expect("someone's turn");
+            // a's blocks are three times as long: bytes are shared, not turns.
+            let bytes = if next == a { 3000.0 } else { 1000.0 };
+            shaper.charge(Some(next), bytes);
+            *sent.entry(next).or_default() += bytes;
+        }
+        assert!((sent[&a] / sent[&b] - 1.0).abs() < 0.05, "{sent:?}");
+        shaper.charge(Some(c), 10.0);
+        assert!(
+            shaper.spent[&c] >= shaper.spent[&b],
+            "a newcomer cannot claim the past"
+        );
+    }
+}

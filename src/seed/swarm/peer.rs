@@ -1,0 +1,61 @@
+//! What a swarm knows of one connected peer.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::seed::wire::{Block, Hello};
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub addr: SocketAddr,
+    /// Where it takes connections: what we dialled, or what its extended handshake says.
+    pub listens: Option<SocketAddr>,
+    pub hello: Option<Hello>,
+    pub interested: bool,
+    /// Whether we choke it, and since when that is so.
+    pub choked: bool,
+    pub choked_since: Instant,
+    /// What it asked for and was not handed over yet.
+    pub queue: VecDeque<Block>,
+    /// Bytes handed over and not yet written.
+    pub in_flight: u32,
+    /// Payload bytes written to it.
+    pub payload: u64,
+    /// Metadata pieces it was sent.
+    pub metadata_sent: u32,
+    /// Addresses it was told, and when.
+    pub told: BTreeSet<SocketAddr>,
+    pub told_at: Option<Instant>,
+}
+
+impl Peer {
+    pub fn new(addr: SocketAddr, outgoing: bool, now: Instant) -> Self {
+        Self {
+            addr,
+            listens: outgoing.then_some(addr),
+            hello: None,
+            interested: false,
+            choked: true,
+            choked_since: now,
+            queue: VecDeque::new(),
+            in_flight: 0,
+            payload: 0,
+            metadata_sent: 0,
+            told: BTreeSet::new(),
+            told_at: None,
+        }
+    }
+
+    /// A block left the connection's hands, written or forgotten.
+    pub fn took(&mut self, block: Block) {
+        self.in_flight = self.in_flight.saturating_sub(block.length);
+    }
+
+    pub fn greeted(&mut self, hello: Hello) {
+        if let (None, Some(port)) = (self.listens, hello.port) {
+            self.listens = Some(SocketAddr::new(self.addr.ip(), port));
+        }
+        self.hello = Some(hello);
+    }
+}

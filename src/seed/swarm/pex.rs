@@ -1,0 +1,61 @@
+//! Telling peers of one another (BEP 11), so that they relay instead of asking us.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::Swarm;
+use crate::base::PeerKey;
+use crate::seed::wire::{MAX_PEX_ADDRESSES, Said};
+
+/// BEP 11: at most one message a minute.
+const PEX_EVERY: Duration = Duration::from_secs(60);
+
+impl Swarm {
+    /// Sends each peer what changed since it was told last.
+    pub(super) fn share_addresses(&mut self, now: Instant) {
+        if self.torrent.private || self.peers.len() < 2 {
+            return;
+        }
+        let due: Vec<(PeerKey, u8)> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| {
+                peer.told_at
+                    .is_none_or(|at| now.saturating_duration_since(at) >= PEX_EVERY)
+            })
+            .filter_map(|(key, peer)| Some((*key, peer.hello.as_ref()?.pex_id?)))
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        let known: Vec<(PeerKey, SocketAddr)> = self
+            .peers
+            .iter()
+            .filter_map(|(key, peer)| Some((*key, peer.listens?)))
+            .collect();
+        let present: BTreeSet<SocketAddr> = known.iter().map(|(_, addr)| *addr).collect();
+        for (key, id) in due {
+            let Some(peer) = self.peers.get_mut(&key) else {
+                continue;
+            };
+            let itself = peer.listens;
+            let dropped: Vec<SocketAddr> = peer.told.difference(&present).copied().collect();
+            let added: Vec<(SocketAddr, bool)> = known
+                .iter()
+                .filter(|(_, addr)| Some(*addr) != itself && !peer.told.contains(addr))
+                .take(MAX_PEX_ADDRESSES)
+                .map(|(key, addr)| (*addr, self.offer.is_complete(*key)))
+                .collect();
+            if added.is_empty() && dropped.is_empty() {
+                continue;
+            }
+            dropped.iter().for_each(|addr| {
+                peer.told.remove(addr);
+            });
+            peer.told.extend(added.iter().map(|(addr, _)| *addr));
+            peer.told_at = Some(now);
+            self.say(key, Said::Peers { id, added, dropped });
+        }
+    }
+}

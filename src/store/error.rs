@@ -1,0 +1,131 @@
+//! What can go wrong with the database.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use super::setting::BadSetting;
+use crate::base::{ErrorKind, Kind, ReleaseId, SourceId};
+
+/// A call to the database that failed. Nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened or made.
+    #[error("the database {path} cannot be opened: {source}")]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file cannot be made or read.
+    #[error("the database {path} cannot be opened: {source}")]
+    File {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is damaged.
+    #[error(
+        "the database {path} is damaged ({detail}); it was left as it is. Put a backup in its place, or move it away \
+         to begin anew"
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite found.
+        detail: String,
+    },
+    /// The file is a database of some other program.
+    #[error("{path} is not a database of Semoir's; it was left as it is")]
+    Foreign {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer Semoir.
+    #[error(
+        "the database {path} was written by a newer Semoir (its version is {found}, this one knows {known}); install \
+         the newer Semoir again"
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The file's version.
+        found: i64,
+        /// The latest version this program knows.
+        known: i64,
+    },
+    /// SQLite refused.
+    #[error("could not {doing}: {source}")]
+    Sql {
+        /// What was being done, with the id or path it was done to.
+        doing: String,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// No such release.
+    #[error("there is no release {0}")]
+    NoSuchRelease(ReleaseId),
+    /// No such source.
+    #[error("there is no source {0}")]
+    NoSuchSource(SourceId),
+    /// A batch of piece hashes that does not follow on those already kept.
+    #[error("could not keep the hashes of release {release} from piece {first_piece}: {why}")]
+    Progress {
+        /// The release.
+        release: ReleaseId,
+        /// First piece of the batch.
+        first_piece: u32,
+        /// Why.
+        why: &'static str,
+    },
+    /// The box has an owner already.
+    #[error("this box has an owner already")]
+    Claimed,
+    /// The box has no owner yet.
+    #[error("this box has no owner yet")]
+    Unclaimed,
+    /// A setting out of its range.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    /// The runtime stopped before the call began.
+    #[error("the box is shutting down")]
+    Stopped,
+}
+
+impl StoreError {
+    pub(super) fn sql(doing: String, source: rusqlite::Error) -> Self {
+        StoreError::Sql { doing, source }
+    }
+}
+
+/// The kind of a failure within SQLite.
+fn sql_kind(error: &rusqlite::Error) -> ErrorKind {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => {
+            ErrorKind::Unavailable
+        }
+        Some(ErrorCode::CannotOpen) => ErrorKind::NotFound,
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => ErrorKind::Forbidden,
+        _ => ErrorKind::Internal,
+    }
+}
+
+impl Kind for StoreError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            StoreError::Open { source, .. } | StoreError::Sql { source, .. } => sql_kind(source),
+            StoreError::File { source, .. } => crate::base::error::io_kind(source),
+            StoreError::NoSuchRelease(_) | StoreError::NoSuchSource(_) => ErrorKind::NotFound,
+            StoreError::Claimed | StoreError::Unclaimed => ErrorKind::Conflict,
+            StoreError::Setting(_) => ErrorKind::BadInput,
+            StoreError::Stopped => ErrorKind::Unavailable,
+            StoreError::Damaged { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Progress { .. } => ErrorKind::Internal,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+-- The state of one box: what it shares, what that cost, and who owns it.
+--
+-- Conventions, unless a column says otherwise:
+--   * times are seconds since 1970-01-01 UTC (the machine's clock; a board without a battery may say 1970);
+--   * sizes are bytes;
+--   * file names and paths are BLOBs: the bytes the file system gave, which need not be UTF-8;
+--   * a flag is 0 or 1.
+--
+-- This file makes a fresh database. A change here needs an upgrade step in upgrade.rs that brings older databases
+-- to the same schema; a test compares the two. `PRAGMA user_version` holds the version, `PRAGMA application_id`
+-- says that the file is ours.
+
+-- What the owner can change, one row per setting. A setting without a row has its default (setting.rs).
+CREATE TABLE setting (
+  -- Name of the field of `Settings`.
+  key TEXT NOT NULL PRIMARY KEY,
+
+  -- The value as JSON.
+  value TEXT NOT NULL CHECK (json_valid(value))
+) STRICT, WITHOUT ROWID;
+
+-- Who owns the box: at most one row. No row: nobody can claim it yet.
+CREATE TABLE owner (
+  id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+
+  -- SHA-256 of the setup code while the box is unclaimed, NULL afterwards.
+  setup_code BLOB CHECK (length(setup_code) = 32),
+
+  -- The owner's password as an Argon2id PHC string, NULL while the box is unclaimed.
+  password TEXT CHECK (password LIKE '$argon2id$%'),
+
+  -- When the box was claimed, NULL while it is not.
+  claimed INTEGER,
+
+  -- Unclaimed with a code, or claimed with a password; nothing between.
+  CHECK ((setup_code IS NULL) = (password IS NOT NULL) AND (claimed IS NULL) = (password IS NULL))
+) STRICT;
+
+-- Browsers that are signed in.
+CREATE TABLE session (
+  -- SHA-256 of the token in the browser's cookie. The token itself is nowhere on the box.
+  token BLOB NOT NULL PRIMARY KEY CHECK (length(token) = 32),
+
+  -- When the owner signed in.
+  created INTEGER NOT NULL,
+
+  -- When the session was last used; written at most once a minute.
+  seen INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Places releases come from.
+CREATE TABLE source (
+  -- Never reused.
+  id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+
+  -- 'folder': a folder the owner named; read-only to us.
+  -- 'uploads': the box's own folder, which uploads are received into and removed from.
+  kind TEXT NOT NULL CHECK (kind IN ('folder', 'uploads')),
+
+  -- What the source is known by when it comes back: for a folder its path, for the uploads the word 'uploads'.
+  key BLOB NOT NULL,
+
+  -- What the owner sees.
+  name TEXT NOT NULL,
+
+  -- Where it is now; absolute.
+  path BLOB NOT NULL,
+
+  -- Flag: whether what is found in it is shared without asking.
+  auto_share INTEGER NOT NULL CHECK (auto_share IN (0, 1)),
+
+  -- When it was first seen.
+  added INTEGER NOT NULL,
+
+  UNIQUE (kind, key)
+) STRICT;
+
+-- Things the owner shares: a file or a top-level folder of a source each. Rows are never deleted: one that is gone is
+-- marked `removed`, keeps its decisions and its ledger, and is not taken up again by the next look at its source.
+CREATE TABLE release (
+  -- Never reused.
+  id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+
+  -- The source it comes from.
+  source INTEGER NOT NULL REFERENCES source (id),
+
+  -- The file's or folder's name within the source; no separator in it.
+  name BLOB NOT NULL CHECK (length(name) > 0),
+
+  -- Where it is in its life. This column is the work queue: after a restart each release goes on from here.
+  stage TEXT NOT NULL CHECK (stage IN (
+    'found', 'hashing', 'ready', 'spreading', 'supporting', 'retired', 'absent', 'paused', 'failed'
+  )),
+
+  -- The stage to go back to once it is resumed or its drive is here again. Set while absent or paused, else NULL.
+  resume_stage TEXT CHECK (resume_stage IN (
+    'found', 'hashing', 'ready', 'spreading', 'supporting', 'retired', 'failed'
+  )),
+
+  -- Why it is in that stage, in plain words for the owner.
+  reason TEXT NOT NULL,
+
+  -- Since when it is in that stage.
+  since INTEGER NOT NULL,
+
+  -- Bytes of all its files, padding included.
+  size INTEGER NOT NULL CHECK (size >= 0),
+
+  -- Number of its files, padding left out.
+  files INTEGER NOT NULL CHECK (files >= 0),
+
+  -- SHA-1 of the info dictionary in `torrent`; NULL while there is none.
+  info_hash BLOB CHECK (length(info_hash) = 20),
+
+  -- Bytes in a piece of that torrent; NULL while there is none.
+  piece_length INTEGER CHECK (piece_length > 0),
+
+  -- Flag: whether the torrent is private (BEP 27): peers from its trackers only.
+  private INTEGER NOT NULL CHECK (private IN (0, 1)),
+
+  -- When the owner removed it; NULL while it is here.
+  removed INTEGER,
+
+  -- When it was first found.
+  added INTEGER NOT NULL,
+
+  UNIQUE (source, name),
+  CHECK ((stage IN ('absent', 'paused')) = (resume_stage IS NOT NULL)),
+  CHECK ((info_hash IS NULL) = (piece_length IS NULL)),
+  -- What is offered to others has a torrent.
+  CHECK (info_hash IS NOT NULL OR coalesce(resume_stage, stage) IN ('found', 'hashing', 'failed'))
+) STRICT;
+
+-- Not unique: the same folder on two drives is two releases with one info hash.
+CREATE INDEX release_by_info_hash ON release (info_hash) WHERE info_hash IS NOT NULL;
+
+-- The files of a release as they were when it was listed. Their folder is the source's path and the release's name.
+CREATE TABLE release_file (
+  release INTEGER NOT NULL REFERENCES release (id),
+
+  -- Place in the torrent, counted from 0.
+  position INTEGER NOT NULL CHECK (position >= 0),
+
+  -- Path below the release's folder; empty when the release is one file.
+  path BLOB NOT NULL,
+
+  -- Bytes in the torrent.
+  length INTEGER NOT NULL CHECK (length >= 0),
+
+  -- The identity that tells whether the file changed since; all three NULL for padding (BEP 47), which has no file.
+  -- Bytes on disk.
+  size INTEGER CHECK (size >= 0),
+
+  -- Modification time, nanoseconds since 1970-01-01 UTC.
+  mtime_ns INTEGER,
+
+  -- Inode number, its 64 bits read as a signed integer.
+  inode INTEGER,
+
+  PRIMARY KEY (release, position),
+  CHECK ((size IS NULL) = (mtime_ns IS NULL) AND (size IS NULL) = (inode IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- The torrents of hashed releases. Apart from `release`, so that lists do not read past 40 KiB of piece hashes each.
+CREATE TABLE torrent (
+  release INTEGER NOT NULL PRIMARY KEY REFERENCES release (id),
+
+  -- The bencoded info dictionary (BEP 3), byte for byte what `release.info_hash` was taken of.
+  info BLOB NOT NULL
+) STRICT;
+
+-- Piece hashes of releases that are being hashed, so that a restart reads no byte twice. One row per checkpoint: a
+-- checkpoint then writes a page or two, where one growing BLOB would be written anew each time.
+CREATE TABLE hash_progress (
+  release INTEGER NOT NULL REFERENCES release (id),
+
+  -- Number of the first piece of this row, counted from 0. Rows follow one another without a gap.
+  first_piece INTEGER NOT NULL CHECK (first_piece >= 0),
+
+  -- Bytes in a piece; the same in all rows of a release.
+  piece_length INTEGER NOT NULL CHECK (piece_length > 0),
+
+  -- SHA-1 of each piece, 20 bytes each, one after another.
+  hashes BLOB NOT NULL CHECK (length(hashes) > 0 AND length(hashes) % 20 = 0),
+
+  PRIMARY KEY (release, first_piece)
+) STRICT, WITHOUT ROWID;
+
+-- Every change of stage, in plain words. Kept for good.
+CREATE TABLE decision (
+  -- In the order in which they were taken.
+  id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+
+  release INTEGER NOT NULL REFERENCES release (id),
+
+  -- When it was taken.
+  at INTEGER NOT NULL,
+
+  -- The stage the release went to, or stayed in for a new reason.
+  stage TEXT NOT NULL CHECK (stage IN (
+    'found', 'hashing', 'ready', 'spreading', 'supporting', 'retired', 'absent', 'paused', 'failed'
+  )),
+
+  -- Why.
+  reason TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX decision_by_release ON decision (release, id);
+
+-- What each release cost, per day. Kept for good.
+CREATE TABLE ledger (
+  release INTEGER NOT NULL REFERENCES release (id),
+
+  -- Days since 1970-01-01 UTC.
+  day INTEGER NOT NULL,
+
+  -- Bytes of content uploaded.
+  payload_bytes INTEGER NOT NULL CHECK (payload_bytes >= 0),
+
+  -- Bytes the line carried for it: payload, protocol, TCP/IP headers, retransmits.
+  wire_bytes INTEGER NOT NULL CHECK (wire_bytes >= 0),
+
+  PRIMARY KEY (release, day)
+) STRICT, WITHOUT ROWID;
+
+-- The month's quota sums over releases.
+CREATE INDEX ledger_by_day ON ledger (day);

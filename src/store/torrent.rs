@@ -1,0 +1,124 @@
+//! The torrents of hashed releases.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError, release};
+use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
+
+/// A torrent to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NewTorrent<'a> {
+    /// The bencoded info dictionary, byte for byte.
+    pub info: &'a [u8],
+    /// Its SHA-1.
+    pub info_hash: InfoHash,
+    /// Bytes in a piece.
+    pub piece_length: u32,
+    /// Whether it is private (BEP 27).
+    pub private: bool,
+}
+
+impl Store {
+    /// Keeps the torrent of a release, lets go of the hashes it was made of, and moves the release to
+    /// [`Stage::Ready`], at once or, while it is paused or absent, when it comes back.
+    ///
+    /// # Errors
+    /// When there is none of that identifier, or the database refuses.
+    pub fn save_torrent(
+        &self,
+        id: ReleaseId,
+        torrent: &NewTorrent<'_>,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(
+            || format!("keep the torrent of release {id}"),
+            |tx| {
+                let release = release::expect(tx, id)?;
+                tx.prepare_cached("INSERT OR REPLACE INTO torrent (release, info) VALUES (?1, ?2)")?
+                    .execute(params![id.0, torrent.info])?;
+                tx.prepare_cached(
+                    "UPDATE release SET info_hash = ?2, piece_length = ?3, private = ?4 WHERE id = ?1",
+                )?
+                .execute(params![id.0, torrent.info_hash.0, torrent.piece_length, torrent.private])?;
+                tx.prepare_cached("DELETE FROM hash_progress WHERE release = ?1")?
+                    .execute([id.0])?;
+                Ok(release::advance_or_resume_at(tx, &release, Stage::Ready, reason, now)?)
+            },
+        )
+    }
+
+    /// The bencoded info dictionary of a release, when it has been hashed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn torrent(&self, id: ReleaseId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(
+            || format!("read the torrent of release {id}"),
+            |db| {
+                db.prepare_cached("SELECT info FROM torrent WHERE release = ?1")?
+                    .query_row([id.0], |row| row.get(0))
+                    .optional()
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{box_with, torrent};
+
+    #[test]
+    fn a_torrent_makes_a_release_ready_and_findable() {
+        let (store, _) = box_with(&["a", "b"]);
+        let [a, b] = [ReleaseId(1), ReleaseId(2)];
+        store.save_progress(a, 16, 0, &[7; 20]).unwrap();
+        assert_eq!(store.torrent(a).unwrap(), None);
+
+        let new = torrent(5);
+        store.save_torrent(a, &new, "hashed", Timestamp(9)).unwrap();
+        let release = store.release(a).unwrap();
+        assert_eq!(release.stage, Stage::Ready);
+        assert_eq!(release.info_hash, Some(new.info_hash));
+        assert_eq!(release.piece_length, Some(new.piece_length));
+        assert_eq!(store.torrent(a).unwrap().as_deref(), Some(new.info));
+        assert_eq!(store.progress(a).unwrap(), None);
+
+        // The same content in another place: found by its hash, oldest first, until that one is removed.
+        store.save_torrent(b, &new, "hashed", Timestamp(9)).unwrap();
+        let by_hash = || {
+            store
+                .by_info_hash(new.info_hash)
+                .unwrap()
+                .map(|release| release.id)
+        };
+        assert_eq!(by_hash(), Some(a));
+        store.remove(a, Timestamp(10)).unwrap();
+        assert_eq!(by_hash(), Some(b));
+        store.remove(b, Timestamp(10)).unwrap();
+        assert_eq!(by_hash(), None);
+        assert_eq!(store.torrent(a).unwrap(), None);
+    }
+
+    #[test]
+    fn a_release_paused_while_it_was_hashed_stays_paused() {
+        let (store, _) = box_with(&["a"]);
+        let id = ReleaseId(1);
+        store
+            .set_stage(id, Stage::Hashing, "its turn", Timestamp(1))
+            .unwrap();
+        store
+            .set_stage(id, Stage::Paused, "by its owner", Timestamp(2))
+            .unwrap();
+        store
+            .save_torrent(id, &torrent(5), "hashed", Timestamp(3))
+            .unwrap();
+        let release = store.release(id).unwrap();
+        assert_eq!(
+            (release.stage, release.resume_stage),
+            (Stage::Paused, Some(Stage::Ready))
+        );
+        assert_eq!(release.reason, "by its owner");
+    }
+}

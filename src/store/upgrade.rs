@@ -1,0 +1,209 @@
+//! From any older schema to the present one, and from nothing to it.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::connection::failed;
+use super::error::StoreError;
+
+/// Marks the file as ours ("Semo"), for `file(1)` and for [`version`].
+const APPLICATION_ID: i64 = 0x5365_6d6f;
+
+/// A fresh database.
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// The step at index `i` leads from version `i + 1` to version `i + 2`. Fresh databases are made from the schema
+/// file, so that steps are only ever added, never changed.
+const STEPS: &[&str] = &[];
+
+/// The version this program writes.
+const fn latest(steps: &[&str]) -> i64 {
+    steps.len() as i64 + 1
+}
+
+/// The version of the database, 0 when it is empty. Writes nothing.
+///
+/// # Errors
+/// When the file is damaged, another program's, or newer than this program.
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let number = |sql: &str| -> Result<i64, StoreError> {
+        connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|e| failed(path, e))
+    };
+    let version = number("PRAGMA user_version")?;
+    let application = number("PRAGMA application_id")?;
+    let known = latest(STEPS);
+    if application == APPLICATION_ID && version > known {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found: version,
+            known,
+        });
+    }
+    let ours = application == APPLICATION_ID && version > 0;
+    let empty =
+        application == 0 && version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if ours || empty {
+        Ok(version)
+    } else {
+        Err(StoreError::Foreign {
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// Brings a database of version `from` to the latest, in one transaction.
+pub(super) fn to_latest(
+    connection: &mut Connection,
+    path: &Path,
+    from: i64,
+) -> Result<(), StoreError> {
+    apply(connection, SCHEMA, STEPS, from).map_err(|e| failed(path, e))
+}
+
+fn apply(
+    connection: &mut Connection,
+    schema: &str,
+    steps: &[&str],
+    from: i64,
+) -> rusqlite::Result<()> {
+    if from == latest(steps) {
+        return Ok(());
+    }
+    connection.execute_batch("PRAGMA foreign_keys = OFF;")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    if from == 0 {
+        transaction.execute_batch(schema)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    } else {
+        for step in &steps[from as usize - 1..] {
+            transaction.execute_batch(step)?;
+        }
+        // Rows that point nowhere make this fail, and the transaction with it.
+        transaction.query_row(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM pragma_foreign_key_check)
+                    THEN abs(-9223372036854775808) ELSE 0 END",
+            [],
+            |row| row.get::<_, i64>(0),
+        )?;
+    }
+    transaction.pragma_update(None, "user_version", latest(steps))?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::store::Store;
+
+    /// The schema of version 1, as it was released. Never changes.
+    const OLDEST: &str = include_str!("../../tests/data/schema-v1.sql");
+
+    /// What a database looks like, comments and blanks aside: SQL by kind and name.
+    fn shape(connection: &Connection) -> BTreeMap<String, String> {
+        let mut statement = connection
+            .prepare("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema")
+            .unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+        rows.unwrap()
+            .map(|row| {
+                let (name, sql) = row.unwrap();
+                let bare: Vec<&str> = sql
+                    .lines()
+                    .map(|line| line.split("--").next().unwrap_or_default())
+                    .flat_map(str::split_whitespace)
+                    .collect();
+                (name, bare.join(" "))
+            })
+            .collect()
+    }
+
+    fn number(connection: &Connection, sql: &str) -> i64 {
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn upgrade_and_compare() {
+        let mut fresh = Connection::open_in_memory().unwrap();
+        apply(&mut fresh, SCHEMA, STEPS, 0).unwrap();
+        let mut old = Connection::open_in_memory().unwrap();
+        apply(&mut old, OLDEST, &[], 0).unwrap();
+        apply(&mut old, SCHEMA, STEPS, 1).unwrap();
+        assert_eq!(
+            shape(&old),
+            shape(&fresh),
+            "schema.sql was changed without an upgrade step (or the other way round)"
+        );
+        let version = "PRAGMA user_version";
+        assert_eq!(number(&old, version), number(&fresh, version));
+    }
+
+    #[test]
+    fn steps_run_once_in_order_and_all_or_none() {
+        let schema = "CREATE TABLE t (a INTEGER PRIMARY KEY, b, c)";
+        let first = "ALTER TABLE t ADD COLUMN b";
+        let second = "ALTER TABLE t ADD COLUMN c; UPDATE t SET c = 7";
+        let mut db = Connection::open_in_memory().unwrap();
+        apply(&mut db, "CREATE TABLE t (a INTEGER PRIMARY KEY)", &[], 0).unwrap();
+        db.execute_batch("INSERT INTO t (a) VALUES (1)").unwrap();
+
+        assert!(apply(&mut db, schema, &[first, "nonsense"], 1).is_err());
+        assert_eq!(number(&db, "PRAGMA user_version"), 1);
+        assert_eq!(
+            number(&db, "SELECT count(*) FROM pragma_table_info('t')"),
+            1
+        );
+
+        apply(&mut db, schema, &[first], 1).unwrap();
+        apply(&mut db, schema, &[first, second], 2).unwrap();
+        apply(&mut db, schema, &[first, second], 3).unwrap();
+        assert_eq!(number(&db, "PRAGMA user_version"), 3);
+        assert_eq!(number(&db, "SELECT c FROM t"), 7);
+    }
+
+    #[test]
+    fn a_step_that_leaves_rows_pointing_nowhere_is_undone() {
+        let schema = "CREATE TABLE a (id INTEGER PRIMARY KEY);
+                      CREATE TABLE b (a INTEGER REFERENCES a (id));
+                      INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);";
+        let mut db = Connection::open_in_memory().unwrap();
+        apply(&mut db, schema, &[], 0).unwrap();
+        assert!(apply(&mut db, schema, &["DELETE FROM a"], 1).is_err());
+        assert_eq!(number(&db, "SELECT count(*) FROM a"), 1);
+    }
+
+    #[test]
+    fn newer_and_foreign_databases_are_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let newer = dir.path().join("newer.db");
+        drop(Store::open(&newer).unwrap());
+        set(
+            &newer,
+            "PRAGMA user_version = 1000; PRAGMA wal_checkpoint(TRUNCATE);",
+        );
+        let error = Store::open(&newer).unwrap_err();
+        assert!(
+            matches!(error, StoreError::Newer { found: 1000, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("newer Semoir"), "{error}");
+
+        let foreign = dir.path().join("foreign.db");
+        set(
+            &foreign,
+            "CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine');",
+        );
+        let before = std::fs::read(&foreign).unwrap();
+        let error = Store::open(&foreign).unwrap_err();
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+        assert!(std::fs::read(&foreign).unwrap() == before);
+    }
+
+    fn set(path: &Path, sql: &str) {
+        Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    }
+}

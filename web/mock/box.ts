@@ -1,0 +1,184 @@
+/** A box in memory that answers the admin API as the real one does, and lives. */
+import type { BoxInfo, Overview, Settings, SourceView, Stage, Upload } from '../src/api/types.ts';
+import { enter, hash, live, upstream, type Life } from './life.ts';
+
+export const SETUP_CODE = 'SEED-2026';
+
+/** What can be made to go wrong, on demand. */
+export interface Faults {
+  /** So many chunks are cut off after half of their bytes. */
+  cutChunks: number;
+  /** So many chunks are stored, and their answer is lost. */
+  loseAnswers: number;
+  /** Nothing fits any more. */
+  diskFull: boolean;
+  /** The box answers nothing at all. */
+  away: boolean;
+}
+
+interface Sending {
+  name: string;
+  upload: Upload;
+}
+
+/** Bytes per second of a box without a limit, as pretended. */
+const LINE = 2_500_000;
+
+/** Bytes free for uploads, as pretended. */
+const FREE = 48e9;
+
+export class MockBox {
+  readonly faults: Faults = { cutChunks: 0, loseAnswers: 0, diskFull: false, away: false };
+  info: Omit<BoxInfo, 'signed_in'> = {
+    name: 'semoir',
+    version: '0.1.0-mock',
+    claimed: false,
+    public_port: 6880,
+    public_host: null,
+  };
+  settings: Settings = { upstream_cap: 1_250_000, relays: 3, trackers: [], public_host: null, keep: false };
+  sources: SourceView[] = [
+    { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE },
+    { id: 2, name: '/media/archive', kind: 'folder', present: true, problem: '', free: null },
+  ];
+  readonly lives = new Map<number, Life>();
+  readonly uploads = new Map<string, Sending>();
+  readonly sessions = new Set<string>();
+  readonly watchers = new Set<() => void>();
+  password = '';
+  wrongTries = 0;
+  private last = 0;
+  private counter = 0;
+
+  constructor(
+    /** Seconds since 1970. */
+    public now: number,
+  ) {}
+
+  /** Another number, never the same. */
+  next(): number {
+    this.counter += 1;
+    return this.counter;
+  }
+
+  /** Lets time pass until `now`. */
+  pass(now: number): void {
+    const seconds = now - this.now;
+    this.now = now;
+    const lives = [...this.lives.values()];
+    const busy = lives.filter(({ view }) => view.stage === 'spreading').length;
+    const cap = (this.settings.upstream_cap ?? LINE) / Math.max(1, busy);
+    for (const life of lives) live(life, Math.floor(now), seconds, cap);
+    if (Math.floor(now) !== this.last) this.tell();
+    this.last = Math.floor(now);
+  }
+
+  /** Something changed: every open stream hears of it. */
+  tell(): void {
+    for (const watcher of this.watchers) watcher();
+  }
+
+  overview(): Overview {
+    const releases = [...this.lives.values()]
+      .map(({ view }) => view)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return structuredClone({
+      at: Math.floor(this.now),
+      releases,
+      sources: this.sources,
+      upstream: upstream(this.lives.values(), this.settings.upstream_cap ?? null),
+    });
+  }
+
+  /** A release appears. */
+  add(name: string, source: number, files: { path: string; length: number }[]): Life {
+    const id = this.next();
+    const at = Math.floor(this.now);
+    const life: Life = {
+      view: {
+        id,
+        source,
+        name,
+        stage: 'found',
+        reason: '',
+        since: at,
+        size: files.reduce((sum, { length }) => sum + length, 0),
+        files: files.length,
+        hashed: 0,
+        info_hash: null,
+        piece_length: null,
+        pieces: null,
+        magnet: null,
+        copies_spent: 0,
+        payload_bytes: 0,
+        wire_bytes: 0,
+        rate: 0,
+        peers: 0,
+        relays: 0,
+        availability: 0,
+      },
+      files,
+      decisions: [],
+      resume: 'hashing',
+    };
+    enter(life, 'found', 'it was found; press Share to share it', at);
+    this.lives.set(id, life);
+    this.tell();
+    return life;
+  }
+
+  share(life: Life): string | undefined {
+    const { stage, name } = life.view;
+    if (stage !== 'found' && stage !== 'failed') return `“${name}” is shared already.`;
+    hash(life, Math.floor(this.now));
+    this.tell();
+    return undefined;
+  }
+
+  pause(life: Life): string | undefined {
+    if (life.view.stage === 'paused') return `“${life.view.name}” is paused already.`;
+    life.resume = life.view.stage as Stage;
+    enter(life, 'paused', 'you paused it', Math.floor(this.now));
+    Object.assign(life.view, { peers: 0 });
+    this.tell();
+    return undefined;
+  }
+
+  resume(life: Life): string | undefined {
+    if (life.view.stage !== 'paused') return `“${life.view.name}” is not paused.`;
+    enter(life, life.resume, 'you resumed it', Math.floor(this.now));
+    this.tell();
+    return undefined;
+  }
+}
+
+/** A box in the middle of its life, to look at: every stage once. */
+export function furnish(box: MockBox): void {
+  const film = (name: string, gigabytes: number): Life =>
+    box.add(name, 2, [
+      { path: `${name}.mkv`, length: gigabytes * 1e9 },
+      { path: `${name}.srt`, length: 84_211 },
+    ]);
+  film('Harvest of the Windswept Plain (1931)', 1.4);
+  const at = (name: string, megabytes: number, until: Stage): Life => {
+    const life = box.add(name, 2, [{ path: name, length: megabytes * 1e6 }]);
+    hash(life, box.now - 7200);
+    for (let second = 7200; second > 0 && life.view.stage !== until; second -= 1) {
+      live(life, Math.floor(box.now) - second, 1, LINE);
+    }
+    return life;
+  };
+  at('Field recordings, spring 2024', 620, 'retired');
+  at('Lecture 07: Soil and seed.mp4', 900, 'supporting');
+  at('Orchard atlas', 2400, 'spreading');
+  box.share(film('Threshing day', 21));
+  box.pause(at('Seed catalogue scans', 310, 'retired'));
+  enter(film('Old barn tapes', 0.7), 'absent', 'its drive is not plugged in', Math.floor(box.now) - 4000);
+  const broken = film('Damaged reel', 0.3);
+  enter(
+    broken,
+    'failed',
+    '“Damaged reel.mkv” cannot be read: input/output error',
+    Math.floor(box.now) - 90_000,
+  );
+}

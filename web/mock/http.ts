@@ -1,0 +1,168 @@
+/** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
+import type { ReleaseDetail, SettingsPatch } from '../src/api/types.ts';
+import { SETUP_CODE, type MockBox } from './box.ts';
+import { upload } from './uploads.ts';
+
+/** Wrong passwords or codes before the box asks to wait. */
+const TRIES = 5;
+
+const TITLES: Record<number, string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  507: 'Insufficient Storage',
+};
+
+export function problem(status: number, detail: string): Response {
+  const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail };
+  return Response.json(body, { status, headers: { 'content-type': 'application/problem+json' } });
+}
+
+export function done(): Response {
+  return new Response(null, { status: 204 });
+}
+
+/** Answers one request. Throws a `TypeError` where the box is to be unreachable, as `fetch` does. */
+export async function answer(box: MockBox, request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const route = `${request.method} ${pathname.replace('/api/v1', '')}`;
+  // The switches of the mock itself work also while the box is away.
+  if (route === 'POST /mock/faults') {
+    Object.assign(box.faults, await request.json());
+    return done();
+  }
+  if (box.faults.away) throw new TypeError('the box is away');
+  const token = /semoir_session=(\w+)/.exec(request.headers.get('cookie') ?? '')?.[1] ?? '';
+  const signedIn = box.sessions.has(token);
+  switch (route) {
+    case 'GET /box':
+      return Response.json({ ...box.info, public_host: box.settings.public_host, signed_in: signedIn });
+    case 'POST /box/claim':
+      return claim(box, (await request.json()) as { code: string; password: string });
+    case 'POST /session':
+      return signIn(box, (await request.json()) as { password: string });
+  }
+  if (!signedIn) return problem(401, 'Sign in first.');
+  switch (route) {
+    case 'DELETE /session':
+      box.sessions.delete(token);
+      box.tell();
+      return done();
+    case 'GET /overview':
+      return Response.json(box.overview());
+    case 'GET /events':
+      return events(box, token, request.signal);
+    case 'GET /settings':
+      return Response.json(box.settings);
+    case 'PATCH /settings':
+      return settings(box, (await request.json()) as SettingsPatch);
+    case 'POST /sources/rescan':
+      return done();
+  }
+  const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/(\w+))?$/.exec(route);
+  if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
+  return (await upload(box, route, request)) ?? problem(404, 'There is no such thing here.');
+}
+
+function session(box: MockBox): Response {
+  const token = `mock${box.next()}`;
+  box.sessions.add(token);
+  const cookie = `semoir_session=${token}; Path=/; HttpOnly; SameSite=Strict`;
+  return new Response(null, { status: 204, headers: { 'set-cookie': cookie } });
+}
+
+function claim(box: MockBox, { code, password }: { code: string; password: string }): Response {
+  if (box.info.claimed) return problem(409, 'This box is claimed already.');
+  if (box.wrongTries >= TRIES) return problem(429, 'Too many wrong codes. Wait a minute, then try again.');
+  if (code !== SETUP_CODE) {
+    box.wrongTries += 1;
+    return problem(403, 'That is not the setup code of this box.');
+  }
+  if (password.length < 8) return problem(422, 'The password is too short.');
+  box.info.claimed = true;
+  box.password = password;
+  box.wrongTries = 0;
+  return session(box);
+}
+
+function signIn(box: MockBox, { password }: { password: string }): Response {
+  if (box.wrongTries >= TRIES)
+    return problem(429, 'Too many wrong passwords. Wait a minute, then try again.');
+  if (!box.info.claimed || password !== box.password) {
+    box.wrongTries += 1;
+    return problem(401, 'That is not the password.');
+  }
+  box.wrongTries = 0;
+  return session(box);
+}
+
+function settings(box: MockBox, patch: SettingsPatch): Response {
+  if (patch.relays !== undefined && (patch.relays < 1 || patch.relays > 50)) {
+    return problem(422, 'Relays wanted must be from 1 to 50.');
+  }
+  box.settings = { ...box.settings, ...patch };
+  box.tell();
+  return Response.json(box.settings);
+}
+
+function releases(box: MockBox, method: string, id: number, what: string | undefined): Response {
+  const life = box.lives.get(id);
+  if (!life) return problem(404, `There is no release ${id}.`);
+  if (method === 'DELETE' && what === undefined) {
+    box.lives.delete(id);
+    box.tell();
+    return done();
+  }
+  if (method === 'GET' && what === undefined) {
+    const { view, files, decisions } = life;
+    const detail: ReleaseDetail = {
+      ...view,
+      files: files.slice(0, 1000),
+      total_files: files.length,
+      decisions,
+    };
+    return Response.json(detail);
+  }
+  if (method === 'GET' && what === 'torrent') {
+    if (!life.view.info_hash) return problem(409, 'It is not hashed yet.');
+    const headers = { 'content-type': 'application/x-bittorrent' };
+    return new Response(`d4:infod4:name${life.view.name.length}:${life.view.name}ee`, { headers });
+  }
+  if (method === 'POST' && (what === 'share' || what === 'pause' || what === 'resume')) {
+    const refusal = box[what](life);
+    return refusal === undefined ? done() : problem(409, refusal);
+  }
+  return problem(404, 'There is no such thing here.');
+}
+
+function events(box: MockBox, token: string, signal: AbortSignal): Response {
+  const text = new TextEncoder();
+  let stop = (): void => undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start(stream) {
+      const write = (): void => {
+        if (!box.sessions.has(token) || box.faults.away) {
+          stop();
+          stream.close();
+          return;
+        }
+        stream.enqueue(text.encode(`event: overview\ndata: ${JSON.stringify(box.overview())}\n\n`));
+      };
+      stop = () => box.watchers.delete(write);
+      signal.addEventListener('abort', stop, { once: true });
+      box.watchers.add(write);
+      stream.enqueue(text.encode(': here\n\n'));
+      write();
+    },
+    cancel() {
+      stop();
+    },
+  });
+  return new Response(body, {
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+  });
+}

@@ -1,0 +1,102 @@
+/** How a pretended release lives: hashes, spreads, is carried by others, retires. Pure: time is an argument. */
+import type { Overview, ReleaseDetail, ReleaseView, Stage } from '../src/api/types.ts';
+
+/** Bytes per second that the pretended box hashes. */
+const HASH_RATE = 60e6;
+
+/** Copies out there at which the pretended swarm holds its own, and relays seen then. */
+const CARRIED = 1;
+
+/** Relays that the pretended box wants. */
+const RELAYS = 3;
+
+/** Seconds from carried to retired. */
+const WATCH_SECONDS = 20;
+
+export interface Life {
+  view: ReleaseView;
+  files: ReleaseDetail['files'];
+  decisions: ReleaseDetail['decisions'];
+  /** The stage to go on in after a pause. */
+  resume: Stage;
+}
+
+/** A stable pretended info hash. */
+export function infoHash(id: number): string {
+  let state = id * 2_654_435_761;
+  return Array.from({ length: 40 }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (state >>> 28).toString(16);
+  }).join('');
+}
+
+export function enter(life: Life, stage: Stage, reason: string, now: number): void {
+  Object.assign(life.view, { stage, reason, since: now, rate: 0 });
+  life.decisions = [{ at: now, stage, reason }, ...life.decisions];
+}
+
+/** Lets `seconds` pass for one release; `cap` is what all may send. */
+export function live(life: Life, now: number, seconds: number, cap: number): void {
+  const { view } = life;
+  switch (view.stage) {
+    case 'hashing':
+      view.hashed = Math.min(view.size, view.hashed + HASH_RATE * seconds);
+      if (view.hashed >= view.size) hashed(life, now);
+      break;
+    case 'ready':
+      enter(life, 'spreading', 'nobody else holds it yet', now);
+      break;
+    case 'spreading':
+      view.peers = Math.min(9, view.peers + 1);
+      send(view, seconds, cap);
+      view.availability = Math.min(view.availability + (view.rate * seconds) / view.size, 1.4);
+      if (view.availability >= CARRIED)
+        enter(life, 'supporting', 'others hold every piece together; watching them', now);
+      break;
+    case 'supporting':
+      view.relays = Math.min(RELAYS, Math.floor((now - view.since) / (WATCH_SECONDS / RELAYS)));
+      view.availability = CARRIED + view.relays;
+      send(view, seconds, cap / 20);
+      if (view.relays >= RELAYS) enter(life, 'retired', `stopped: ${RELAYS} others hold every piece`, now);
+      break;
+    default:
+      view.rate = 0;
+  }
+}
+
+/** What happens to a release whose owner asks for it to be shared. */
+export function hash(life: Life, now: number): void {
+  enter(life, 'hashing', 'reading and hashing the files', now);
+}
+
+function hashed(life: Life, now: number): void {
+  const { view } = life;
+  const piece = 256 * 1024;
+  const hashOf = infoHash(view.id);
+  Object.assign(view, {
+    hashed: view.size,
+    info_hash: hashOf,
+    piece_length: piece,
+    pieces: Math.max(1, Math.ceil(view.size / piece)),
+    magnet: `magnet:?xt=urn:btih:${hashOf}&dn=${encodeURIComponent(view.name)}`,
+  });
+  enter(life, 'ready', 'hashed; seeding begins', now);
+}
+
+function send(view: ReleaseView, seconds: number, cap: number): void {
+  view.rate = Math.round(cap * (0.85 + 0.15 * Math.sin(view.id + view.payload_bytes / 1e6)));
+  view.payload_bytes += Math.round(view.rate * seconds * 0.96);
+  view.wire_bytes += Math.round(view.rate * seconds);
+  view.copies_spent = view.payload_bytes / view.size;
+}
+
+/** What leaves the box in all. */
+export function upstream(lives: Iterable<Life>, cap: number | null): Overview['upstream'] {
+  let rate = 0;
+  let peers = 0;
+  for (const { view } of lives) {
+    rate += view.rate;
+    peers += view.peers;
+  }
+  return { cap, rate, peers, limit: cap === null ? 'no limit is set' : 'the limit you set' };
+}

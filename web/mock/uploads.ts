@@ -1,0 +1,81 @@
+/** The mock box's uploads: counts bytes, keeps none. */
+import type { MockBox } from './box.ts';
+import { done, problem } from './http.ts';
+
+interface Wanted {
+  name: string;
+  files: { path: string; size: number }[];
+}
+
+export async function upload(box: MockBox, route: string, request: Request): Promise<Response | undefined> {
+  if (route === 'POST /uploads') return begin(box, (await request.json()) as Wanted);
+  const [, method, id = '', rest] = /^(\w+) \/uploads\/(\w+)(\/.*)?$/.exec(route) ?? [];
+  if (method === undefined) return undefined;
+  const sending = box.uploads.get(id);
+  if (!sending) return problem(404, 'There is no such upload.');
+  const index = /^\/files\/(\d+)$/.exec(rest ?? '')?.[1];
+  if (method === 'PUT' && index !== undefined) return chunk(box, id, Number(index), request);
+  switch (`${method} ${rest ?? ''}`) {
+    case 'GET ':
+      return Response.json(sending.upload);
+    case 'DELETE ':
+      box.uploads.delete(id);
+      return done();
+    case 'POST /finish':
+      return finish(box, id);
+    default:
+      return undefined;
+  }
+}
+
+function begin(box: MockBox, { name, files }: Wanted): Response {
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const taken =
+    [...box.lives.values()].some(({ view }) => view.name === name) ||
+    [...box.uploads.values()].some((sending) => sending.name === name);
+  if (taken) return problem(409, `There is something called “${name}” already.`);
+  if (box.faults.diskFull || size > (box.sources[0]?.free ?? 0)) {
+    return problem(507, 'It does not fit: the box has not enough room for uploads.');
+  }
+  const id = `u${box.next()}`;
+  const upload = { id, files: files.map((file) => ({ ...file, received: 0 })) };
+  box.uploads.set(id, { name, upload });
+  return Response.json(upload, { status: 201 });
+}
+
+async function chunk(box: MockBox, id: string, index: number, request: Request): Promise<Response> {
+  const file = box.uploads.get(id)?.upload.files[index];
+  if (!file) return problem(404, 'There is no such file in this upload.');
+  const offset = Number(new URL(request.url).searchParams.get('offset'));
+  const size = (await request.arrayBuffer()).byteLength;
+  if (offset !== file.received) return Response.json({ received: file.received }, { status: 409 });
+  if (file.received + size > file.size) return problem(422, 'That is more than the file holds.');
+  if (box.faults.diskFull) return problem(507, 'The disk of the box is full.');
+  if (box.faults.cutChunks > 0) {
+    box.faults.cutChunks -= 1;
+    file.received += Math.floor(size / 2);
+    throw new TypeError('the connection was cut');
+  }
+  file.received += size;
+  if (box.faults.loseAnswers > 0) {
+    box.faults.loseAnswers -= 1;
+    throw new TypeError('the answer was lost');
+  }
+  return Response.json({ received: file.received });
+}
+
+function finish(box: MockBox, id: string): Response {
+  const sending = box.uploads.get(id);
+  if (!sending) return problem(404, 'There is no such upload.');
+  if (sending.upload.files.some(({ size, received }) => received < size)) {
+    return problem(409, 'Not all of it has arrived.');
+  }
+  box.uploads.delete(id);
+  const files = sending.upload.files.map(({ path, size }) => ({ path, length: size }));
+  box.share(box.add(sending.name, 1, files));
+  if (box.faults.loseAnswers > 0) {
+    box.faults.loseAnswers -= 1;
+    throw new TypeError('the answer was lost');
+  }
+  return done();
+}

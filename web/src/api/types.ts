@@ -1,0 +1,35 @@
+/** The words of the API, as the box's own OpenAPI document defines them. */
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+
+export type BoxInfo = Schemas['BoxInfo'];
+export type Overview = Schemas['Overview'];
+export type ReleaseView = Schemas['ReleaseView'];
+export type ReleaseDetail = Schemas['ReleaseDetail'];
+export type SourceView = Schemas['SourceView'];
+export type UpstreamView = Schemas['UpstreamView'];
+export type Settings = Schemas['Settings'];
+export type SettingsPatch = Schemas['SettingsPatch'];
+export type Upload = Schemas['Upload'];
+export type Problem = Schemas['Problem'];
+
+/** Where a release is in its life. */
+export const stages = [
+  'found',
+  'hashing',
+  'ready',
+  'spreading',
+  'supporting',
+  'retired',
+  'absent',
+  'paused',
+  'failed',
+] as const;
+
+export type Stage = (typeof stages)[number];
+
+/** The stage a word names; none for a word of a newer box. */
+export function stageOf(word: string): Stage | undefined {
+  return stages.find((stage) => stage === word);
+}

@@ -1,0 +1,34 @@
+/** What the owner types into the settings, checked before it is sent. The box checks again. */
+
+/** Relays wanted, at least and at most. */
+export const LEAST_RELAYS = 1;
+export const MOST_RELAYS = 50;
+
+/** A whole number in range; otherwise nothing. */
+export function readRelays(typed: string): number | undefined {
+  const text = typed.trim();
+  if (!/^\d{1,3}$/.test(text)) return undefined;
+  const wanted = Number(text);
+  return wanted >= LEAST_RELAYS && wanted <= MOST_RELAYS ? wanted : undefined;
+}
+
+/** The addresses in a text, one a line, each once. */
+export function trackerLines(typed: string): string[] {
+  const lines = typed.split(/\s+/).filter(Boolean);
+  return [...new Set(lines)];
+}
+
+/** The first line that is no tracker's address; none when all are. */
+export function badTracker(lines: readonly string[]): string | undefined {
+  return lines.find((line) => {
+    if (!/^(https?|udp):\/\//i.test(line)) return true;
+    // The URL standard knows hosts and ports of its own schemes only.
+    return !URL.canParse(line.replace(/^udp:/i, 'http:'));
+  });
+}
+
+/** Whether this is a host name or an IP address, with or without a port. */
+export function isHost(text: string): boolean {
+  if (/[/?#@\s\\]/.test(text)) return false;
+  return URL.canParse(`http://${text}/`) || URL.canParse(`http://[${text}]/`);
+}

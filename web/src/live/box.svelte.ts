@@ -1,0 +1,96 @@
+/** The box as this page knows it: who may be here, and the live picture. */
+import { Client } from '../api/client';
+import type { BoxInfo, Overview } from '../api/types';
+import { FIRST_WAIT_MS, Feed, LONGEST_WAIT_MS } from './feed';
+
+/** What the page is for at the moment. */
+export type Phase = 'starting' | 'claim' | 'sign-in' | 'in';
+
+export class Box {
+  phase = $state<Phase>('starting');
+  info = $state.raw<BoxInfo>();
+  overview = $state.raw<Overview>();
+  /** Whether the line is down. */
+  lost = $state(false);
+
+  readonly client: Client;
+  private readonly feed: Feed<Overview>;
+  private wait = FIRST_WAIT_MS;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(client = new Client()) {
+    this.client = client;
+    client.onSignedOut = () => {
+      this.leave();
+    };
+    this.feed = new Feed<Overview>(
+      {
+        fetch: (signal) => client.call('get', '/api/v1/overview', { signal }),
+        open: (signal) => client.events(signal),
+      },
+      {
+        picture: (overview) => {
+          this.overview = overview;
+        },
+        up: () => {
+          this.lost = false;
+        },
+        down: () => {
+          this.lost = true;
+        },
+      },
+      'overview',
+    );
+  }
+
+  /** Asks the box who may be here, again and again until it answers. */
+  async start(): Promise<void> {
+    clearTimeout(this.timer);
+    try {
+      await this.look();
+      this.wait = FIRST_WAIT_MS;
+    } catch {
+      this.lost = true;
+      this.timer = setTimeout(() => void this.start(), this.wait);
+      this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
+    }
+  }
+
+  /** Tries the line now. */
+  hurry(): void {
+    if (this.phase === 'starting') void this.start();
+    else this.feed.hurry();
+  }
+
+  async claim(code: string, password: string): Promise<void> {
+    await this.client.call('post', '/api/v1/box/claim', { body: { code, password } });
+    await this.look();
+  }
+
+  async signIn(password: string): Promise<void> {
+    await this.client.call('post', '/api/v1/session', { body: { password } });
+    await this.look();
+  }
+
+  async signOut(): Promise<void> {
+    await this.client.call('delete', '/api/v1/session');
+    this.leave();
+  }
+
+  /** Reads what anyone may know, and goes where it says. */
+  async look(): Promise<void> {
+    const info = await this.client.call('get', '/api/v1/box');
+    this.info = info;
+    this.lost = false;
+    this.phase = !info.claimed ? 'claim' : info.signed_in ? 'in' : 'sign-in';
+    if (this.phase === 'in') this.feed.start();
+  }
+
+  /** Forgets what only the owner may see. */
+  private leave(): void {
+    this.feed.stop();
+    this.overview = undefined;
+    this.lost = false;
+    this.phase = 'sign-in';
+  }
+}
