@@ -161,7 +161,6 @@ fn the_cap_is_met_and_held() {
 
 #[test]
 fn seed_announces_and_says_goodbye() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
     let tree = Tree::file("film.mkv", 3 << 20, 33);
     let tracker = Tracker::start();
     let options = Options {

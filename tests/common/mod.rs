@@ -12,6 +12,7 @@ pub mod http;
 pub mod net;
 pub mod origin;
 pub mod proc;
+pub mod siege;
 pub mod torrent;
 pub mod tracker;
 pub mod wait;

@@ -1,0 +1,68 @@
+# Every target installs what it needs and is missing, and says what it installs (tests/setup.sh).
+#
+#   make run [MEDIA=DIR]  build page and daemon, and start the box on this computer
+#   make test             every test
+#   make demo             the whole life of a release, in about a minute, with no network
+#   make bench            the benches, against an optimised build
+#   make page             the page alone
+#   make check            formatting and lints
+#   make clean            remove what was built (not ./var, the box's state)
+#
+# SEMOIR_OFFLINE=1 keeps a box off the internet: no DHT, LSD, UPnP, mDNS, no tracker but on loopback.
+
+# `run`, `test` and `demo` share the dev build: its dependencies, hashing among them, are optimised, it builds in a
+# fraction of the release build's time, and a home's uplink does not notice. The benches measure the release build.
+SHELL := /bin/sh
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PAGE := web/dist/index.html
+PAGE_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+# The node that setup installs where the system's is too old for the page's build.
+export PATH := $(abspath $(TARGET))/node/node_modules/node/bin:$(PATH)
+export MEDIA
+
+.PHONY: run test demo bench page check clean setup-build setup-test
+
+run: $(PAGE)
+	@cargo build --locked
+	@mkdir -p var
+	@set --; \
+	case "$$MEDIA" in \
+	"") ;; \
+	"~/"*) set -- --source "$$HOME/$${MEDIA#??}" ;; \
+	*) set -- --source "$$MEDIA" ;; \
+	esac; \
+	exec "$(TARGET)/debug/semoir" serve --data var --admin 127.0.0.1:8080 --public '[::]:6880' --peer '[::]:6881' "$$@"
+
+test: export SEMOIR_OFFLINE = 1
+test: setup-test $(PAGE)
+	cargo nextest run --locked --config-file .ci/nextest.toml $(ARGS)
+
+demo: export SEMOIR_OFFLINE = 1
+demo: $(PAGE)
+	@cargo build --locked
+	@"$(TARGET)/debug/semoir" demo
+
+bench: export SEMOIR_OFFLINE = 1
+bench: setup-test $(PAGE)
+	cargo build --locked --release
+	python3 tests/bench/create.py "$(TARGET)/release/semoir" $(ARGS)
+
+page: $(PAGE)
+
+check:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+clean:
+	cargo clean
+	rm -rf web/node_modules web/dist
+
+setup-build:
+	@tests/setup.sh build
+
+setup-test:
+	@tests/setup.sh test
+
+$(PAGE): $(PAGE_SOURCES) | setup-build
+	cd web && npm ci --no-fund --no-audit && npm run build
+	@touch $@

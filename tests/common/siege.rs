@@ -1,0 +1,47 @@
+//! What every test of bad input holds a program to, and connections that say nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{http, proc};
+
+/// No bad input may bring the program's resident memory above this, ever: several times what it needs to seed, far
+/// below what a small board has.
+pub const RSS_BOUND: u64 = 160 << 20;
+
+/// Connections that say nothing.
+pub const HALF_OPEN: usize = 10_000;
+
+/// Open files for them at either end, and some to live.
+pub const OPEN_FILES: u64 = HALF_OPEN as u64 + 2048;
+
+/// Fails when the program is gone, or ever had more than `RSS_BOUND` resident.
+pub fn assert_sound(what: &str, pid: u32) {
+    let peak = proc::peak_rss(pid).unwrap_or_else(|| panic!("{what}: the program is gone"));
+    assert!(
+        peak <= RSS_BOUND,
+        "{what}: resident memory rose to {} MiB",
+        peak >> 20
+    );
+}
+
+/// Opens up to `HALF_OPEN` connections that say nothing, in batches, and gives those that were let in.
+pub fn half_open(to: SocketAddr) -> Vec<tokio::net::TcpStream> {
+    let mut open = Vec::new();
+    for _ in 0..HALF_OPEN / 500 {
+        let batch = (0..500).map(|_| async move {
+            let connecting = tokio::net::TcpStream::connect(to);
+            tokio::time::timeout(Duration::from_secs(3), connecting)
+                .await
+                .ok()?
+                .ok()
+        });
+        open.extend(
+            http::runtime()
+                .block_on(futures::future::join_all(batch))
+                .into_iter()
+                .flatten(),
+        );
+    }
+    open
+}

@@ -1,0 +1,137 @@
+#!/bin/sh
+# Installs what is missing, and says what it installs.
+#
+#   tests/setup.sh build    what `make run` and `make demo` need beside a Rust toolchain: a C compiler, node, npm
+#   tests/setup.sh test     the clients and the test runner, libtorrent, the media
+#   tests/setup.sh media    the media alone
+#   tests/setup.sh browser  what the page's tests in a browser need
+#
+# Debian packages are installed by name (through sudo when not root); all else goes below target/.
+set -eu
+
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-target}
+missing=
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# need COMMAND PACKAGE: remembers the package when the command is not there.
+need() {
+    has "$1" || case " $missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"
+    elif has sudo; then sudo "$@"
+    else fail "these Debian packages are missing, and there is no sudo to install them with:$missing"
+    fi
+}
+
+install_missing() {
+    [ -n "$missing" ] || return 0
+    has apt-get || fail "these are missing, and this machine has no apt-get to install them with:$missing"
+    say "installing from Debian:$missing"
+    as_root apt-get update -qq
+    # The list is made of package names above: it is meant to be split.
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    missing=
+}
+
+# Whether node is at least 20.19, as web/package.json asks.
+node_is_new_enough() {
+    has node && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'
+}
+
+# Debian bookworm's node is 18, Vite 8 wants 20.19: npm's own package of node fills the gap, for this project only.
+ensure_node() {
+    PATH="$PWD/$target/node/node_modules/node/bin:$PATH"
+    node_is_new_enough && return 0
+    say "installing node 22 into $target/node with npm (the page's build needs node 20.19, here is $(node --version))"
+    npm install --silent --no-fund --no-audit --prefix "$target/node" node@22
+    node_is_new_enough || fail "node 22 did not install; install node 20.19 or newer and run this again"
+}
+
+build() {
+    has cargo || fail "there is no Rust toolchain; install one (rustup, or Debian's rustc and cargo, 1.95 or newer) and run this again"
+    need cc build-essential
+    need npm npm
+    need node nodejs
+    install_missing
+    ensure_node
+}
+
+# The Python that has libtorrent: our own environment, or the system's when it has it already.
+libtorrent() {
+    if "$target/venv/bin/python" -c 'import libtorrent' 2>/dev/null; then return 0; fi
+    if python3 -c 'import libtorrent' 2>/dev/null; then return 0; fi
+    say "installing libtorrent from PyPI into $target/venv"
+    rm -rf "$target/venv"
+    python3 -m venv "$target/venv" || fail "python3 cannot make a virtual environment; install python3-venv"
+    "$target/venv/bin/python" -m pip install --quiet --disable-pip-version-check 'libtorrent>=2.0.9,<3'
+    "$target/venv/bin/python" -c 'import libtorrent'
+}
+
+# Real films, music, sounds and pictures, out of three Debian packages: nothing of them is installed.
+media() {
+    media="$target/testdata/source/media"
+    [ -d "$media" ] && return 0
+    has apt-get || fail "the tests' media come from Debian packages, and this machine has no apt-get"
+    say "fetching media from the Debian packages xine-ui, sound-theme-freedesktop, frozen-bubble-data"
+    work="$target/testdata/packages"
+    rm -rf "$work" && mkdir -p "$work"
+    fetched=yes
+    (cd "$work" && apt-get download -qq xine-ui sound-theme-freedesktop frozen-bubble-data 2>/dev/null) || fetched=no
+    if [ "$fetched" = no ]; then
+        as_root apt-get update -qq
+        (cd "$work" && apt-get download -qq xine-ui sound-theme-freedesktop frozen-bubble-data)
+    fi
+    for package in "$work"/*.deb; do dpkg -x "$package" "$work/root"; done
+    made="$work/media"
+    mkdir -p "$made/films" "$made/sounds" "$made/music" "$made/pictures"
+    find "$work/root" -type f \( -name '*.mpg' -o -name '*.mpv' \) -exec cp {} "$made/films/" \;
+    find "$work/root" -type f -name '*.oga' -exec cp {} "$made/sounds/" \;
+    find "$work/root" -type f -name '*.ogg' -exec cp {} "$made/music/" \;
+    find "$work/root" -type f -path '*skins*' -name '*.png' -exec cp {} "$made/pictures/" \;
+    for kind in films sounds music pictures; do
+        [ -n "$(ls -A "$made/$kind")" ] || fail "the Debian packages hold no $kind any more; name others in tests/setup.sh"
+    done
+    mkdir -p "$(dirname "$media")"
+    mv "$made" "$media"
+    rm -rf "$work"
+}
+
+tests() {
+    build
+    need transmission-daemon transmission-daemon
+    need transmission-create transmission-cli
+    need aria2c aria2
+    need mktorrent mktorrent
+    need python3 python3
+    install_missing
+    if ! "$target/venv/bin/python" -c 'import libtorrent' 2>/dev/null && ! python3 -c 'import libtorrent, ensurepip' 2>/dev/null; then
+        python3 -c 'import ensurepip' 2>/dev/null || { missing=python3-venv; install_missing; }
+    fi
+    libtorrent
+    cargo nextest --version >/dev/null 2>&1 || {
+        say "installing cargo-nextest from crates.io (it is compiled: some minutes)"
+        cargo install --quiet --locked cargo-nextest
+    }
+    media
+}
+
+browser() {
+    build
+    has chromium || need "${CHROMIUM:-chromium}" chromium
+    install_missing
+}
+
+case "${1:-}" in
+    build) build ;;
+    test) tests ;;
+    media) media ;;
+    browser) browser ;;
+    *) fail "tests/setup.sh build|test|media|browser" ;;
+esac
