@@ -247,7 +247,8 @@ impl Store {
             .ok_or(StoreError::NoSuchRelease(id))
     }
 
-    /// The release of a swarm, if we share it: the oldest, where the same content is shared from two places.
+    /// The release of a swarm, if we share it. Where the same content is shared from two places: one that is offered
+    /// now, rather than one that is paused or whose drive is away, and the oldest of those.
     ///
     /// # Errors
     /// When the database refuses.
@@ -256,9 +257,12 @@ impl Store {
             || format!("look up the torrent {info_hash}"),
             |db| {
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM release WHERE info_hash = ?1 AND removed IS NULL ORDER BY id LIMIT 1"
+                    "SELECT {COLUMNS} FROM release WHERE info_hash = ?1 AND removed IS NULL
+                     ORDER BY stage IN ('absent', 'paused', 'failed'), id LIMIT 1"
                 );
-                db.prepare_cached(&sql)?.query_row([info_hash.0], read).optional()
+                db.prepare_cached(&sql)?
+                    .query_row([info_hash.0], read)
+                    .optional()
             },
         )
     }
