@@ -222,20 +222,21 @@ impl Store {
         })
     }
 
-    /// Every release that is not removed, by name.
+    /// Every release that is not removed, by name as people sort names.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn releases(&self) -> Result<Vec<Release>, StoreError> {
-        self.read(
+        let mut releases: Vec<Release> = self.read(
             || "read the releases".to_owned(),
             |db| {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM release WHERE removed IS NULL ORDER BY name, id"
-                );
+                let sql =
+                    format!("SELECT {COLUMNS} FROM release WHERE removed IS NULL ORDER BY id");
                 db.prepare_cached(&sql)?.query_map([], read)?.collect()
             },
-        )
+        )?;
+        releases.sort_by_cached_key(|release| (release.display_name().to_lowercase(), release.id));
+        Ok(releases)
     }
 
     /// One release, also a removed one.
