@@ -1,138 +1,15 @@
 //! The public pages, in-process, on a real database.
 
+mod listener;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
-use http_body_util::BodyExt;
-use semoir::base::{Content, ContentFile, FileIdentity, InfoHash, ReleaseId, Stage, Timestamp};
-use semoir::publish::{PublishState, router};
-use semoir::store::{NewTorrent, Settings, SourceKind, Store};
-use tower::ServiceExt;
+use listener::{INFO, Listener, hash};
+use semoir::base::{Stage, Timestamp};
+use semoir::store::Settings;
 
-const INFO: &[u8] = b"d6:lengthi7e4:name1:\xff12:piece lengthi16384e6:pieces0:e";
 const HOSTILE: &str = "<script>alert('1')</script> \"& Ünïcode\".mkv";
-
-struct Listener {
-    router: Router,
-    store: Store,
-    _dir: tempfile::TempDir,
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-}
-
-impl Listener {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("semoir.db")).unwrap();
-        let state = PublishState {
-            store: store.clone(),
-            name: "Anna's box".to_owned(),
-            public_port: 6880,
-        };
-        Self {
-            router: router(state),
-            store,
-            _dir: dir,
-        }
-    }
-
-    /// Puts a hashed release into the database; its info hash is `seed`, twenty times.
-    fn put(&self, name: &OsStr, seed: u8, files: &[(&str, u64)], stage: Stage) -> ReleaseId {
-        let folder = Path::new("/media");
-        let source = self
-            .store
-            .upsert_source(
-                SourceKind::Folder,
-                folder.as_os_str(),
-                "media",
-                folder,
-                true,
-                Timestamp(1),
-            )
-            .unwrap();
-        let file = |&(path, size): &(&str, u64)| ContentFile {
-            path: path.into(),
-            length: size,
-            identity: Some(FileIdentity {
-                size,
-                mtime_ns: 1,
-                inode: 1,
-            }),
-        };
-        let content = Content {
-            root: folder.join(name),
-            files: files.iter().map(file).collect(),
-        };
-        let id = self
-            .store
-            .found(source.id, name, &content, Timestamp(1))
-            .unwrap()
-            .id;
-        let torrent = NewTorrent {
-            info: INFO,
-            info_hash: InfoHash([seed; 20]),
-            piece_length: 16_384,
-            private: false,
-        };
-        self.store
-            .save_torrent(id, &torrent, "hashed", Timestamp(2))
-            .unwrap();
-        self.store
-            .set_stage(id, stage, "for the test", Timestamp(3))
-            .unwrap();
-        id
-    }
-
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
-        if !headers.iter().any(|(name, _)| *name == "host") {
-            request = request.header("host", "box.example:6880");
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = self
-            .router
-            .clone()
-            .oneshot(request.body(Body::empty()).unwrap())
-            .await
-            .unwrap();
-        let (parts, body) = answer.into_parts();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.send("GET", path, &[]).await
-    }
-}
-
-fn hash(seed: u8) -> String {
-    InfoHash([seed; 20]).to_string()
-}
 
 #[tokio::test]
 async fn the_index_lists_what_is_offered() {
