@@ -1,7 +1,7 @@
 //! The owner's API and page.
 //!
 //! Everything under `/api/v1` but a few named routes needs a session; what is not under it is the page's own files.
-//! From the outside in, a request passes [`guard`] (which host was meant, which page sent it), the session, and then
+//! From the outside in, a request passes `guard` (which host was meant, which page sent it), the session, and then
 //! its route. The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
 
 mod assets;

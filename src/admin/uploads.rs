@@ -17,7 +17,7 @@ const MAX_LIST: usize = 4 << 20;
 
 /// A file that will be sent.
 #[derive(Deserialize, ToSchema)]
-pub(super) struct FileRequest {
+pub(super) struct UploadRequestFile {
     /// Path below the upload, with `/` between names. A single file named like the upload is that upload itself.
     path: String,
     /// Bytes.
@@ -30,7 +30,7 @@ pub(super) struct UploadRequest {
     /// The name it will have on the box: the file's, or the folder's.
     name: String,
     /// Its files; 10,000 at most.
-    files: Vec<FileRequest>,
+    files: Vec<UploadRequestFile>,
 }
 
 /// One file of an upload.
@@ -116,7 +116,7 @@ pub(super) async fn begin_upload(
 ) -> Result<(StatusCode, axum::Json<Upload>), Problem> {
     DefaultBodyLimit::max(MAX_LIST).apply(&mut request);
     let Json(wanted) = Json::<UploadRequest>::from_request(request, &()).await?;
-    let file = |file: FileRequest| NewFile {
+    let file = |file: UploadRequestFile| NewFile {
         path: file.path,
         size: file.size,
     };

@@ -160,10 +160,17 @@ impl Uploads {
             });
         }
         let id = format!("{:032x}", rand::random::<u128>());
-        let upload = Upload::create(self.root().join(INCOMING).join(&id), manifest, now)?;
-        let progress = upload.progress(&id);
-        open.insert(id, Arc::new(upload));
-        Ok(progress)
+        let folder = self.root().join(INCOMING).join(&id);
+        let upload = Arc::new(Upload::begun(folder, manifest, now));
+        open.insert(id.clone(), Arc::clone(&upload));
+        // The place is taken; others need not wait for the disk.
+        drop(open);
+        if let Err(error) = upload.write_down() {
+            self.inner.open.lock().remove(&id);
+            remove(&upload.folder);
+            return Err(error);
+        }
+        Ok(upload.progress(&id))
     }
 
     /// How far an upload is.

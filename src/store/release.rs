@@ -222,20 +222,21 @@ impl Store {
         })
     }
 
-    /// Every release that is not removed, by name.
+    /// Every release that is not removed, by name as people sort names.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn releases(&self) -> Result<Vec<Release>, StoreError> {
-        self.read(
+        let mut releases: Vec<Release> = self.read(
             || "read the releases".to_owned(),
             |db| {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM release WHERE removed IS NULL ORDER BY name, id"
-                );
+                let sql =
+                    format!("SELECT {COLUMNS} FROM release WHERE removed IS NULL ORDER BY id");
                 db.prepare_cached(&sql)?.query_map([], read)?.collect()
             },
-        )
+        )?;
+        releases.sort_by_cached_key(|release| (release.display_name().to_lowercase(), release.id));
+        Ok(releases)
     }
 
     /// One release, also a removed one.
@@ -247,7 +248,8 @@ impl Store {
             .ok_or(StoreError::NoSuchRelease(id))
     }
 
-    /// The release of a swarm, if we share it: the oldest, where the same content is shared from two places.
+    /// The release of a swarm, if we share it. Where the same content is shared from two places: one that is offered
+    /// now, rather than one that is paused or whose drive is away, and the oldest of those.
     ///
     /// # Errors
     /// When the database refuses.
@@ -256,9 +258,12 @@ impl Store {
             || format!("look up the torrent {info_hash}"),
             |db| {
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM release WHERE info_hash = ?1 AND removed IS NULL ORDER BY id LIMIT 1"
+                    "SELECT {COLUMNS} FROM release WHERE info_hash = ?1 AND removed IS NULL
+                     ORDER BY stage IN ('absent', 'paused', 'failed'), id LIMIT 1"
                 );
-                db.prepare_cached(&sql)?.query_row([info_hash.0], read).optional()
+                db.prepare_cached(&sql)?
+                    .query_row([info_hash.0], read)
+                    .optional()
             },
         )
     }

@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(store.torrent(a).unwrap().as_deref(), Some(new.info));
         assert_eq!(store.progress(a).unwrap(), None);
 
-        // The same content in another place: found by its hash, oldest first, until that one is removed.
+        // The same content in another place: found by its hash, offered ones and then older ones first, until removed.
         store.save_torrent(b, &new, "hashed", Timestamp(9)).unwrap();
         let by_hash = || {
             store
@@ -93,6 +93,15 @@ mod tests {
                 .unwrap()
                 .map(|release| release.id)
         };
+        assert_eq!(by_hash(), Some(a));
+        let pause = |id, stage| {
+            store
+                .set_stage(id, stage, "for a while", Timestamp(10))
+                .unwrap()
+        };
+        pause(a, Stage::Paused);
+        assert_eq!(by_hash(), Some(b), "the one that is offered");
+        pause(b, Stage::Absent);
         assert_eq!(by_hash(), Some(a));
         store.remove(a, Timestamp(10)).unwrap();
         assert_eq!(by_hash(), Some(b));

@@ -24,6 +24,21 @@ async fn the_page_needs_no_session_and_is_asked_for_again() {
             .await;
         assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
     }
+    let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/dist/assets");
+    for asset in std::fs::read_dir(assets).into_iter().flatten() {
+        let name = asset.unwrap().file_name().into_string().unwrap();
+        let file = browser.get(&format!("/assets/{name}")).await;
+        assert_eq!(
+            file.header("cache-control"),
+            "public, max-age=31536000, immutable",
+            "{name}"
+        );
+        assert_eq!(file.header("x-content-type-options"), "nosniff");
+        assert!(
+            !file.header("content-type").contains("octet-stream"),
+            "{name}"
+        );
+    }
     browser.get("/assets/nothing-1234.js").await.problem(404);
     browser.get("/../Cargo.toml").await.problem(404);
     browser.get("/%2e%2e/Cargo.toml").await.problem(404);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::{Manifest, Progress, UploadError, receiver, remove};
+use super::{Manifest, Progress, UploadError, receiver};
 use crate::base::Timestamp;
 
 /// What an unfinished upload is in its folder.
@@ -36,6 +36,9 @@ pub(super) struct State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Its folder is being made.
+    Beginning,
+    /// Files are received.
     Open,
     /// On its way to its place.
     Finishing,
@@ -44,26 +47,26 @@ pub(super) enum Phase {
 }
 
 impl Upload {
-    pub(super) fn create(
-        folder: PathBuf,
-        manifest: Manifest,
-        now: Timestamp,
-    ) -> Result<Self, UploadError> {
+    /// A new one, which is nowhere on the disk yet.
+    pub(super) fn begun(folder: PathBuf, manifest: Manifest, now: Timestamp) -> Self {
+        let received = vec![0; manifest.files.len()];
+        Self::new(folder, manifest, received, now, Phase::Beginning)
+    }
+
+    /// Makes the folder of a new one; from then on, files are received and a restart finds it.
+    pub(super) fn write_down(&self) -> Result<(), UploadError> {
         let make = || {
-            fs::create_dir(&folder)?;
-            let text = serde_json::to_vec(&manifest)?;
+            fs::create_dir(&self.folder)?;
+            let text = serde_json::to_vec(&self.manifest)?;
             // Renamed into place, so that a manifest is whole or not there.
-            let aside = folder.join("upload.json.new");
+            let aside = self.folder.join("upload.json.new");
             fs::write(&aside, text)?;
             File::open(&aside)?.sync_all()?;
-            fs::rename(&aside, folder.join(MANIFEST))
+            fs::rename(&aside, self.folder.join(MANIFEST))
         };
-        if let Err(error) = make() {
-            remove(&folder);
-            return Err(UploadError::io(&folder, error));
-        }
-        let received = vec![0; manifest.files.len()];
-        Ok(Self::new(folder, manifest, received, now))
+        make().map_err(|error| UploadError::io(&self.folder, error))?;
+        self.state.lock().phase = Phase::Open;
+        Ok(())
     }
 
     /// Takes an unfinished upload up again; none when it was finished, and only its remains are here.
@@ -98,14 +101,26 @@ impl Upload {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         let touched = Timestamp(since.as_secs() as i64);
-        Ok(Some(Self::new(folder, manifest, received, touched)))
+        Ok(Some(Self::new(
+            folder,
+            manifest,
+            received,
+            touched,
+            Phase::Open,
+        )))
     }
 
-    fn new(folder: PathBuf, manifest: Manifest, received: Vec<u64>, touched: Timestamp) -> Self {
+    fn new(
+        folder: PathBuf,
+        manifest: Manifest,
+        received: Vec<u64>,
+        touched: Timestamp,
+        phase: Phase,
+    ) -> Self {
         let state = State {
             received,
             busy: HashSet::new(),
-            phase: Phase::Open,
+            phase,
             touched,
         };
         Self {

@@ -40,6 +40,18 @@ fn found_twice_is_one_release() {
 }
 
 #[test]
+fn releases_are_sorted_as_people_sort_names() {
+    let (store, _) = box_with(&["b", "Été", "C", "a", "B2"]);
+    let names: Vec<_> = store
+        .releases()
+        .unwrap()
+        .iter()
+        .map(Release::display_name)
+        .collect();
+    assert_eq!(names, ["a", "b", "B2", "C", "Été"]);
+}
+
+#[test]
 fn a_change_of_stage_is_one_decision_and_no_change_is_none() {
     let (store, _) = box_with(&["a"]);
     assert!(
