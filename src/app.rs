@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{InfoHash, Rate, ReleaseId, SourceId};
+use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId};
 use crate::device;
 use crate::metainfo::HashQueue;
 use crate::policy::retire::Rule;
@@ -75,6 +75,16 @@ pub enum AppError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Kind for AppError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            AppError::Engine(error) => error.kind(),
+            AppError::Announce(error) => error.kind(),
+            AppError::Store(error) => error.kind(),
+        }
+    }
 }
 
 /// The running box.

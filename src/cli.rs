@@ -10,6 +10,7 @@ use crate::{device, telemetry};
 pub mod create;
 mod progress;
 pub mod seed;
+pub mod serve;
 mod signals;
 
 /// Gives files away over BitTorrent and spends your upstream only on the first copies
@@ -25,6 +26,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the box: its pages, its tracker, and everything it shares
+    Serve(serve::Args),
     /// Make a .torrent of a file or folder
     Create(create::Args),
     /// Seed one file or folder in the foreground
@@ -37,6 +40,7 @@ pub fn main() -> ExitCode {
     telemetry::start();
     device::descriptors::raise_limit();
     let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
+        Command::Serve(args) => block_on(serve::run(args, cli.offline)),
         Command::Create(args) => create::run(args).map_err(Into::into),
         Command::Seed(args) => block_on(seed::run(args, cli.offline)),
     };

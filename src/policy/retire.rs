@@ -132,6 +132,9 @@ impl Retire {
 
     fn reason(&self, rule: &Rule, evidence: &Evidence<'_>, distinct: usize, woken: bool) -> String {
         let carriers = match evidence.relays {
+            [] if evidence.copies >= 1.0 => {
+                String::from("others hold every piece between them, nobody all of them")
+            }
             [] => String::from("nobody else holds it"),
             [one] => format!("{} holds every piece", one.addr.ip()),
             [first, ..] => format!(

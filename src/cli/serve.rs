@@ -1,0 +1,277 @@
+//! `semoir serve`: the box.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio_util::sync::CancellationToken;
+
+use super::signals;
+use crate::admin::{self, AdminState, AuthError};
+use crate::app::uploads::UploadError;
+use crate::app::{App, AppConfig, AppError, Uploads};
+use crate::base::error::io_kind;
+use crate::base::{ErrorKind, Kind, Timestamp};
+use crate::config::{Config, ConfigError, Partial};
+use crate::policy::retire::Rule;
+use crate::publish::{self, PublishState};
+use crate::store::{Store, StoreError};
+use crate::tracker::{self, Tracker};
+
+/// The database, in the data folder.
+const DATABASE: &str = "semoir.db";
+/// Uploads, in the data folder.
+const UPLOADS: &str = "uploads";
+/// How long an entry of a folder must have been left alone before it is shared by itself. A copy over a network pauses
+/// for a second or two; ten are no pause.
+const QUIET: Duration = Duration::from_secs(10);
+/// How long open requests may take to end when the box stops.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// The name the box shows until its owner gives it one.
+const NAME: &str = "Semoir";
+
+/// How the box is started.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Read the rest from this TOML file; what is given here wins
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Keep the box's state here [default: var]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Share what lies in this folder: each file and each folder in it becomes a torrent
+    #[arg(long = "source", value_name = "DIR")]
+    pub sources: Vec<PathBuf>,
+    /// Where the owner's page is served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+    /// Where the public page and the tracker are served [default: [::]:6880]
+    #[arg(long, value_name = "ADDR")]
+    pub public: Option<SocketAddr>,
+    /// Where peers connect [default: [::]:6881]
+    #[arg(long, value_name = "ADDR")]
+    pub peer: Option<SocketAddr>,
+    /// Take the owner's password from this file if the box has no owner yet
+    #[arg(long, value_name = "FILE")]
+    pub owner_password_file: Option<PathBuf>,
+}
+
+/// Why the box does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folder of uploads.
+    #[error(transparent)]
+    Uploads(#[from] UploadError),
+    /// The conductor.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The owner's password.
+    #[error("the password in {} cannot be used: {error}", path.display())]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: AuthError,
+    },
+    /// A file or folder.
+    #[error("cannot use {}: {error}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A listening address.
+    #[error("cannot serve the {what} on {addr}: {error}")]
+    Listen {
+        /// What was to be served.
+        what: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl Kind for ServeError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            ServeError::Config(error) => error.kind(),
+            ServeError::Store(error) => error.kind(),
+            ServeError::Uploads(error) => error.kind(),
+            ServeError::App(error) => error.kind(),
+            ServeError::Password { error, .. } => error.kind(),
+            ServeError::Io { error, .. } | ServeError::Listen { error, .. } => io_kind(error),
+        }
+    }
+}
+
+/// Runs the box until it is told to stop.
+///
+/// # Errors
+/// See [`ServeError`]; once it runs, it runs.
+pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
+    let config = configuration(args, offline)?;
+    let stop = signals::stop_on_signals().map_err(|error| ServeError::Io {
+        path: "signals".into(),
+        error,
+    })?;
+    let database = config.data.join(DATABASE);
+    make_folder(&config.data)?;
+    let store = Store::open(&database)?;
+    let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
+    if let Some(path) = &config.owner_password_file {
+        claim(&store, path)?;
+    }
+    let code = admin::renew_setup_code(&store)?;
+
+    let (public, udp) = bind_public(config.public).await?;
+    let public_addr = local(&public, "public page", config.public)?;
+    let admin_listener = bind("owner's page", config.admin).await?;
+    let admin_addr = local(&admin_listener, "owner's page", config.admin)?;
+    let tracker = Tracker::default();
+    let app_config = AppConfig {
+        sources: config.sources,
+        peer: config.peer,
+        state: config.data.clone(),
+        offline: config.offline,
+        rule: Rule::default(),
+        quiet: QUIET,
+    };
+    let (app, handle) =
+        App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;
+    let peers = app.peers_connect_to();
+
+    let admin_router = admin::router(AdminState {
+        store: store.clone(),
+        handle,
+        uploads,
+        name: NAME.to_owned(),
+        host_names: Vec::new(),
+        public_port: public_addr.port(),
+    });
+    let public_router = publish::router(PublishState {
+        store,
+        name: NAME.to_owned(),
+        public_port: public_addr.port(),
+    })
+    .merge(tracker::http::router(tracker.clone()));
+
+    say(&format!("admin http://{admin_addr}/"));
+    say(&format!("public http://{public_addr}/"));
+    say(&format!("peers {peers}"));
+    if let Some(code) = code {
+        say(&format!("setup code {code}"));
+    }
+    let services = [
+        tokio::spawn(serve(admin_listener, admin_router, stop.clone())),
+        tokio::spawn(serve(public, public_router, stop.clone())),
+        tokio::spawn(tracker::udp::serve(udp, tracker, stop.clone())),
+    ];
+    app.run(stop).await;
+    for service in services {
+        // A request that does not end is cut; the client asks again after the restart.
+        let _ = tokio::time::timeout(GOODBYE, service).await;
+    }
+    Ok(())
+}
+
+fn configuration(args: Args, offline: bool) -> Result<Config, ConfigError> {
+    let file = match &args.config {
+        Some(path) => Partial::read(path)?,
+        None => Partial::default(),
+    };
+    let flags = Partial {
+        data: args.data,
+        sources: args.sources,
+        admin: args.admin,
+        public: args.public,
+        peer: args.peer,
+        owner_password_file: args.owner_password_file,
+        offline: offline.then_some(true),
+    };
+    Ok(flags.over(file).complete())
+}
+
+fn make_folder(path: &Path) -> Result<(), ServeError> {
+    std::fs::create_dir_all(path).map_err(|error| ServeError::Io {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Gives an unclaimed box its owner's password; a trailing newline, as editors write it, is not part of it.
+fn claim(store: &Store, path: &Path) -> Result<(), ServeError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ServeError::Io {
+        path: path.to_owned(),
+        error,
+    })?;
+    let password = text.trim_end_matches(['\n', '\r']);
+    let claimed = admin::claim_with_password(store, password, Timestamp::now());
+    claimed.map(|_| ()).map_err(|error| ServeError::Password {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+async fn bind(what: &'static str, addr: SocketAddr) -> Result<TcpListener, ServeError> {
+    let bound = TcpListener::bind(addr).await;
+    bound.map_err(|error| ServeError::Listen { what, addr, error })
+}
+
+fn local(
+    listener: &TcpListener,
+    what: &'static str,
+    addr: SocketAddr,
+) -> Result<SocketAddr, ServeError> {
+    let local = listener.local_addr();
+    local.map_err(|error| ServeError::Listen { what, addr, error })
+}
+
+/// The public page and the UDP tracker have one port number, which a port chosen by the system for one may not be free
+/// for the other: then it chooses again.
+async fn bind_public(addr: SocketAddr) -> Result<(TcpListener, UdpSocket), ServeError> {
+    const TRIES: u32 = 16;
+    let mut tried = 0;
+    loop {
+        let listener = bind("public page", addr).await?;
+        let same = local(&listener, "public page", addr)?;
+        match UdpSocket::bind(same).await {
+            Ok(udp) => return Ok((listener, udp)),
+            Err(_) if addr.port() == 0 && tried < TRIES => tried += 1,
+            Err(error) => {
+                return Err(ServeError::Listen {
+                    what: "UDP tracker",
+                    addr: same,
+                    error,
+                });
+            }
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+/// Writes a line for whoever started us.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    // Nobody may be reading, and that is no reason not to run.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
