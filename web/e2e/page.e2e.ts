@@ -43,7 +43,7 @@ async function go(hash: string): Promise<void> {
 }
 
 /** The story is told in order: each part stands on the one before. */
-describe.sequential('the page', () => {
+describe('the page', { concurrent: false }, () => {
   it('waits for a box that does not answer, and says so', async () => {
     await context.route('**/api/v1/**', (route) => route.abort());
     await go('');
@@ -63,7 +63,7 @@ describe.sequential('the page', () => {
     await expect.poll(() => code.evaluate((input) => input === document.activeElement)).toBe(true);
     await page.keyboard.press('Enter');
     await page.getByText('The code has eight characters.').waitFor();
-    await page.getByText('Use at least 10 characters.').waitFor();
+    await page.getByText('Use at least 8 characters.').waitFor();
     await inspect(page, 'claim-faults');
     await page.keyboard.type('zzzz9999');
     expect(await code.inputValue()).toBe('ZZZZ-9999');

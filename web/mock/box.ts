@@ -10,6 +10,8 @@ export interface Faults {
   cutChunks: number;
   /** So many chunks are stored, and their answer is lost. */
   loseAnswers: number;
+  /** So many chunks are refused because an earlier, dead request still holds the file. */
+  busyChunks: number;
   /** Nothing fits any more. */
   diskFull: boolean;
   /** The box answers nothing at all. */
@@ -28,7 +30,7 @@ const LINE = 2_500_000;
 const FREE = 48e9;
 
 export class MockBox {
-  readonly faults: Faults = { cutChunks: 0, loseAnswers: 0, diskFull: false, away: false };
+  readonly faults: Faults = { cutChunks: 0, loseAnswers: 0, busyChunks: 0, diskFull: false, away: false };
   info: Omit<BoxInfo, 'signed_in'> = {
     name: 'semoir',
     version: '0.1.0-mock',
@@ -117,7 +119,8 @@ export class MockBox {
         relays: 0,
         availability: 0,
       },
-      files,
+      // The path inside a release that is one file is empty.
+      files: files.map((file) => (files.length === 1 && file.path === name ? { ...file, path: '' } : file)),
       decisions: [],
       resume: 'hashing',
     };
@@ -181,4 +184,5 @@ export function furnish(box: MockBox): void {
     '“Damaged reel.mkv” cannot be read: input/output error',
     Math.floor(box.now) - 90_000,
   );
+  box.tell();
 }

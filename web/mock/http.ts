@@ -1,5 +1,5 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
-import type { ReleaseDetail, SettingsPatch } from '../src/api/types.ts';
+import type { Problem, ReleaseDetail, SettingsPatch } from '../src/api/types.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
 import { upload } from './uploads.ts';
 
@@ -17,8 +17,9 @@ const TITLES: Record<number, string> = {
   507: 'Insufficient Storage',
 };
 
-export function problem(status: number, detail: string): Response {
-  const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail };
+export function problem(status: number, detail: string, received: number | null = null): Response {
+  const title = TITLES[status] ?? 'Error';
+  const body: Problem = { type: 'about:blank', title, status, detail, received };
   return Response.json(body, { status, headers: { 'content-type': 'application/problem+json' } });
 }
 

@@ -49,7 +49,8 @@ export function live(life: Life, now: number, seconds: number, cap: number): voi
     case 'spreading':
       view.peers = Math.min(9, view.peers + 1);
       send(view, seconds, cap);
-      view.availability = Math.min(view.availability + (view.rate * seconds) / view.size, 1.4);
+      view.availability =
+        view.size > 0 ? Math.min(view.availability + (view.rate * seconds) / view.size, 1.4) : CARRIED;
       if (view.availability >= CARRIED)
         enter(life, 'supporting', 'others hold every piece together; watching them', now);
       break;
@@ -78,16 +79,21 @@ function hashed(life: Life, now: number): void {
     info_hash: hashOf,
     piece_length: piece,
     pieces: Math.max(1, Math.ceil(view.size / piece)),
-    magnet: `magnet:?xt=urn:btih:${hashOf}&dn=${encodeURIComponent(view.name)}`,
+    magnet: `magnet:?xt=urn:btih:${hashOf}&dn=${encodeURIComponent(view.name)}&tr=${encodeURIComponent('http://127.0.0.1:6880/announce')}`,
   });
   enter(life, 'ready', 'hashed; seeding begins', now);
 }
 
+/** What a release may cost the pretended box at most, in copies. */
+const SPENT_AT_MOST = 1.06;
+
 function send(view: ReleaseView, seconds: number, cap: number): void {
-  view.rate = Math.round(cap * (0.85 + 0.15 * Math.sin(view.id + view.payload_bytes / 1e6)));
+  const left = Math.max(0, SPENT_AT_MOST * view.size - view.payload_bytes);
+  const wanted = cap * (0.85 + 0.15 * Math.sin(view.id + view.payload_bytes / 1e6));
+  view.rate = seconds > 0 ? Math.round(Math.min(wanted, left / seconds / 0.96)) : 0;
   view.payload_bytes += Math.round(view.rate * seconds * 0.96);
   view.wire_bytes += Math.round(view.rate * seconds);
-  view.copies_spent = view.payload_bytes / view.size;
+  view.copies_spent = view.size > 0 ? view.payload_bytes / view.size : 0;
 }
 
 /** What leaves the box in all. */

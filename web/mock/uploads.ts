@@ -38,7 +38,7 @@ function begin(box: MockBox, { name, files }: Wanted): Response {
     return problem(507, 'It does not fit: the box has not enough room for uploads.');
   }
   const id = `u${box.next()}`;
-  const upload = { id, files: files.map((file) => ({ ...file, received: 0 })) };
+  const upload = { id, name, files: files.map((file) => ({ ...file, received: 0 })) };
   box.uploads.set(id, { name, upload });
   return Response.json(upload, { status: 201 });
 }
@@ -48,7 +48,11 @@ async function chunk(box: MockBox, id: string, index: number, request: Request):
   if (!file) return problem(404, 'There is no such file in this upload.');
   const offset = Number(new URL(request.url).searchParams.get('offset'));
   const size = (await request.arrayBuffer()).byteLength;
-  if (offset !== file.received) return Response.json({ received: file.received }, { status: 409 });
+  const busy = box.faults.busyChunks > 0;
+  if (busy) box.faults.busyChunks -= 1;
+  if (busy || offset !== file.received) {
+    return problem(409, 'The bytes must begin elsewhere, or the file is being sent already.', file.received);
+  }
   if (file.received + size > file.size) return problem(422, 'That is more than the file holds.');
   if (box.faults.diskFull) return problem(507, 'The disk of the box is full.');
   if (box.faults.cutChunks > 0) {

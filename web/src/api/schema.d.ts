@@ -30,7 +30,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Claim the box with its setup code */
+        /**
+         * Claim the box with its setup code
+         * @description Sets the owner's password and signs in. Tries are limited, by address and altogether.
+         */
         post: operations["claim"];
         delete?: never;
         options?: never;
@@ -45,7 +48,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The live picture as server-sent events */
+        /**
+         * The live picture as server-sent events
+         * @description Events `overview` with an `Overview` as their data: one at once, then one when something changed, at most one a
+         *     second. Ends with the session.
+         */
         get: operations["events"];
         put?: never;
         post?: never;
@@ -83,7 +90,10 @@ export interface paths {
         get: operations["release"];
         put?: never;
         post?: never;
-        /** Remove a release */
+        /**
+         * Remove a release
+         * @description What was uploaded is deleted from the box; files of other sources are never touched.
+         */
         delete: operations["remove_release"];
         options?: never;
         head?: never;
@@ -133,7 +143,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Share a release */
+        /**
+         * Share a release
+         * @description Takes up one that was found and not shared, or tries a failed one again.
+         */
         post: operations["share_release"];
         delete?: never;
         options?: never;
@@ -167,7 +180,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign in */
+        /**
+         * Sign in
+         * @description Answers with the session's cookie. Tries are limited, by address and altogether.
+         */
         post: operations["sign_in"];
         /** Sign out */
         delete: operations["sign_out"];
@@ -220,7 +236,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin an upload */
+        /**
+         * Begin an upload
+         * @description Names and sizes are said first, so that what cannot be is refused before a byte is sent.
+         */
         post: operations["begin_upload"];
         delete?: never;
         options?: never;
@@ -239,7 +258,10 @@ export interface paths {
         get: operations["upload"];
         put?: never;
         post?: never;
-        /** Cancel an upload */
+        /**
+         * Cancel an upload
+         * @description What was sent of it is deleted.
+         */
         delete: operations["cancel_upload"];
         options?: never;
         head?: never;
@@ -254,7 +276,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Send the next bytes of a file */
+        /**
+         * Send the next bytes of a file
+         * @description As many as one likes, up to the file's end. What arrived is kept when the connection breaks.
+         */
         put: operations["put_chunk"];
         post?: never;
         delete?: never;
@@ -272,7 +297,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Everything was sent */
+        /**
+         * Everything was sent
+         * @description Puts the upload in its place, and the box looks at it.
+         */
         post: operations["finish_upload"];
         delete?: never;
         options?: never;
@@ -284,42 +312,55 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description What a stranger on the owner's network may know of the box. */
+        /** @description What anyone on the owner's network may know of the box. */
         BoxInfo: {
-            /** @description Whether an owner has claimed it. */
+            /** @description Whether it has an owner. */
             claimed: boolean;
             /** @description The box's name. */
             name: string;
-            /** @description Host name of the public listener, when the owner set one. */
+            /** @description `host` or `host:port` of the public listener seen from outside, where the owner set one. */
             public_host?: string | null;
             /**
              * Format: int32
              * @description Port of the public listener.
              */
             public_port: number;
-            /** @description Whether this request came with a valid session. */
+            /** @description Whether this request came with an open session. */
             signed_in: boolean;
             /** @description The daemon's version. */
             version: string;
         };
         /** @description The first owner's proof and choice. */
         ClaimRequest: {
-            /** @description The setup code, `XXXX-XXXX`. */
+            /** @description The setup code the box showed, `XXXX-XXXX`; case, dashes and blanks do not matter. */
             code: string;
-            /** @description The password the owner chose. */
+            /** @description The password the owner chose: 8 characters to 1024 bytes. */
             password: string;
         };
         /** @description One change of stage. */
         Decision: {
             /**
              * Format: int64
-             * @description When.
+             * @description When it was taken.
              */
             at: number;
             /** @description Why, in plain words. */
             reason: string;
-            /** @description The stage entered. */
+            /**
+             * @description The stage the release went to, or stayed in for a new reason.
+             * @example retired
+             */
             stage: string;
+        };
+        /** @description A file that will be sent. */
+        FileRequest: {
+            /** @description Path below the upload, with `/` between names. A single file named like the upload is that upload itself. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
         };
         /** @description Everything the owner's page shows at a glance. */
         Overview: {
@@ -332,32 +373,44 @@ export interface components {
             releases: components["schemas"]["ReleaseView"][];
             /** @description Every source. */
             sources: components["schemas"]["SourceView"][];
+            /** @description What leaves the box. */
             upstream: components["schemas"]["UpstreamView"];
         };
-        /** @description An error (RFC 9457). */
+        /** @description An error (RFC 9457), sent as `application/problem+json`. */
         Problem: {
             /** @description A sentence for the owner. */
             detail: string;
-            /** Format: int32 */
+            /**
+             * Format: int64
+             * @description For bytes of an upload that do not begin where they should: where they should.
+             */
+            received?: number | null;
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             */
             status: number;
             /** @description The status in words. */
             title: string;
-            /** @description Always `about:blank`. */
+            /**
+             * @description Always `about:blank`: the status says what sort of error it is.
+             * @example about:blank
+             */
             type: string;
         };
         /** @description How much of a file the box has. */
         Received: {
             /**
              * Format: int64
-             * @description Bytes; the offset of the next chunk.
+             * @description Bytes; the next ones begin there.
              */
             received: number;
         };
-        /** @description One release with its files and its decision log. */
+        /** @description One release with its files and its decisions. */
         ReleaseDetail: {
             /**
              * Format: double
-             * @description Distributed copies among the peers we see, ourselves left out (whole copies + fraction of the next).
+             * @description Distributed copies among the peers we see, ourselves left out.
              */
             availability: number;
             /**
@@ -365,7 +418,7 @@ export interface components {
              * @description Payload bytes uploaded ÷ size.
              */
             copies_spent: number;
-            /** @description Newest first. */
+            /** @description What was decided about it, latest first, 500 at most. */
             decisions: components["schemas"]["Decision"][];
             /** @description The first 1000 files. */
             files: components["schemas"]["ReleaseFile"][];
@@ -455,7 +508,7 @@ export interface components {
              * @description Bytes.
              */
             length: number;
-            /** @description Path inside the release, made readable where it is not UTF-8. */
+            /** @description Path inside the release, made readable where it is not UTF-8; empty when the release is one file. */
             path: string;
         };
         /** @description One release as the owner sees it. */
@@ -549,36 +602,58 @@ export interface components {
              */
             wire_bytes: number;
         };
-        /** @description What the owner can change. */
+        /** @description What the owner can change. A field that was never set has its default. */
         Settings: {
-            /** @description Never retire. */
+            /**
+             * @description Go on seeding when others carry a release.
+             * @default false
+             */
             keep: boolean;
-            /** @description Host name under which the public listener is reached. */
-            public_host?: string | null;
+            /**
+             * @description The box's name or address seen from outside, `host` or `host:port`, where it is not the one visitors use.
+             * @default null
+             */
+            public_host: string | null;
             /**
              * Format: int32
-             * @description Verified relays wanted before a release retires.
+             * @description Others that must hold a release whole before it retires; 1 to 50.
+             * @default 3
              */
             relays: number;
-            /** @description Trackers announced to besides our own. */
+            /**
+             * @description Trackers each release announces to besides the box's own: http, https or udp URLs.
+             * @default []
+             */
             trackers: string[];
             /**
              * Format: int64
-             * @description Bytes per second on the wire; none means none is set.
+             * @description Bytes per second that may leave the box, on the wire; none means that no rate is set.
+             * @default null
              */
-            upstream_cap?: number | null;
+            upstream_cap: number | null;
         };
-        /** @description The settings to change; what is left out stays. */
+        /** @description The settings to change; what is left out stays as it is. */
         SettingsPatch: {
+            /** @description Go on seeding when others carry a release. */
+            keep?: boolean;
+            /** @description The box's name or address seen from outside, `host` or `host:port`; null for the one visitors use. */
             public_host?: string | null;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Others that must hold a release whole before it retires; 1 to 50.
+             */
             relays?: number;
+            /** @description Trackers each release announces to besides the box's own; 20 at most. */
             trackers?: string[];
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Bytes per second that may leave the box; null for none set.
+             */
             upstream_cap?: number | null;
         };
         /** @description The owner's password. */
         SignInRequest: {
+            /** @description The password. */
             password: string;
         };
         /** @description One source as the owner sees it. */
@@ -604,16 +679,20 @@ export interface components {
         };
         /** @description An upload under way. */
         Upload: {
+            /** @description Its files, in the order in which they were named; their places are their numbers. */
             files: components["schemas"]["UploadFile"][];
             /** @description Its identifier. */
             id: string;
+            /** @description The name it will have. */
+            name: string;
         };
         /** @description One file of an upload. */
         UploadFile: {
+            /** @description Path below the upload. */
             path: string;
             /**
              * Format: int64
-             * @description Bytes received so far; the offset of the next chunk.
+             * @description Bytes the box has; the next ones begin there.
              */
             received: number;
             /**
@@ -622,21 +701,12 @@ export interface components {
              */
             size: number;
         };
-        /** @description What the browser is about to send: one release. */
+        /** @description An upload to begin. */
         UploadRequest: {
-            files: components["schemas"]["UploadRequestFile"][];
-            /** @description The release's name: the file's or the folder's. */
+            /** @description Its files; 10,000 at most. */
+            files: components["schemas"]["FileRequest"][];
+            /** @description The name it will have on the box: the file's, or the folder's. */
             name: string;
-        };
-        /** @description One file to come. */
-        UploadRequestFile: {
-            /** @description Path inside the release; for a release of a single file, its name. */
-            path: string;
-            /**
-             * Format: int64
-             * @description Bytes.
-             */
-            size: number;
         };
         /** @description What leaves the box. */
         UpstreamView: {
@@ -676,7 +746,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The box. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -700,14 +770,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Claimed; the session is in the cookie `semoir_session`. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Not allowed. */
+            /** @description The code is wrong. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -716,7 +786,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not possible now. */
+            /** @description The box has an owner already. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -725,7 +795,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A value is out of range. */
+            /** @description The password is too short or too long. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -754,7 +824,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events `overview`, at most one a second. */
+            /** @description The stream. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -763,8 +833,17 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -783,7 +862,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The picture. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -792,7 +871,7 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -808,13 +887,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The release. */
                 id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The release. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -823,7 +903,7 @@ export interface operations {
                     "application/json": components["schemas"]["ReleaseDetail"];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -832,7 +912,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such release. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -848,6 +928,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The release. */
                 id: number;
             };
             cookie?: never;
@@ -861,7 +942,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -870,8 +951,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such release. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not in this stage. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -886,6 +976,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The release. */
                 id: number;
             };
             cookie?: never;
@@ -899,7 +990,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -908,7 +999,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such release. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -917,7 +1008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not possible now. */
+            /** @description Not in this stage. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -933,6 +1024,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The release. */
                 id: number;
             };
             cookie?: never;
@@ -946,7 +1038,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -955,7 +1047,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such release. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -964,7 +1056,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not possible now. */
+            /** @description Not in this stage. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -980,6 +1072,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The release. */
                 id: number;
             };
             cookie?: never;
@@ -993,7 +1086,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1002,7 +1095,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such release. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1011,7 +1104,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not possible now. */
+            /** @description Not in this stage. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1027,6 +1120,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The release. */
                 id: number;
             };
             cookie?: never;
@@ -1039,10 +1133,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-bittorrent": string;
+                    "application/x-bittorrent": number[];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1051,7 +1145,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such release. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1060,7 +1154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not possible now. */
+            /** @description It is not hashed yet. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1084,15 +1178,24 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Signed in; the session is in the cookie `semoir_session`. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description The password is wrong. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The box has no owner yet. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1120,12 +1223,21 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description Signed out. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
         };
     };
@@ -1138,7 +1250,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The settings. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1147,7 +1259,7 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1171,7 +1283,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description The settings as they are now. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1180,7 +1292,7 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1189,7 +1301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A value is out of range. */
+            /** @description A value is out of its range. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1216,7 +1328,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1240,7 +1352,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description It can begin. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -1249,7 +1361,7 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1258,7 +1370,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not possible now. */
+            /** @description The name is taken. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1267,7 +1379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A value is out of range. */
+            /** @description A name cannot be used. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1276,7 +1388,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not enough room. */
+            /** @description Too many uploads are open. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It will not fit. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -1292,13 +1413,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The upload. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The upload. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1307,7 +1429,7 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1316,7 +1438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such upload. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1332,6 +1454,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The upload. */
                 id: string;
             };
             cookie?: never;
@@ -1345,7 +1468,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1354,8 +1477,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such upload. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is being finished. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1368,22 +1500,25 @@ export interface operations {
     put_chunk: {
         parameters: {
             query: {
+                /** @description Bytes before the first one sent; what the box has of the file. */
                 offset: number;
             };
             header?: never;
             path: {
+                /** @description The upload. */
                 id: string;
+                /** @description The file's number, from 0. */
                 index: number;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/octet-stream": string;
+                "application/octet-stream": number[];
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description They are here. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1392,7 +1527,7 @@ export interface operations {
                     "application/json": components["schemas"]["Received"];
                 };
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1401,7 +1536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such upload or file. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1410,16 +1545,34 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The offset is not what was received. */
+            /** @description They must begin at `received`, or the file is being sent already. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Received"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not enough room. */
+            /** @description More arrived than the file was said to have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are being sent. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -1435,20 +1588,21 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The upload. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description It is in its place. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Not signed in, or the wrong password. */
+            /** @description Not signed in. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1457,7 +1611,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such thing. */
+            /** @description There is no such upload. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1466,7 +1620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not possible now. */
+            /** @description Something is missing, or its name was taken. */
             409: {
                 headers: {
                     [name: string]: unknown;

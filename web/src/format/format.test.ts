@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { readCap, showCap } from './cap';
 import { caretAfter, formatCode, isWhole } from './code';
-import { magnetWithTracker, publicBase, sharePage } from './links';
+import { publicBase, sharePage } from './links';
 import { bytes, copies, copiesOut, percent, rate } from './quantity';
 import { badTracker, isHost, readRelays, trackerLines } from './setting';
 import { moment, span } from './time';
@@ -132,14 +132,8 @@ describe('public links', () => {
     expect(publicBase(info, hostname)).toBe(base);
   });
 
-  it('puts the own tracker first into a magnet, once', () => {
-    const base = 'http://box:6880';
-    const own = 'tr=http%3A%2F%2Fbox%3A6880%2Fannounce';
-    const plain = 'magnet:?xt=urn:btih:aa&dn=x';
-    expect(magnetWithTracker(plain, base)).toBe(`${plain}&${own}`);
-    expect(magnetWithTracker(`${plain}&tr=udp%3A%2F%2Ft`, base)).toBe(`${plain}&${own}&tr=udp%3A%2F%2Ft`);
-    expect(magnetWithTracker(`${plain}&${own}`, base)).toBe(`${plain}&${own}`);
-    expect(sharePage(base, 'ab')).toBe('http://box:6880/r/ab');
+  it('names a release by its info hash', () => {
+    expect(sharePage('http://box:6880', 'ab')).toBe('http://box:6880/r/ab');
   });
 });
 

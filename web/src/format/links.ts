@@ -15,11 +15,3 @@ export function publicBase(box: Pick<BoxInfo, 'public_port' | 'public_host'>, ho
 export function sharePage(base: string, infoHash: string): string {
   return `${base}/r/${infoHash}`;
 }
-
-/** The magnet with the box's own tracker first: without one, a client that has no DHT finds nobody. */
-export function magnetWithTracker(magnet: string, base: string): string {
-  const tracker = `tr=${encodeURIComponent(`${base}/announce`)}`;
-  if (magnet.includes(tracker)) return magnet;
-  const at = magnet.indexOf('&tr=');
-  return at < 0 ? `${magnet}&${tracker}` : `${magnet.slice(0, at)}&${tracker}${magnet.slice(at)}`;
-}

@@ -82,7 +82,6 @@ export const en = {
     failed: 'Failed',
   },
   release: {
-    copies: (count: string) => `${count} copies spent`,
     copiesLabel: 'copies spent',
     copiesHelp: 'What this release has cost your upstream: bytes sent, divided by its size.',
     rate: 'Now',
@@ -125,6 +124,7 @@ export const en = {
     notYet: 'The links are ready when the release is hashed.',
     open: 'Open',
     figures: 'Figures',
+    spent: 'Copies spent',
     payload: 'Content sent',
     wire: 'Sent on the wire',
     availability: 'Copies among peers',

@@ -17,8 +17,11 @@ export const FIRST_RETRY_MS = 500;
 /** The longest wait, in milliseconds. */
 export const LONGEST_RETRY_MS = 15_000;
 
-/** Conflicts in a row, without one byte of progress, after which the box and the page do not understand each other. */
-const CONFLICT_LIMIT = 5;
+/**
+ * Conflicts in a row, without one byte of progress, after which the box and the page do not understand each other. With the waits
+ * between them that is two minutes; the box lets go of a request that died after one.
+ */
+const CONFLICT_LIMIT = 12;
 
 /** Weight of the newest chunk in the smoothed rate: the last dozen chunks count. */
 const RATE_WEIGHT = 0.15;
@@ -158,16 +161,21 @@ export class UploadJob {
         remote.received = await this.persist(async () => {
           const chunk = await this.read(file, path, offset, end);
           return this.client.putChunk(upload.id, index, offset, chunk, this.abort.signal);
-        });
+        }, isPassingForChunk);
+        conflicts = 0;
         this.measure(end - offset, this.clock() - started);
       } catch (error) {
         // The answer to the chunk before was lost on the way: the box says how much it has.
         const received =
           error instanceof Refused && error.status === 409 ? receivedOf(error.body) : undefined;
         if (received === undefined || received > file.size) throw error;
-        conflicts = received > offset ? 0 : conflicts + 1;
-        if (conflicts >= CONFLICT_LIMIT) throw error;
         remote.received = received;
+        if (received === offset) {
+          // It has just that: a request that died on the way still holds the file.
+          conflicts += 1;
+          if (conflicts >= CONFLICT_LIMIT) throw error;
+          await this.waitOut(conflicts);
+        }
       }
       this.count(upload);
     }
@@ -200,7 +208,7 @@ export class UploadJob {
   }
 
   /** Tries until the box answers, one way or the other. */
-  private async persist<T>(attempt: () => Promise<T>): Promise<T> {
+  private async persist<T>(attempt: () => Promise<T>, passes = isPassing): Promise<T> {
     const resumed = this.state;
     let wait = FIRST_RETRY_MS;
     for (;;) {
@@ -211,8 +219,7 @@ export class UploadJob {
         this.state = resumed;
         return result;
       } catch (error) {
-        const passing = error instanceof Unreachable || (error instanceof Refused && error.status === 503);
-        if (!passing) {
+        if (!passes(error)) {
           if (!this.abort.signal.aborted) this.state = resumed;
           throw error;
         }
@@ -222,6 +229,15 @@ export class UploadJob {
         wait = Math.min(wait * 2, LONGEST_RETRY_MS);
       }
     }
+  }
+
+  /** Lets a request that died be noticed by the box. */
+  private async waitOut(conflicts: number): Promise<void> {
+    this.state = 'lost';
+    this.rate = 0;
+    await this.pause(Math.min(FIRST_RETRY_MS * 2 ** (conflicts - 1), LONGEST_RETRY_MS));
+    this.abort.signal.throwIfAborted();
+    this.state = 'sending';
   }
 
   private pause(ms: number): Promise<void> {
@@ -249,6 +265,16 @@ export class UploadJob {
     this.upload = undefined;
     this.sent = 0;
   }
+}
+
+/** Whether an error goes away by itself. */
+function isPassing(error: unknown): boolean {
+  return error instanceof Unreachable || (error instanceof Refused && error.status === 503);
+}
+
+/** A chunk may also be refused because too many are on their way at once. */
+function isPassingForChunk(error: unknown): boolean {
+  return isPassing(error) || (error instanceof Refused && error.status === 429);
 }
 
 /** A file that cannot be read any more. */

@@ -26,7 +26,7 @@ beforeEach(async () => {
   sent = [];
   before = () => undefined;
   client = new Client(async (input, init) => {
-    const line = `${init?.method ?? 'GET'} ${String(input as string).replace('/api/v1/', '')}`;
+    const line = `${init?.method ?? 'GET'} ${(input as string).replace('/api/v1/', '')}`;
     sent.push(line);
     await before(line);
     return reach(input, init);
@@ -116,6 +116,24 @@ it('sends nothing twice when only the answer was lost', async () => {
   expect(shared()).toEqual([['disc', 2510]]);
 });
 
+it('waits until a request that died lets go of the file', async () => {
+  mock.faults.busyChunks = 3;
+  const job = start(disc());
+  const begun = Date.now();
+  await until(() => job.settled);
+  expect(job.state).toBe('done');
+  expect(Date.now() - begun).toBeGreaterThanOrEqual(3_500);
+});
+
+it('gives up when the box keeps refusing the very bytes that it asks for', async () => {
+  mock.faults.busyChunks = 1000;
+  const job = start(disc());
+  await vi.advanceTimersByTimeAsync(180_000);
+  expect(job.state).toBe('failed');
+  expect(job.fault).toContain('is being sent already');
+  expect(sent.length).toBeLessThan(20);
+});
+
 it('is done when the answer to the last call was lost', async () => {
   before = (line) => {
     if (line.endsWith('/finish') && mock.uploads.size > 0) mock.faults.loseAnswers = 1;
@@ -164,7 +182,7 @@ it('gives a single file the name of its release', async () => {
   queue.retry(job, 'other.mkv');
   await until(() => job.settled);
   expect([...mock.lives.values()].map(({ view, files }) => [view.name, files[0]?.path])).toEqual([
-    ['other.mkv', 'other.mkv'],
+    ['other.mkv', ''],
   ]);
 });
 
