@@ -9,7 +9,7 @@ use common::clients::{Client, Kind, Limits, Link, verify, wait_complete, wait_un
 use common::content::Tree;
 use common::origin::{Figures, Options, Seed, create};
 use common::tracker::Tracker;
-use common::wire::hash_bytes;
+use common::wire::{FakePeer, hash_bytes};
 
 /// The owner's cap, in bytes per second on the wire.
 const CAP: u64 = 1 << 20;
@@ -200,4 +200,16 @@ fn seed_announces_and_says_goodbye() {
         heard.last().and_then(|announce| announce.uploaded) >= Some(tree.size()),
         "{heard:?}"
     );
+}
+
+/// Who reads the first line may dial at once: the torrent must be known by then.
+#[test]
+fn seed_lets_a_peer_in_as_soon_as_it_listens() {
+    let tree = Tree::file("film.mkv", 1 << 20, 34);
+    for start in 0..10 {
+        let seed = Seed::start(tree.root(), &Options::default());
+        let addr = seed.addr.parse().expect("an address");
+        FakePeer::handshake(addr, hash_bytes(&seed.info_hash))
+            .unwrap_or_else(|error| panic!("start {start}: {error}"));
+    }
 }

@@ -67,7 +67,8 @@ impl Seed {
             "--no-dht",
             "--listen",
         ]);
-        command.arg(net::any_port(net::fresh_ip()).to_string());
+        // A tracker takes a peer to be where its announce comes from, which on loopback is 127.0.0.1.
+        command.arg(net::any_port(std::net::Ipv4Addr::LOCALHOST).to_string());
         command.arg("--state").arg(dir.path().join("state"));
         if let Some(torrent) = &options.torrent {
             command.arg("--torrent").arg(torrent);
