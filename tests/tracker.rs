@@ -1,17 +1,20 @@
 //! A real tracker on loopback, over HTTP and UDP, IPv4 and IPv6, asked by our own client and by whoever means harm.
 //! What it answers is read with a decoder that is neither the tracker's nor the client's.
 
+#[path = "tracker/raw.rs"]
+mod raw;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use librqbit_bencode::{BencodeValueOwned, ByteBufOwned, dyn_from_bytes};
+use librqbit_bencode::{BencodeValueOwned, ByteBufOwned};
+use raw::{bytes, decode, field, get};
 use semoir::base::InfoHash;
 use semoir::seed::announce::{Announcer, AnnouncerConfig, Figures, Scraped, Subject};
 use semoir::seed::found::Found;
 use semoir::tracker::swarm::Event;
 use semoir::tracker::{Tracker, http, udp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -217,45 +220,6 @@ async fn a_silent_tracker_does_not_hold_up_shutdown() {
     let began = Instant::now();
     client.shutdown().await;
     assert!(began.elapsed() < Duration::from_secs(5));
-}
-
-/// What the tracker says to one request line, head and body apart.
-async fn get(addr: SocketAddr, path: &[u8]) -> (String, Vec<u8>) {
-    let mut stream = TcpStream::connect(addr).await.unwrap();
-    let head = [
-        b"GET ",
-        path,
-        b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    ]
-    .concat();
-    stream.write_all(&head).await.unwrap();
-    let mut answer = Vec::new();
-    // A server that has had enough may reset the connection; what came before counts.
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
-        .await
-        .unwrap();
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    let body = end.map_or_else(Vec::new, |end| answer[end + 4..].to_vec());
-    let head = String::from_utf8_lossy(&answer[..end.unwrap_or(answer.len())]).into_owned();
-    (head, body)
-}
-
-fn decode(body: &[u8]) -> BencodeValueOwned {
-    dyn_from_bytes(body).unwrap_or_else(|error| panic!("{error}: {}", body.escape_ascii()))
-}
-
-fn field<'a>(value: &'a BencodeValueOwned, key: &[u8]) -> Option<&'a BencodeValueOwned> {
-    match value {
-        BencodeValueOwned::Dict(dict) => dict.get(key),
-        _ => None,
-    }
-}
-
-fn bytes(value: &BencodeValueOwned) -> &[u8] {
-    match value {
-        BencodeValueOwned::Bytes(bytes) => bytes.as_ref(),
-        other => panic!("no bytes: {other:?}"),
-    }
 }
 
 const QUERY: &str = "info_hash=%00%ff%26=%2B%20%25binary-hash%7f%80&peer_id=-XX0001-abcdefghijkl";

@@ -1,6 +1,6 @@
 //! The tracker client: tells trackers of our torrents and hears of peers.
 //!
-//! [`plan`] decides (pure), [`client`] asks, and one task carries out what the plan says for all torrents. What a torrent
+//! `plan` decides (pure), [`client`] asks, and one task carries out what the plan says for all torrents. What a torrent
 //! costs while it is idle was measured in `tests/announce_cost.rs`.
 
 pub mod answer;
