@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -19,9 +19,9 @@ use crate::metainfo::HashQueue;
 use crate::policy::retire::Rule;
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig};
 use crate::seed::discovery::{Discovery, DiscoveryConfig};
-use crate::seed::{Engine, EngineConfig, EngineError, Found};
+use crate::seed::{Engine, EngineConfig, EngineError, Found, Witness};
 use crate::store::{Settings, Store, StoreError};
-use crate::tracker::Tracker;
+use crate::tracker::{Seen, Tracker, swarm};
 
 mod catalogue;
 pub mod handle;
@@ -154,7 +154,7 @@ impl App {
             by_hash: HashMap::new(),
             scanned: None,
             written_down: Instant::now(),
-            found: merged(announced, discovered),
+            found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
             uploads,
@@ -234,10 +234,12 @@ impl App {
     }
 }
 
-/// Both streams of found addresses in one.
+/// All streams of found addresses in one. Those who announced to our own tracker are dialled as well: some clients
+/// take no address from others on their own network, yet let us in.
 fn merged(
     mut announced: mpsc::Receiver<Found>,
     mut discovered: mpsc::Receiver<Found>,
+    mut tracked: broadcast::Receiver<Seen>,
 ) -> mpsc::Receiver<Found> {
     let (both, merged) = mpsc::channel(64);
     tokio::spawn(async move {
@@ -245,7 +247,15 @@ fn merged(
             let found = tokio::select! {
                 Some(found) = announced.recv() => found,
                 Some(found) = discovered.recv() => found,
-                else => return,
+                seen = tracked.recv() => match seen {
+                    Ok(seen) if seen.event != swarm::Event::Stopped => Found {
+                        info_hash: seen.info_hash,
+                        addrs: vec![seen.addr],
+                        source: Witness::Tracker,
+                    },
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
             };
             if both.send(found).await.is_err() {
                 return;

@@ -218,13 +218,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
         };
         let verdict = retire.decide(&rule, &evidence, Instant::now());
         memory.spent(figures.payload, figures.wire);
-        announcer.update(
-            hash,
-            Figures {
-                uploaded: figures.payload,
-                ..Figures::default()
-            },
-        );
+        announcer.update(hash, uploaded(figures));
         tell(&args, figures, &memory, size, &verdict);
         let retired = verdict.stage == Stage::Retired;
         if retired {
@@ -235,9 +229,21 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
             engine.silence(hash, silent).await;
         }
     };
+    if let Some(figures) = of(&engine.report().await, hash) {
+        memory.spent(figures.payload, figures.wire);
+        announcer.update(hash, uploaded(figures));
+    }
     memory.write();
     tokio::join!(announcer.shutdown(), engine.stop());
     ended
+}
+
+/// What trackers are told: an origin lacks nothing.
+fn uploaded(figures: &TorrentReport) -> Figures {
+    Figures {
+        uploaded: figures.payload,
+        ..Figures::default()
+    }
 }
 
 fn of(report: &Report, hash: InfoHash) -> Option<&TorrentReport> {

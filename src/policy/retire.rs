@@ -120,9 +120,10 @@ impl Retire {
         if !lacking {
             self.lacking_since = None;
         }
-        let lacking_for = lacking
-            .then(|| now.saturating_duration_since(*self.lacking_since.get_or_insert(now)))
-            .unwrap_or_default();
+        let lacking_for = match lacking {
+            true => now.saturating_duration_since(*self.lacking_since.get_or_insert(now)),
+            false => Duration::ZERO,
+        };
         let wake = rule.keep || evidence.stuck > 0 || (lacking && lacking_for >= rule.patience);
         if wake {
             self.lacking_since = None;

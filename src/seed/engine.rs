@@ -94,6 +94,7 @@ enum Order {
         torrent: Arc<Torrent>,
         device: u64,
         silent: bool,
+        done: oneshot::Sender<()>,
     },
     Remove(InfoHash),
     Silence(InfoHash, bool),
@@ -154,15 +155,20 @@ impl Engine {
         self.peer_id
     }
 
-    /// Starts to seed a torrent; `silent` gives metadata and addresses only, as when retired.
+    /// Starts to seed a torrent; `silent` gives metadata and addresses only, as when retired. Peers that come for it
+    /// are let in once this returns.
     pub async fn add(&self, torrent: Arc<Torrent>, silent: bool) {
         let device = super::reader::Reader::device(&torrent).await;
+        let (done, added) = oneshot::channel();
         self.order(Order::Add {
             torrent,
             device,
             silent,
+            done,
         })
         .await;
+        // An error means that the engine has stopped.
+        let _ = added.await;
     }
 
     /// Stops seeding a torrent and hangs up on its peers.

@@ -98,7 +98,7 @@ impl Driver {
             let mut touched = None;
             tokio::select! {
                 Some((hash, peer, report)) = from_peers.recv() => {
-                    self.from_peer(hash, peer, report);
+                    self.heard_from(hash, peer, report);
                     touched = Some(hash);
                 }
                 Some(greeted) = newcomers.recv() => self.newcomer(greeted),
@@ -131,7 +131,12 @@ impl Driver {
                 torrent,
                 device,
                 silent,
-            } => self.add(torrent, device, silent),
+                done,
+            } => {
+                self.add(torrent, device, silent);
+                // Whoever asked may have lost interest.
+                let _ = done.send(());
+            }
             Order::Remove(hash) => self.remove(hash),
             Order::Silence(hash, silent) => {
                 let now = Instant::now();
@@ -209,7 +214,7 @@ impl Driver {
         self.act(hash);
     }
 
-    fn from_peer(&mut self, hash: InfoHash, peer: PeerKey, report: connection::Report) {
+    fn heard_from(&mut self, hash: InfoHash, peer: PeerKey, report: connection::Report) {
         let now = Instant::now();
         let Some(seeding) = self.seedings.get_mut(&hash) else {
             return;
@@ -289,7 +294,7 @@ impl Driver {
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
-        let slow = self.ticks % SLOW_TICKS == 0;
+        let slow = self.ticks.is_multiple_of(SLOW_TICKS);
         let hashes: Vec<InfoHash> = self
             .seedings
             .iter()
