@@ -133,6 +133,7 @@ impl App {
         let (announcer, announced) = Announcer::start(AnnouncerConfig {
             peer_id: engine.peer_id(),
             port: peer.port(),
+            from: peer.ip(),
             offline: config.offline,
             given: Vec::new(),
         })?;
