@@ -116,10 +116,10 @@ impl Peer {
 
     /// It asked for a piece that was offered at `since`; `busy`: other pieces it asked for are still to come.
     pub fn asked(&mut self, since: Instant, busy: bool, now: Instant) {
-        let idle_since = self.served_at.map_or(since, |at| at.max(since));
-        let lag = match busy {
-            true => Duration::ZERO,
-            false => now.saturating_duration_since(idle_since),
+        // The first request says how long the client takes to get going, not how long it takes to look again.
+        let lag = match self.served_at {
+            Some(served) if !busy => now.saturating_duration_since(served.max(since)),
+            _ => Duration::ZERO,
         };
         self.lag = lag.max(self.lag.mul_f64(LAG_DECAY));
     }
