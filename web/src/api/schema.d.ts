@@ -352,16 +352,6 @@ export interface components {
              */
             stage: string;
         };
-        /** @description A file that will be sent. */
-        FileRequest: {
-            /** @description Path below the upload, with `/` between names. A single file named like the upload is that upload itself. */
-            path: string;
-            /**
-             * Format: int64
-             * @description Bytes.
-             */
-            size: number;
-        };
         /** @description Everything the owner's page shows at a glance. */
         Overview: {
             /**
@@ -704,9 +694,19 @@ export interface components {
         /** @description An upload to begin. */
         UploadRequest: {
             /** @description Its files; 10,000 at most. */
-            files: components["schemas"]["FileRequest"][];
+            files: components["schemas"]["UploadRequestFile"][];
             /** @description The name it will have on the box: the file's, or the folder's. */
             name: string;
+        };
+        /** @description A file that will be sent. */
+        UploadRequestFile: {
+            /** @description Path below the upload, with `/` between names. A single file named like the upload is that upload itself. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
         };
         /** @description What leaves the box. */
         UpstreamView: {
