@@ -103,8 +103,9 @@ fn http_listener(which: impl Fn(&Appliance) -> SocketAddr, path: &str) {
     for half in [&b""[..], b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "] {
         let siege = besiege(to, half, good);
         println!(
-            "{to}: {siege:?}, resident {before} KiB before, {} KiB after",
-            rss()
+            "{to}: {siege:?}, resident {before} KiB before, {} KiB after, {} KiB at most ever",
+            rss(),
+            proc::peak_rss(appliance.pid()).unwrap_or(0) >> 10
         );
         assert!(
             siege.slowest < PROMPT,

@@ -1,158 +1,24 @@
 //! `semoir serve` from the outside: what keeps it from starting, and how it ends.
 
 mod common;
+#[path = "serve/start.rs"]
+mod start;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::appliance::Appliance;
 use common::content::Tree;
-use common::daemon::{Daemon, command};
 use common::wait::wait_for;
 use common::{http, net};
 use serde_json::json;
-use tempfile::TempDir;
-
-/// A box that cannot start says so within this; a box that can has printed its lines.
-const BOUND: Duration = Duration::from_secs(30);
+use start::{BOUND, Start};
 
 /// From SIGTERM to the end, whatever is open. systemd would wait for 90.
 const END_BOUND: Duration = Duration::from_secs(8);
-
-/// How a box is to be started: right, unless a test changes something.
-struct Start {
-    dir: TempDir,
-    ip: Ipv4Addr,
-    data: PathBuf,
-    admin: Option<SocketAddr>,
-    public: Option<SocketAddr>,
-    peer: Option<SocketAddr>,
-    more: Vec<String>,
-    powerless: bool,
-}
-
-impl Start {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let ip = net::fresh_ip();
-        let any = Some(net::any_port(ip));
-        Self {
-            data: dir.path().join("data"),
-            dir,
-            ip,
-            admin: any,
-            public: any,
-            peer: any,
-            more: Vec::new(),
-            powerless: false,
-        }
-    }
-
-    fn with(mut self, flag: &str, value: impl AsRef<Path>) -> Self {
-        let value = value.as_ref().display().to_string();
-        self.more.extend([flag.to_owned(), value]);
-        self
-    }
-
-    /// A file beside the data folder.
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.dir.path().join(name);
-        fs::write(&path, content).expect("a file can be written");
-        path
-    }
-
-    fn command(&self) -> Command {
-        let mut command = command(env!("CARGO_BIN_EXE_semoir"));
-        command.args(["serve", "--offline", "--data"]);
-        command.arg(&self.data);
-        for (flag, addr) in [
-            ("--admin", self.admin),
-            ("--public", self.public),
-            ("--peer", self.peer),
-        ] {
-            if let Some(addr) = addr {
-                command.args([flag, &addr.to_string()]);
-            }
-        }
-        command.args(&self.more);
-        if self.powerless {
-            lay_down_power(&mut command);
-        }
-        command
-    }
-
-    /// Starts it, and expects that it ends by itself with `code` and one sentence, which is returned.
-    fn fails_with(&self, code: i32) -> String {
-        let mut child = self
-            .command()
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let deadline = Instant::now() + BOUND;
-        let status = loop {
-            match child.try_wait().expect("a child can be asked") {
-                Some(status) => break status,
-                None if Instant::now() > deadline => {
-                    let _ = child.kill();
-                    panic!("it runs: {:?}", child.wait_with_output());
-                }
-                None => std::thread::sleep(Duration::from_millis(20)),
-            }
-        };
-        let mut said = String::new();
-        let mut stderr = child.stderr.take().expect("piped");
-        stderr.read_to_string(&mut said).expect("it speaks UTF-8");
-        assert_eq!(status.code(), Some(code), "{said}");
-        assert!(!said.contains("panicked"), "{said}");
-        said
-    }
-
-    /// The same for what clap understood: exit code 1, and the sentence without the program's name.
-    fn refused(&self) -> String {
-        let said = self.fails_with(1);
-        let last = said.trim_end().lines().last().unwrap_or_default();
-        let sentence = last.strip_prefix("semoir: ");
-        sentence.unwrap_or_else(|| panic!("{said}")).to_owned()
-    }
-
-    /// Starts it, and gives what it printed when it runs.
-    fn runs(&self) -> (Daemon, Vec<String>) {
-        let log = self.dir.path().join("log");
-        let mut daemon = Daemon::start("semoir serve", &mut self.command(), &log);
-        let lines = daemon.lines();
-        let mut said: Vec<String> = Vec::new();
-        wait_for("it prints where peers connect", BOUND, || {
-            daemon.assert_alive();
-            said.extend(lines.try_iter());
-            said.iter()
-                .any(|line| line.starts_with("peers "))
-                .then_some(())
-        });
-        (daemon, said)
-    }
-}
-
-/// Root may read and write everything; this takes that away from a program run by root, and changes nothing for others.
-fn lay_down_power(command: &mut Command) {
-    /// `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH` (capabilities(7)).
-    const CAPABILITIES: [libc::c_ulong; 2] = [1, 2];
-    let drop = || {
-        for capability in CAPABILITIES {
-            // SAFETY: a system call on numbers. Who may not drop it does not have it.
-            unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability) };
-        }
-        Ok(())
-    };
-    // SAFETY: `drop` only makes system calls, which are allowed between fork and exec.
-    unsafe { command.pre_exec(drop) };
-}
 
 fn assert_says(sentence: &str, parts: &[&str]) {
     for part in parts {
@@ -210,7 +76,7 @@ fn a_configuration_that_cannot_be_used_is_named() {
     let missing = start.dir.path().join("missing.toml");
     let folder = start.dir.path().to_owned();
     let secret = start.file("secret.toml", "offline = true");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o0)).expect("it is ours");
     let cases = [
         (missing, "cannot be read"),
         (folder, "cannot be read"),
@@ -299,7 +165,7 @@ fn a_source_that_is_not_here_or_not_readable_is_no_reason_not_to_start() {
     start.powerless = true;
     let closed = start.dir.path().join("closed");
     fs::create_dir(&closed).expect("a folder can be made");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).expect("it is ours");
     let away = start.dir.path().join("away");
     let start = start.with("--source", &closed).with("--source", &away);
     let (mut daemon, said) = start.runs();
@@ -443,4 +309,29 @@ fn told_to_stop_it_ends_soon_whatever_is_open() {
     appliance.restart();
     let state = appliance.api("GET", &format!("/uploads/{id}"), None).json();
     assert_eq!(state["files"][0]["received"], 1 << 19, "{state}");
+}
+
+#[test]
+fn out_of_descriptors_it_goes_on() {
+    let mut start = Start::new();
+    start.open_files = Some(96);
+    let (mut daemon, said) = start.runs();
+    let public = said.iter().find_map(|line| line.strip_prefix("public "));
+    let public = public.expect("it says where").to_owned();
+    let addr: SocketAddr = public
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .parse()
+        .expect("an address");
+    let silent: Vec<TcpStream> = (0..300)
+        .map(|_| TcpStream::connect(addr).expect("the kernel takes connections"))
+        .collect();
+    let began = Instant::now();
+    let answer = http::get(&public).expect("it answers");
+    println!("answered after {:?}", began.elapsed());
+    assert_eq!(answer.status, 200);
+    let log = daemon.tail();
+    assert!(log.contains("Too many open files"), "{log}");
+    daemon.assert_alive();
+    drop(silent);
 }

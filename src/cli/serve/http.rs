@@ -8,6 +8,7 @@ mod body;
 mod crowd;
 mod line;
 mod patience;
+mod seat;
 #[cfg(test)]
 mod tests;
 
@@ -27,19 +28,20 @@ use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt};
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use body::{Answer, Asked};
-use crowd::{Crowd, Room, Seat};
+use crowd::{Admission, Crowd, Room};
 use line::Line;
+use seat::Seat;
 
-/// Connections to the owner's page: 16 streams of events, 8 uploads and some requests for each of a few browsers, and
-/// as much again ten times over. Each costs up to [`MAX_BUFFER`] and a body.
+/// Connections to the owner's page: 16 streams of events, 8 uploads, six connections for each of a dozen browsers, and
+/// more than as much again. Each costs up to twice [`MAX_BUFFER`] and a body.
 const ADMIN_CONNECTIONS: usize = 256;
 /// Connections to the public page and the tracker: clients that announce come and go within a second, and a flood of
-/// silent ones must leave each newcomer the time for a round trip before its turn to leave comes.
+/// silent ones must leave each newcomer some time before its turn to leave comes.
 const PUBLIC_CONNECTIONS: usize = 1024;
 /// Connections from one address. A browser opens six; a household, or a proxy in the same network, is several of
 /// them. Loopback is exempt: a reverse proxy there speaks for everybody.
@@ -62,6 +64,8 @@ const MAX_HEAD: usize = 16 << 10;
 const MAX_BUFFER: usize = 32 << 10;
 /// A pause after an accept that failed for want of descriptors or memory, instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Between two warnings of it: it comes back with each connection until it is over.
+const WARN_PAUSE: Duration = Duration::from_secs(60);
 
 /// The limits of a listener.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +107,7 @@ pub(super) async fn serve(
 ) {
     let crowd = Arc::new(Mutex::new(Crowd::new(terms.room)));
     let connections = TaskTracker::new();
-    let mut failing = false;
+    let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -114,18 +118,26 @@ pub(super) async fn serve(
             // The other side's trouble.
             Err(error) if is_about_one(&error) => continue,
             Err(error) => {
-                if !failing {
+                let now = Instant::now();
+                if warned.is_none_or(|at| now >= at + WARN_PAUSE) {
                     tracing::warn!(%error, "connections cannot be accepted; trying again");
-                    failing = true;
+                    warned = Some(now);
                 }
                 crowd.lock().make_room();
                 let _ = timeout(ACCEPT_PAUSE, stop.cancelled()).await;
                 continue;
             }
         };
-        failing = false;
         let leave = CancellationToken::new();
-        let Some(seat) = Seat::take(&crowd, addr.ip(), Instant::now(), leave.clone()) else {
+        let seat = loop {
+            match Seat::take(&crowd, addr.ip(), Instant::now(), &leave) {
+                Admission::In(seat) => break Some(seat),
+                // The next ones wait with the kernel.
+                Admission::Later(at) => sleep_until(at.into()).await,
+                Admission::Full => break None,
+            }
+        };
+        let Some(seat) = seat else {
             tracing::debug!(%addr, "every place is taken by a request under way");
             continue;
         };

@@ -9,9 +9,9 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::crowd::UnderWay;
 use super::line::Alarm;
 use super::patience::Patience;
+use super::seat::UnderWay;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
+
+/// The least time a newcomer has to say what it wants, however many come after. Its request is here as soon as it is
+/// itself; this is for our own tasks to get round to it when hundreds come at once.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
 
 /// How many may be connected.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,17 @@ struct Present {
     leave: CancellationToken,
 }
 
+/// Whether a newcomer is let in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission<T> {
+    /// It is.
+    In(T),
+    /// Not before this time: nobody has waited long enough to leave.
+    Later(Instant),
+    /// Every place it could have is taken by a request under way.
+    Full,
+}
+
 /// The connections of one listener. When there are too many, the one that has waited longest without a request under
 /// way leaves. Whether it was ever answered makes no difference: if those who were had precedence, a flood would turn
 /// each newcomer out at once, and the longest wait gives each the most time to say what it wants.
@@ -60,153 +72,113 @@ impl Crowd {
         }
     }
 
-    /// Lets a newcomer in, in place of another if need be: then that one's `leave` is cancelled. None when every place
-    /// it could have is taken by a request under way.
+    /// Lets a newcomer in, in place of another if need be: then that one's `leave` is cancelled.
     ///
     /// Looks at everybody, which at a thousand costs some microseconds, less than the connection itself.
-    fn admit(&mut self, ip: IpAddr, now: Instant, leave: CancellationToken) -> Option<u64> {
+    pub(super) fn admit(
+        &mut self,
+        ip: IpAddr,
+        now: Instant,
+        leave: &CancellationToken,
+    ) -> Admission<u64> {
         let origin = origin(ip);
         let kin = |present: &Present| origin.is_some() && present.origin == origin;
         let related = self.present.values().filter(|present| kin(present)).count();
-        if related >= self.room.per_address {
-            self.turn_out(kin)?;
+        let victim = if related >= self.room.per_address {
+            // Who comes too fast from one address only hurts itself, and is no reason for others to wait.
+            self.longest(kin)
         } else if self.present.len() >= self.room.connections {
-            self.turn_out(|_| true)?;
-        }
+            match self.longest(|_| true) {
+                Some((since, _)) if now < since + LEAST_WAIT => {
+                    return Admission::Later(since + LEAST_WAIT);
+                }
+                longest => longest,
+            }
+        } else {
+            return Admission::In(self.enter(origin, now, leave));
+        };
+        let Some((_, victim)) = victim else {
+            return Admission::Full;
+        };
+        self.turn_out(victim);
+        Admission::In(self.enter(origin, now, leave))
+    }
+
+    fn enter(&mut self, origin: Origin, now: Instant, leave: &CancellationToken) -> u64 {
         let id = self.next;
         self.next += 1;
         let present = Present {
             origin,
             waiting_since: Some(now),
-            leave,
+            leave: leave.clone(),
         };
         self.present.insert(id, present);
-        Some(id)
+        id
     }
 
-    /// Turns out the one who has waited longest; none when nobody waits.
-    fn turn_out(&mut self, among: impl Fn(&Present) -> bool) -> Option<()> {
+    /// Who has waited longest, and since when; none when nobody waits.
+    fn longest(&self, among: impl Fn(&Present) -> bool) -> Option<(Instant, u64)> {
         let waiting = self.present.iter().filter(|(_, present)| among(present));
-        let waiting = waiting.filter_map(|(id, present)| Some((present.waiting_since?, *id)));
-        let (_, id) = waiting.min()?;
-        self.present.remove(&id)?.leave.cancel();
-        Some(())
+        waiting
+            .filter_map(|(id, present)| Some((present.waiting_since?, *id)))
+            .min()
     }
 
-    /// Turns out the one who has waited longest, if anybody waits: for when descriptors ran out.
+    fn turn_out(&mut self, id: u64) {
+        if let Some(present) = self.present.remove(&id) {
+            present.leave.cancel();
+        }
+    }
+
+    /// Turns out the half that has waited longest: for when descriptors ran out, which the whole box needs.
     pub(super) fn make_room(&mut self) {
-        self.turn_out(|_| true);
+        let present = self.present.iter();
+        let mut waiting: Vec<(Instant, u64)> = present
+            .filter_map(|(id, present)| Some((present.waiting_since?, *id)))
+            .collect();
+        waiting.sort_unstable();
+        for (_, id) in &waiting[..waiting.len().div_ceil(2)] {
+            self.turn_out(*id);
+        }
     }
 
     /// Whether it may: it may have been turned out already.
-    fn begin(&mut self, id: u64) -> bool {
+    pub(super) fn begin(&mut self, id: u64) -> bool {
         let present = self.present.get_mut(&id);
         present
             .map(|present| present.waiting_since = None)
             .is_some()
     }
 
-    fn end(&mut self, id: u64, now: Instant) {
+    pub(super) fn end(&mut self, id: u64, now: Instant) {
         if let Some(present) = self.present.get_mut(&id) {
             present.waiting_since = Some(now);
         }
     }
 
     /// Whether it left because it had no request under way.
-    fn dismiss(&mut self, id: u64) -> bool {
+    pub(super) fn dismiss(&mut self, id: u64) -> bool {
         let waits = |present: &Present| present.waiting_since.is_some();
         self.present.get(&id).is_none_or(waits) && {
-            self.present.remove(&id);
+            self.leave(id);
             true
         }
     }
-}
 
-/// A place in the crowd; given up when dropped.
-#[derive(Debug)]
-pub(super) struct Seat {
-    crowd: Arc<Mutex<Crowd>>,
-    id: u64,
-    /// Requests ever begun.
-    begun: AtomicUsize,
-    /// Requests begun, and answered to the last byte as far as hyper has it.
-    answered: AtomicUsize,
-    /// Of these, sent.
-    sent: AtomicUsize,
-}
-
-impl Seat {
-    /// See [`Crowd::admit`].
-    pub(super) fn take(
-        crowd: &Arc<Mutex<Crowd>>,
-        ip: IpAddr,
-        now: Instant,
-        leave: CancellationToken,
-    ) -> Option<Arc<Self>> {
-        let id = crowd.lock().admit(ip, now, leave)?;
-        Some(Arc::new(Self {
-            crowd: crowd.clone(),
-            id,
-            begun: AtomicUsize::new(0),
-            answered: AtomicUsize::new(0),
-            sent: AtomicUsize::new(0),
-        }))
-    }
-
-    /// A request begins, and is under way until what is returned is dropped and everything was [`Seat::flushed`]. None
-    /// when the place was given to another meanwhile.
-    pub(super) fn begin(self: &Arc<Self>) -> Option<UnderWay> {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        let stays = self.crowd.lock().begin(self.id);
-        stays.then(|| UnderWay(self.clone()))
-    }
-
-    /// Nothing is left to be written. All calls for one connection come from its one task, so that the counts are in
-    /// order.
-    pub(super) fn flushed(&self, now: Instant) {
-        let answered = self.answered.load(Ordering::Relaxed);
-        let sent = self.sent.swap(answered, Ordering::Relaxed);
-        if sent != answered && !self.is_under_way() {
-            self.crowd.lock().end(self.id, now);
-        }
-    }
-
-    /// Whether a request is being read, carried out or answered.
-    pub(super) fn is_under_way(&self) -> bool {
-        self.begun.load(Ordering::Relaxed) != self.sent.load(Ordering::Relaxed)
-    }
-
-    /// Requests ever begun.
-    pub(super) fn begun(&self) -> usize {
-        self.begun.load(Ordering::Relaxed)
-    }
-
-    /// Gives the place up if no request is under way, and says whether it did.
-    pub(super) fn dismiss(&self) -> bool {
-        self.crowd.lock().dismiss(self.id)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.crowd.lock().present.remove(&self.id);
-    }
-}
-
-/// A request under way.
-#[derive(Debug)]
-pub(super) struct UnderWay(Arc<Seat>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.answered.fetch_add(1, Ordering::Relaxed);
+    /// Its connection ended.
+    pub(super) fn leave(&mut self, id: u64) {
+        self.present.remove(&id);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
     use super::*;
-    use std::time::Duration;
+    use crate::cli::serve::http::seat::{Seat, UnderWay};
 
     const ROOM: Room = Room {
         connections: 4,
@@ -235,8 +207,11 @@ mod tests {
         fn knock(&mut self, ip: &str) -> Option<Guest> {
             self.now += Duration::from_secs(1);
             let leave = CancellationToken::new();
-            let seat = Seat::take(&self.crowd, ip.parse().unwrap(), self.now, leave.clone())?;
-            Some(Guest { seat, leave })
+            match Seat::take(&self.crowd, ip.parse().unwrap(), self.now, &leave) {
+                Admission::In(seat) => Some(Guest { seat, leave }),
+                Admission::Later(_) => panic!("a second is long enough"),
+                Admission::Full => None,
+            }
         }
     }
 
@@ -264,6 +239,30 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_turned_out_at_once() {
+        let mut door = Door::new();
+        let guests: Vec<Guest> = (1..=4)
+            .map(|n| door.knock(&format!("192.0.2.{n}")).unwrap())
+            .collect();
+        let crowd = door.crowd.clone();
+        let busy = guests[0].seat.begin().unwrap();
+        let start = door.now - Duration::from_secs(2);
+        let knock = |now| {
+            let leave = CancellationToken::new();
+            crowd
+                .lock()
+                .admit("192.0.2.5".parse().unwrap(), now, &leave)
+        };
+        // The second came at `start`.
+        let early = start + LEAST_WAIT / 2;
+        assert_eq!(knock(early), Admission::Later(start + LEAST_WAIT));
+        assert!(gone(&guests).is_empty());
+        assert!(matches!(knock(start + LEAST_WAIT), Admission::In(_)));
+        assert_eq!(gone(&guests), [1]);
+        drop(busy);
+    }
+
+    #[test]
     fn a_request_under_way_keeps_its_place() {
         let mut door = Door::new();
         let guests: Vec<Guest> = (1..=4)
@@ -278,22 +277,6 @@ mod tests {
         guests[0].seat.flushed(door.now);
         assert!(door.knock("192.0.2.5").is_some());
         assert_eq!(gone(&guests), [0]);
-    }
-
-    #[test]
-    fn a_pipelined_request_is_under_way_when_the_one_before_is_sent() {
-        let mut door = Door::new();
-        let guest = door.knock("192.0.2.1").unwrap();
-        let first = guest.seat.begin().unwrap();
-        drop(first);
-        let second = guest.seat.begin().unwrap();
-        guest.seat.flushed(door.now);
-        assert!(guest.seat.is_under_way());
-        assert!(!guest.seat.dismiss());
-        drop(second);
-        guest.seat.flushed(door.now);
-        assert!(!guest.seat.is_under_way());
-        assert!(guest.seat.dismiss());
     }
 
     #[test]
@@ -335,8 +318,20 @@ mod tests {
             drop(door.knock("192.0.2.1").unwrap());
         }
         assert!(door.crowd.lock().present.is_empty());
-        let guest = door.knock("192.0.2.1").unwrap();
+    }
+
+    #[test]
+    fn in_need_half_of_those_who_wait_leave() {
+        let mut door = Door::new();
+        let guests: Vec<Guest> = (1..=4)
+            .map(|n| door.knock(&format!("192.0.2.{n}")).unwrap())
+            .collect();
+        let busy = guests[0].seat.begin().unwrap();
         door.crowd.lock().make_room();
-        assert!(guest.leave.is_cancelled());
+        assert_eq!(gone(&guests), [1, 2]);
+        door.crowd.lock().make_room();
+        door.crowd.lock().make_room();
+        assert_eq!(gone(&guests), [1, 2, 3]);
+        drop(busy);
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
-use super::crowd::Seat;
 use super::patience::Patience;
+use super::seat::Seat;
 
 /// A timer that is made when it is first needed.
 #[derive(Debug, Default)]
