@@ -43,6 +43,8 @@ use seeding::Live;
 const STEP: Duration = Duration::from_secs(1);
 /// How often sources are looked at for changes that nobody told us of.
 const RESCAN: Duration = Duration::from_secs(30);
+/// How often while something in them is still being copied.
+const UNSETTLED: Duration = Duration::from_secs(2);
 /// How often what was spent is written down: at most this much is lost with the power (design, section 6).
 const LEDGER: Duration = Duration::from_secs(10);
 
@@ -106,7 +108,7 @@ pub struct App {
     by_hash: HashMap<InfoHash, ReleaseId>,
     orders: Orders,
     overview: watch::Sender<Arc<Overview>>,
-    scanned: Option<Instant>,
+    look_again: Instant,
     written_down: Instant,
 }
 
@@ -131,6 +133,7 @@ impl App {
         let (announcer, announced) = Announcer::start(AnnouncerConfig {
             peer_id: engine.peer_id(),
             port: peer.port(),
+            from: peer.ip(),
             offline: config.offline,
             given: Vec::new(),
         })?;
@@ -152,7 +155,7 @@ impl App {
             sources: HashMap::new(),
             live: HashMap::new(),
             by_hash: HashMap::new(),
-            scanned: None,
+            look_again: Instant::now(),
             written_down: Instant::now(),
             found: merged(announced, discovered, tracker.subscribe()),
             config,
@@ -205,9 +208,10 @@ impl App {
     /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,
     /// policy decides, and the owner sees it.
     async fn step(&mut self) -> Result<(), StoreError> {
-        if self.scanned.is_none_or(|at| at.elapsed() >= RESCAN) {
-            self.scanned = Some(Instant::now());
-            self.look_at_sources().await?;
+        if Instant::now() >= self.look_again {
+            let settled = self.look_at_sources().await?;
+            let pause = if settled { RESCAN } else { UNSETTLED };
+            self.look_again = Instant::now() + pause;
         }
         self.hash_what_waits().await?;
         self.seed_what_is_ready().await?;

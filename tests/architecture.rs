@@ -33,8 +33,9 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 /// The rooms whose work a release passes through; none of them knows another.
 const STATIONS: [&str; 5] = ["intake", "metainfo", "seed", "tracker", "device"];
 
-/// What `admin` may see of `app`: the handle, and the picture that comes through it.
-const HANDLE: [&str; 7] = [
+/// What `admin` may see of `app`: the handle, the picture that comes through it, and the receiver of uploads it hands on.
+const HANDLE: [&str; 8] = [
+    "uploads",
     "Handle",
     "handle",
     "overview",

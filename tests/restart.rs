@@ -158,7 +158,7 @@ fn many_power_cuts_leave_one_sound_state() {
         let made = create(
             &tree.root().join(&name),
             &dir.path().join("fresh.torrent"),
-            &[],
+            &["--force"],
         );
         assert!(
             hashes.contains(&made.info_hash),

@@ -56,8 +56,9 @@ impl App {
         Ok(())
     }
 
-    /// Looks at every source and brings the catalogue up to date.
-    pub(super) async fn look_at_sources(&mut self) -> Result<(), StoreError> {
+    /// Looks at every source and brings the catalogue up to date; false while something is still being copied.
+    pub(super) async fn look_at_sources(&mut self) -> Result<bool, StoreError> {
+        let mut settled = true;
         let releases = self.store.run(Store::releases).await?;
         let sources: Vec<Source> = self.sources.values().map(|l| l.source.clone()).collect();
         for source in sources {
@@ -68,7 +69,7 @@ impl App {
             match looked {
                 Ok(entries) => {
                     self.set_problem(&source, None);
-                    self.compare(&source, entries, known).await?;
+                    settled &= self.compare(&source, entries, known).await?;
                 }
                 Err(why) => {
                     for release in known {
@@ -85,7 +86,7 @@ impl App {
             self.went_away(&release, "its folder is not among the box's sources")
                 .await?;
         }
-        Ok(())
+        Ok(settled)
     }
 
     fn set_problem(&mut self, source: &Source, problem: Option<String>) {
@@ -105,7 +106,8 @@ impl App {
         source: &Source,
         entries: Vec<Entry>,
         known: impl Iterator<Item = &'a Release>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let mut settled = true;
         for release in known {
             if !entries.iter().any(|(name, _)| *name == release.name) {
                 self.went_away(release, "it is not in its folder any more")
@@ -114,22 +116,22 @@ impl App {
         }
         for (name, listing) in entries {
             match listing {
-                Ok(listing) => self.present(source, name, listing).await?,
+                Ok(listing) => settled &= self.present(source, name, listing).await?,
                 // Nothing in it to share, or not yet: a folder being filled is no failure.
                 Err(ListingError::Empty { .. }) => {}
                 Err(error) => tracing::warn!(source = %source.name, %error, "left out"),
             }
         }
-        Ok(())
+        Ok(settled)
     }
 
-    /// An entry is there: new, as it was, changed, or back.
+    /// An entry is there: new, as it was, changed, or back. False when it is still being copied.
     async fn present(
         &mut self,
         source: &Source,
         name: OsString,
         listing: Listing,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let (now, id) = (Timestamp::now(), source.id);
         let content = listing.content;
         let fresh = content.clone();
@@ -145,22 +147,23 @@ impl App {
             })
             .await?;
         let Some(stored) = stored else {
-            return Ok(());
+            return Ok(true);
         };
         if !is_same_content(&stored, &content) {
-            return self.changed(&release, content).await;
+            self.changed(&release, content).await?;
+            return Ok(false);
         }
         if release.stage == Stage::Absent {
             let back = release.resume_stage.unwrap_or(Stage::Found);
-            return self.set_stage(release.id, back, "it is here again").await;
+            self.set_stage(release.id, back, "it is here again").await?;
         }
         let quiet =
             source.kind == SourceKind::Uploads || is_quiet(&content, self.config.quiet, now);
         if release.stage == Stage::Found && source.auto_share && quiet {
-            let why = "waiting to be read";
-            return self.set_stage(release.id, Stage::Hashing, why).await;
+            self.set_stage(release.id, Stage::Hashing, "waiting to be read")
+                .await?;
         }
-        Ok(())
+        Ok(quiet || !source.auto_share)
     }
 
     /// The files are not those that were listed before: what was made of them is of no use.

@@ -1,5 +1,7 @@
 //! What the owner asks for.
 
+use std::time::Instant;
+
 use super::{App, Order, OrderError};
 use crate::base::{ReleaseId, Stage, Timestamp};
 use crate::store::{Release, SourceKind, Store, StoreError};
@@ -21,7 +23,7 @@ impl App {
             Order::Resume(id) => self.resume(id).await,
             Order::Remove(id) => self.remove(id).await,
             Order::Rescan => {
-                self.scanned = None;
+                self.look_again = Instant::now();
                 Ok(())
             }
             Order::ReloadSettings => self.reload_settings().await,
@@ -64,7 +66,7 @@ impl App {
             return Err(wrong_stage(&release, "it is not paused"));
         }
         let back = release.resume_stage.unwrap_or(Stage::Found);
-        self.scanned = None;
+        self.look_again = Instant::now();
         Ok(self.set_stage(id, back, "resumed by its owner").await?)
     }
 

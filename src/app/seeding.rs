@@ -177,7 +177,7 @@ impl App {
             // The next look at its source says whether it is gone, changed, or only this one file is broken.
             self.stop_seeding(id).await;
             self.set_stage(id, Stage::Failed, &why).await?;
-            self.scanned = None;
+            self.look_again = Instant::now();
         }
         Ok(())
     }

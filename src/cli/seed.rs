@@ -149,6 +149,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
     let (announcer, mut announced) = Announcer::start(AnnouncerConfig {
         peer_id: engine.peer_id(),
         port: listening.port(),
+        from: listening.ip(),
         offline,
         given: metainfo.trackers.iter().flatten().cloned().collect(),
     })?;

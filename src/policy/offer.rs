@@ -43,6 +43,9 @@ pub const STUCK_AT_ONCE: usize = 2;
 pub const GHOST_LIFE: Duration = Duration::from_secs(30 * 60);
 /// Relays' rates are averaged over about this long.
 pub const RELAY_AVERAGE: Duration = Duration::from_secs(20);
+/// The rate a peer's window is reckoned with where no limit is set, bytes per second: enough to find out what more it
+/// takes.
+pub const HOPED_RATE: u64 = 1 << 20;
 /// Pieces bound ahead, at least: fewer idle the uplink at the change from one piece to the next.
 pub const MIN_LOOK_AHEAD: usize = 4;
 
@@ -152,8 +155,29 @@ impl Offer {
 
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
-        if let Some(binding) = self.binding_mut(peer, piece) {
-            binding.asked.get_or_insert(now);
+        let Some(binding) = self.binding_mut(peer, piece) else {
+            return;
+        };
+        if binding.asked.is_some() {
+            return;
+        }
+        binding.asked = Some(now);
+        let since = binding.since;
+        let Some(state) = self.peers.get(&peer) else {
+            return;
+        };
+        let asked = |index: &u32| {
+            self.pieces[*index as usize]
+                .bound
+                .as_ref()
+                .is_some_and(|b| b.asked.is_some())
+        };
+        let busy = state
+            .bound
+            .iter()
+            .any(|index| *index != piece && asked(index));
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.asked(since, busy, now);
         }
     }
 
@@ -175,6 +199,9 @@ impl Offer {
         length: u32,
         now: Instant,
     ) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.served_at = Some(now);
+        }
         let Some(binding) = self.binding_mut(peer, piece) else {
             return;
         };

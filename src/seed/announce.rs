@@ -46,6 +46,8 @@ pub struct AnnouncerConfig {
     pub peer_id: [u8; 20],
     /// The port we take peers on, as seen from outside. With 0, nothing is announced until [`Announcer::set_port`].
     pub port: u16,
+    /// Where we take peers, if it is one address: trackers record the one that an announce comes from.
+    pub from: IpAddr,
     /// Whether only trackers on loopback, and the given ones, are asked.
     pub offline: bool,
     /// Tracker URLs given explicitly, on the command line: asked even when offline.
@@ -115,7 +117,7 @@ impl Announcer {
         );
         let shared = Arc::new(Shared {
             plan: Mutex::new(plan),
-            client: TrackerClient::new(config.offline)?,
+            client: TrackerClient::new(config.offline, config.from)?,
             changed: Notify::new(),
             ended: CancellationToken::new(),
         });

@@ -22,6 +22,9 @@ const DIALS_AT_ONCE: usize = 10;
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a dial may take, handshake included.
 const DIAL_PATIENCE: Duration = Duration::from_secs(10);
+/// The pause after a peer that was reached has left: with a magnet's metadata in hand, some clients hang up and
+/// expect to be found again.
+const REDIAL: Duration = Duration::from_secs(15);
 /// The first pause after a failure; it doubles with each.
 const RETRY: Duration = Duration::from_secs(60);
 /// Failures after which an address is forgotten.
@@ -86,7 +89,10 @@ impl AddressBook {
         self.dialling = self.dialling.saturating_sub(1);
         address.dialling = false;
         address.failures = if reached { 0 } else { address.failures + 1 };
-        address.next = now + RETRY * 2u32.pow(address.failures);
+        address.next = match address.failures {
+            0 => now + REDIAL,
+            failures => now + RETRY * 2u32.pow(failures),
+        };
         if address.failures >= MAX_FAILURES {
             self.addresses.remove(&addr);
         }

@@ -260,10 +260,10 @@ impl Table {
         let want = announce.want.min(self.limits.peers_per_answer);
         let scope = Scope::of(addr.ip());
         let seed = announce.left == 0;
-        if !seed {
-            answer.peers = own_for(&self.own, scope, announce.families, addr);
-            answer.peers.truncate(want);
-        }
+        // Also to those who say that they lack nothing: whoever has only a magnet does not know what it lacks, and some
+        // clients (librqbit) then say 0.
+        answer.peers = own_for(&self.own, scope, announce.families, addr);
+        answer.peers.truncate(want);
         let useful = |peer: &Peer| {
             let other = peer.addr();
             !(seed && peer.left == 0)

@@ -106,18 +106,21 @@ impl Torrent {
         format!("magnet:?xt=urn:btih:{}&tr={tracker}", self.info_hash)
     }
 
-    /// Fails the test unless the torrent lists exactly the files of `tree`.
+    /// Fails the test unless the torrent lists exactly the files of `tree`. Torrents are UTF-8 (BEP 3): what is not is
+    /// listed as people would read it.
     pub fn assert_lists(&self, tree: &Tree) {
-        let mut listed: Vec<(PathBuf, u64)> = self
+        let mut listed: Vec<(String, u64)> = self
             .files
             .iter()
             .filter(|file| !file.pad)
-            .map(|file| (file.path.clone(), file.length))
+            .map(|file| (readable(&file.path), file.length))
             .collect();
-        listed.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+        listed.sort();
+        let held = tree.files();
+        let mut held: Vec<(String, u64)> = held.iter().map(|(p, n)| (readable(p), *n)).collect();
+        held.sort();
         assert_eq!(
-            listed,
-            tree.files(),
+            listed, held,
             "the torrent lists other files than the folder holds"
         );
         assert_eq!(self.name, tree.name().as_bytes());
@@ -126,9 +129,18 @@ impl Torrent {
     /// Where a file of the torrent lies in `tree`.
     pub fn original(&self, tree: &Tree, file: &TorrentFile) -> PathBuf {
         if file.path == Path::new("") {
-            tree.root().to_owned()
-        } else {
-            tree.root().join(&file.path)
+            return tree.root().to_owned();
         }
+        let files = tree.files();
+        let same = |(path, _): &&(PathBuf, u64)| readable(path) == readable(&file.path);
+        let (path, _) = files
+            .iter()
+            .find(same)
+            .expect("the torrent's file is in the folder");
+        tree.root().join(path)
     }
+}
+
+fn readable(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use super::{RELAY_AVERAGE, STUCK_PATIENCE, STUCK_PATIENCE_MAX};
 use crate::base::{Bits, PeerKey};
 
+/// What is left of a peer's lag with each piece it asks for: a hundred pieces forget it by two thirds.
+const LAG_DECAY: f64 = 0.99;
+
 /// A piece that may be had by one peer only.
 #[derive(Debug, Clone)]
 pub(super) struct Binding {
@@ -58,6 +61,11 @@ pub(super) struct Peer {
     credit_at: Instant,
     /// Bytes per second while we served it; `None` until it got a piece.
     pub throughput: Option<f64>,
+    /// When it last got a block from us.
+    pub served_at: Option<Instant>,
+    /// How long it leaves an offer lying once it has nothing else to ask for: a round trip for most, five seconds
+    /// for librqbit, which looks for new pieces no oftener. Falls slowly, since a busy peer shows no lag.
+    pub lag: Duration,
     /// Offers it did not take up.
     pub ignored: u32,
     /// When it last got a piece from anybody but us.
@@ -77,6 +85,8 @@ impl Peer {
             credit: 0.0,
             credit_at: now,
             throughput: None,
+            served_at: None,
+            lag: Duration::ZERO,
             ignored: 0,
             progress_at: now,
             pace: None,
@@ -102,6 +112,16 @@ impl Peer {
     fn decayed(&self, now: Instant) -> f64 {
         let age = now.saturating_duration_since(self.credit_at);
         self.credit * (-age.as_secs_f64() / RELAY_AVERAGE.as_secs_f64()).exp()
+    }
+
+    /// It asked for a piece that was offered at `since`; `busy`: other pieces it asked for are still to come.
+    pub fn asked(&mut self, since: Instant, busy: bool, now: Instant) {
+        let idle_since = self.served_at.map_or(since, |at| at.max(since));
+        let lag = match busy {
+            true => Duration::ZERO,
+            false => now.saturating_duration_since(idle_since),
+        };
+        self.lag = lag.max(self.lag.mul_f64(LAG_DECAY));
     }
 
     /// It received a whole piece from us in `took`.

@@ -60,7 +60,7 @@ impl Offer {
             let Some(&piece) = self.pool.first() else {
                 break;
             };
-            let Some(peer) = self.next_taker(now, uplink, per_peer, idle) else {
+            let Some(peer) = self.next_taker(now, uplink, (per_peer, takers), idle) else {
                 break;
             };
             self.bind(peer, piece, now);
@@ -71,10 +71,23 @@ impl Offer {
         }
     }
 
-    /// Pieces bound ahead of what is sent: enough for one second of the uplink, and for every other peer to have one.
+    /// Pieces bound ahead of what is sent: enough for one second of the uplink, for every other peer to have one, and
+    /// for those who are slow to ask.
     fn look_ahead(&self, takers: usize, uplink: Uplink) -> usize {
         let second = uplink.rate.div_ceil(self.piece_length) as usize;
-        MIN_LOOK_AHEAD.max(takers.div_ceil(2)).max(second)
+        let windows = self.peers.values().filter(|peer| peer.takes());
+        let windows = windows.map(|peer| self.window(peer, takers, uplink)).sum();
+        MIN_LOOK_AHEAD
+            .max(takers.div_ceil(2))
+            .max(second)
+            .max(windows)
+    }
+
+    /// Pieces that keep one peer busy for as long as it leaves offers lying.
+    fn window(&self, peer: &Peer, takers: usize, uplink: Uplink) -> usize {
+        let rate = uplink.cap.unwrap_or(HOPED_RATE.max(2 * uplink.rate)) as f64;
+        let share = rate / takers.max(1) as f64;
+        (share * peer.lag.as_secs_f64() / self.piece_length as f64).ceil() as usize
     }
 
     /// Bindings that were asked for, or are young enough to be.
@@ -98,7 +111,7 @@ impl Offer {
         &self,
         now: Instant,
         uplink: Uplink,
-        per_peer: usize,
+        (per_peer, takers): (usize, usize),
         idle: bool,
     ) -> Option<PeerKey> {
         let trust = self.trust(uplink);
@@ -112,6 +125,7 @@ impl Offer {
                 (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2),
                 _ => per_peer,
             };
+            let limit = limit.max(self.window(peer, takers, uplink));
             peer.takes() && peer.bound.len() < limit
         };
         let in_time = |peer: &Peer| match (peer.throughput, deadline) {

@@ -234,3 +234,47 @@ fn hostile_indexes_are_refused() {
     offer.left(PeerKey(9), now);
     assert_eq!(offer.availability().copies(), 0.0);
 }
+
+/// librqbit takes all that is offered at once, and looks again only five seconds after it found nothing.
+#[test]
+fn a_peer_that_looks_for_pieces_every_five_seconds_is_kept_busy() {
+    let start = Instant::now();
+    let mut offer = Offer::new(2000, 32 << 10);
+    offer.joined(PeerKey(1), start);
+    let (mut queue, mut looks_at, mut sent) = (Vec::<u32>::new(), start, 0u64);
+    let second = CAP / (32 << 10);
+    for step in 0..(20 * second) {
+        let now = start + Duration::from_secs_f64(step as f64 / second as f64);
+        offer.decide(
+            now,
+            Uplink {
+                rate: CAP,
+                ..uplink()
+            },
+        );
+        if now >= looks_at {
+            let has =
+                |piece: &u32| offer.peers[&PeerKey(1)].has.has(*piece) || queue.contains(piece);
+            let fresh: Vec<u32> = (0..2000)
+                .filter(|p| offer.may_serve(PeerKey(1), *p) && !has(p))
+                .collect();
+            match fresh.is_empty() {
+                true => looks_at = now + Duration::from_secs(5),
+                false => looks_at = now,
+            }
+            fresh
+                .iter()
+                .for_each(|piece| offer.requested(PeerKey(1), *piece, now));
+            queue.extend(fresh);
+        }
+        if !queue.is_empty() {
+            offer.sent(PeerKey(1), queue.remove(0), (0, 32 << 10), 32 << 10, now);
+            sent += 1;
+        }
+    }
+    assert!(
+        sent * 10 >= 20 * second * 6,
+        "{sent} of {} pieces",
+        20 * second
+    );
+}

@@ -1,7 +1,7 @@
 //! Asks one tracker, whatever it speaks, over both families of addresses (BEP 7).
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -25,6 +25,15 @@ const FAMILY_REST: Duration = Duration::from_secs(3600);
 /// Trackers remembered to be out of reach over one family.
 const RESTING: usize = 256;
 
+/// Where to ask from: `from` where it is of the tracker's family, any address of ours where not.
+pub(super) fn local(from: IpAddr, v6: bool) -> IpAddr {
+    match from {
+        from if from.is_ipv6() == v6 => from,
+        _ if v6 => Ipv6Addr::UNSPECIFIED.into(),
+        _ => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
 /// Asks trackers.
 #[derive(Debug)]
 pub struct TrackerClient {
@@ -39,10 +48,10 @@ impl TrackerClient {
     ///
     /// # Errors
     /// As [`HttpClient::new`].
-    pub fn new(offline: bool) -> Result<Self, AnnounceError> {
+    pub fn new(offline: bool, from: IpAddr) -> Result<Self, AnnounceError> {
         Ok(Self {
-            http: HttpClient::new(offline)?,
-            udp: UdpClient::default(),
+            http: HttpClient::new(offline, from)?,
+            udp: UdpClient::new(from),
             resting: Mutex::default(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -12,6 +12,7 @@ use tracing::warn;
 use url::Url;
 
 use super::answer::{AnnounceError, Answer, Event, Request, Scraped};
+use super::client;
 use super::decode::{self, MAX_ANSWER};
 use super::target::Target;
 use crate::base::InfoHash;
@@ -50,7 +51,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`AnnounceError::Unreachable`] when TLS cannot be set up at all.
-    pub fn new(offline: bool) -> Result<Self, AnnounceError> {
+    pub fn new(offline: bool, from: IpAddr) -> Result<Self, AnnounceError> {
         let make = |from: IpAddr| {
             let builder = || builder(offline, from);
             builder().build().or_else(|error| {
@@ -60,8 +61,8 @@ impl HttpClient {
             })
         };
         Ok(Self {
-            v4: make(Ipv4Addr::UNSPECIFIED.into())?,
-            v6: make(Ipv6Addr::UNSPECIFIED.into())?,
+            v4: make(client::local(from, false))?,
+            v6: make(client::local(from, true))?,
         })
     }
 

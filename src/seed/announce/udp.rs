@@ -1,7 +1,7 @@
 //! Asks UDP trackers (BEP 15).
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -9,6 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use super::answer::{AnnounceError, Answer, Request, Scraped};
+use super::client;
 use super::datagram::{self, Action, MAX_PACKET};
 use crate::base::InfoHash;
 
@@ -39,20 +40,24 @@ struct Connection {
 pub struct UdpClient {
     kept: Mutex<HashMap<SocketAddr, Connection>>,
     waits: [Duration; 3],
-}
-
-impl Default for UdpClient {
-    fn default() -> Self {
-        Self::with_waits(WAITS)
-    }
+    from: IpAddr,
 }
 
 impl UdpClient {
+    /// A client whose packets come from this address, if it is of the tracker's family.
+    pub fn new(from: IpAddr) -> Self {
+        Self {
+            from,
+            ..Self::with_waits(WAITS)
+        }
+    }
+
     /// With other waits than [`WAITS`].
     pub fn with_waits(waits: [Duration; 3]) -> Self {
         Self {
             kept: Mutex::default(),
             waits,
+            from: Ipv4Addr::UNSPECIFIED.into(),
         }
     }
 
@@ -114,11 +119,8 @@ impl UdpClient {
     }
 
     async fn connect(&self, tracker: SocketAddr) -> Result<Connection, AnnounceError> {
-        let any: SocketAddr = match tracker {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any).await.map_err(unreachable)?;
+        let local = client::local(self.from, tracker.is_ipv6());
+        let socket = UdpSocket::bind((local, 0)).await.map_err(unreachable)?;
         // Only packets from the tracker arrive then.
         socket.connect(tracker).await.map_err(unreachable)?;
         let made = Instant::now();

@@ -244,8 +244,15 @@ fn the_box_itself_comes_first_by_the_address_the_asker_can_reach() {
         let ours = peers.iter().filter(|addr| addr.port() == 6881).count();
         assert_eq!(ours, 1, "{asker}");
     }
+    // Who has only a magnet may say that it lacks nothing.
     let peers = table.announce(now, &at("1.0.0.7:1", 0)).unwrap().peers;
-    assert!(peers.iter().all(|addr| addr.port() != 6881));
+    assert_eq!(
+        peers,
+        [
+            "5.6.7.8:6881".parse().unwrap(),
+            "1.0.0.1:1".parse().unwrap()
+        ]
+    );
 }
 
 #[test]

@@ -37,7 +37,10 @@ impl Aria2 {
             .arg("--enable-rpc=true")
             .arg(format!("--rpc-listen-port={rpc_port}"))
             .arg("--disable-ipv6=true")
-            .arg("--enable-dht=false")
+            // aria2 asks UDP trackers through its DHT's socket only. It knows no node, so that it stays alone.
+            .arg("--enable-dht=true")
+            .arg(format!("--dht-listen-port={}", net::free_port(ip)))
+            .arg(format!("--dht-file-path={}/dht.dat", text(dir.path())))
             .arg("--enable-dht6=false")
             .arg("--bt-enable-lpd=false")
             .arg("--seed-ratio=0.0")
