@@ -9,6 +9,7 @@ pub mod disposition;
 pub mod error;
 pub mod id;
 pub mod identity;
+pub mod listen;
 pub mod magnet;
 pub mod stage;
 pub mod time;

@@ -1,25 +1,30 @@
 //! `semoir serve`: the box.
 
+mod data;
+mod http;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio_util::sync::CancellationToken;
+
+pub use data::DataError;
 
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
 use crate::app::{App, AppConfig, AppError, Uploads};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, Kind, Timestamp};
+use crate::base::{ErrorKind, Kind, Timestamp, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::policy::retire::Rule;
 use crate::publish::{self, PublishState};
-use crate::store::{Store, StoreError};
+use crate::store::{Owner, Store, StoreError};
 use crate::tracker::{self, Tracker};
+use data::DataFolder;
+use http::Terms;
 
 /// The database, in the data folder.
 const DATABASE: &str = "semoir.db";
@@ -28,8 +33,6 @@ const UPLOADS: &str = "uploads";
 /// How long an entry of a folder must have been left alone before it is shared by itself. A copy over a network pauses
 /// for a second or two; ten are no pause.
 const QUIET: Duration = Duration::from_secs(10);
-/// How long open requests may take to end when the box stops.
-const GOODBYE: Duration = Duration::from_secs(2);
 /// The name the box shows until its owner gives it one.
 const NAME: &str = "Semoir";
 
@@ -65,6 +68,9 @@ pub enum ServeError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The data folder.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -106,6 +112,7 @@ impl Kind for ServeError {
     fn kind(&self) -> ErrorKind {
         match self {
             ServeError::Config(error) => error.kind(),
+            ServeError::Data(error) => error.kind(),
             ServeError::Store(error) => error.kind(),
             ServeError::Uploads(error) => error.kind(),
             ServeError::App(error) => error.kind(),
@@ -125,9 +132,8 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         path: "signals".into(),
         error,
     })?;
-    let database = config.data.join(DATABASE);
-    make_folder(&config.data)?;
-    let store = Store::open(&database)?;
+    let _data = DataFolder::take(&config.data)?;
+    let store = Store::open(&config.data.join(DATABASE))?;
     let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
     if let Some(path) = &config.owner_password_file {
         claim(&store, path)?;
@@ -136,7 +142,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
 
     let (public, udp) = bind_public(config.public).await?;
     let public_addr = local(&public, "public page", config.public)?;
-    let admin_listener = bind("owner's page", config.admin).await?;
+    let admin_listener = bind("owner's page", config.admin)?;
     let admin_addr = local(&admin_listener, "owner's page", config.admin)?;
     let tracker = Tracker::default();
     let app_config = AppConfig {
@@ -173,14 +179,25 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         say(&format!("setup code {code}"));
     }
     let services = [
-        tokio::spawn(serve(admin_listener, admin_router, stop.clone())),
-        tokio::spawn(serve(public, public_router, stop.clone())),
+        tokio::spawn(http::serve(
+            admin_listener,
+            admin_router,
+            Terms::ADMIN,
+            stop.clone(),
+        )),
+        tokio::spawn(http::serve(
+            public,
+            public_router,
+            Terms::PUBLIC,
+            stop.clone(),
+        )),
         tokio::spawn(tracker::udp::serve(udp, tracker, stop.clone())),
     ];
     app.run(stop).await;
     for service in services {
-        // A request that does not end is cut; the client asks again after the restart.
-        let _ = tokio::time::timeout(GOODBYE, service).await;
+        if let Err(error) = service.await {
+            tracing::error!(%error, "a listener broke down");
+        }
     }
     Ok(())
 }
@@ -202,15 +219,12 @@ fn configuration(args: Args, offline: bool) -> Result<Config, ConfigError> {
     Ok(flags.over(file).complete())
 }
 
-fn make_folder(path: &Path) -> Result<(), ServeError> {
-    std::fs::create_dir_all(path).map_err(|error| ServeError::Io {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-/// Gives an unclaimed box its owner's password; a trailing newline, as editors write it, is not part of it.
+/// Gives an unclaimed box its owner's password; a trailing newline, as editors write it, is not part of it. Once the box
+/// is claimed the file is not read, so that it can be deleted, as a secret should.
 fn claim(store: &Store, path: &Path) -> Result<(), ServeError> {
+    if matches!(store.owner()?, Owner::Claimed { .. }) {
+        return Ok(());
+    }
     let text = std::fs::read_to_string(path).map_err(|error| ServeError::Io {
         path: path.to_owned(),
         error,
@@ -223,9 +237,8 @@ fn claim(store: &Store, path: &Path) -> Result<(), ServeError> {
     })
 }
 
-async fn bind(what: &'static str, addr: SocketAddr) -> Result<TcpListener, ServeError> {
-    let bound = TcpListener::bind(addr).await;
-    bound.map_err(|error| ServeError::Listen { what, addr, error })
+fn bind(what: &'static str, addr: SocketAddr) -> Result<TcpListener, ServeError> {
+    listen::tcp(addr).map_err(|error| ServeError::Listen { what, addr, error })
 }
 
 fn local(
@@ -243,7 +256,7 @@ async fn bind_public(addr: SocketAddr) -> Result<(TcpListener, UdpSocket), Serve
     const TRIES: u32 = 16;
     let mut tried = 0;
     loop {
-        let listener = bind("public page", addr).await?;
+        let listener = bind("public page", addr)?;
         let same = local(&listener, "public page", addr)?;
         match UdpSocket::bind(same).await {
             Ok(udp) => return Ok((listener, udp)),
@@ -256,16 +269,6 @@ async fn bind_public(addr: SocketAddr) -> Result<(TcpListener, UdpSocket), Serve
                 });
             }
         }
-    }
-}
-
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "a listener ended");
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::listener::{self, Known};
 use super::torrent::Torrent;
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, InfoHash, Kind, Rate};
+use crate::base::{ErrorKind, InfoHash, Kind, Rate, listen};
 use crate::policy::retire::Relay;
 
 mod driver;
@@ -125,7 +125,7 @@ impl Engine {
         let mut listeners = Vec::new();
         for addr in config.listen {
             let failed = |error| EngineError::Listen { addr, error };
-            let listener = listener::bind(addr).map_err(failed)?;
+            let listener = listen::tcp(addr).map_err(failed)?;
             listening.push(listener.local_addr().map_err(failed)?);
             listeners.push(listener);
         }

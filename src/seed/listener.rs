@@ -2,13 +2,13 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -23,39 +23,11 @@ pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// Strangers who have not said it yet. When one more comes, the one who waited longest is dropped: a flood of silent
 /// connections must not keep out a peer that speaks at once.
 pub const MAX_STRANGERS: usize = 256;
-/// Connections the kernel keeps for us while we are busy.
-const BACKLOG: u32 = 1024;
 /// A pause after an accept that failed for want of descriptors or memory, instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The swarms we answer for.
 pub(super) type Known = Arc<RwLock<HashSet<InfoHash>>>;
-
-/// Opens a listening socket. Where the machine has no IPv6, `[::]` becomes `0.0.0.0`.
-pub(super) fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
-    let open = |addr: SocketAddr| {
-        let socket = match addr {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        socket.set_reuseaddr(true)?;
-        socket.bind(addr)?;
-        socket.listen(BACKLOG)
-    };
-    match open(addr) {
-        Err(error) if addr.ip().is_unspecified() && no_such_family(&error) => {
-            open((Ipv4Addr::UNSPECIFIED, addr.port()).into())
-        }
-        result => result,
-    }
-}
-
-fn no_such_family(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
-    )
-}
 
 /// Accepts for ever, and hands over those who greeted us properly.
 pub(super) async fn listen(

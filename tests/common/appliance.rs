@@ -204,6 +204,16 @@ impl Appliance {
         self.daemon.assert_alive();
     }
 
+    /// The session's cookie, for requests that are written by hand.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
+    /// SIGTERM, and waits for the end; fails when it takes longer than `bound`.
+    pub fn terminate(&mut self, bound: Duration) -> std::process::ExitStatus {
+        self.daemon.terminate(bound)
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.daemon.kill();

@@ -1,7 +1,7 @@
 //! What every test of bad input holds a program to, and connections that say nothing.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{http, proc};
 
@@ -44,4 +44,49 @@ pub fn half_open(to: SocketAddr) -> Vec<tokio::net::TcpStream> {
         );
     }
     open
+}
+
+/// What is measured of a program under siege.
+#[derive(Debug)]
+pub struct Siege {
+    /// Connections that were let in, if only for a moment.
+    pub opened: usize,
+    /// Good requests answered while they came.
+    pub answered: usize,
+    /// The longest any of these took.
+    pub slowest: Duration,
+}
+
+/// Opens [`HALF_OPEN`] connections, says `half` on each, and meanwhile makes good requests, one after the other, each on a
+/// connection of its own. The connections stay open until all have come, and the last good request comes after that.
+pub fn besiege(to: SocketAddr, half: &'static [u8], good: impl Fn()) -> Siege {
+    std::thread::scope(|scope| {
+        let flood = scope.spawn(move || {
+            let open = half_open(to);
+            http::runtime().block_on(async {
+                for stream in &open {
+                    // Some have been closed by now.
+                    let _ = stream.try_write(half);
+                }
+            });
+            open
+        });
+        let (mut answered, mut slowest) = (0, Duration::ZERO);
+        loop {
+            let over = flood.is_finished();
+            let start = Instant::now();
+            good();
+            slowest = slowest.max(start.elapsed());
+            answered += 1;
+            if over {
+                break;
+            }
+        }
+        let open = flood.join().expect("the flood comes");
+        Siege {
+            opened: open.len(),
+            answered,
+            slowest,
+        }
+    })
 }
