@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::{device, telemetry};
 
 pub mod create;
+pub mod demo;
 mod progress;
 pub mod seed;
 pub mod serve;
@@ -32,17 +33,27 @@ enum Command {
     Create(create::Args),
     /// Seed one file or folder in the foreground
     Seed(seed::Args),
+    /// See the whole life of a release in about a minute, on this computer alone
+    Demo(demo::Args),
 }
 
 /// Reads the command line, does what it says, and answers with the exit code: 0 done, 1 failed, 2 not understood.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start();
+    match &cli.command {
+        // It tells in its own words what the log would.
+        Command::Demo(_) => telemetry::start_quiet(),
+        _ => telemetry::start(),
+    }
     device::descriptors::raise_limit();
     let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
         Command::Serve(args) => block_on(serve::run(args, cli.offline)),
         Command::Create(args) => create::run(args).map_err(Into::into),
         Command::Seed(args) => block_on(seed::run(args, cli.offline)),
+        Command::Demo(args) => {
+            demo::forget_proxies();
+            block_on(demo::run(args))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@
 //! (DHT, the local network).
 
 pub mod announce;
+mod client;
 mod connection;
 mod dial;
 pub mod discovery;

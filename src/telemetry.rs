@@ -11,13 +11,25 @@ pub const FILTER: &str = "SEMOIR_LOG";
 /// What is logged unless it says otherwise. Libraries are quiet: their news is not the owner's.
 const DEFAULT_FILTER: &str = "warn,semoir=info,librqbit=error,librqbit_dht=error";
 
+/// As [`DEFAULT_FILTER`], for commands that tell their news themselves.
+const QUIET_FILTER: &str = "warn,librqbit=error";
+
 /// Starts logging. When systemd runs us, journald gets fields with their names; otherwise stderr gets lines. A second
 /// call changes nothing.
 pub fn start() {
+    start_with(DEFAULT_FILTER);
+}
+
+/// As [`start`], warnings and errors only.
+pub fn start_quiet() {
+    start_with(QUIET_FILTER);
+}
+
+fn start_with(default_filter: &str) {
     let filter = std::env::var(FILTER)
         .ok()
         .and_then(|text| EnvFilter::try_new(text).ok())
-        .unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
+        .unwrap_or_else(|| EnvFilter::new(default_filter));
     // systemd sets this when our stderr is the journal: then lines would lose their level and fields.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     let layer = match journal {

@@ -25,8 +25,13 @@ use ledger::{Binding, Peer, Piece};
 pub const IDLE_BEFORE_TAKING_BACK: Duration = Duration::from_millis(300);
 /// A binding younger than this is never taken back: the HAVE may still be on its way.
 pub const MIN_AGE_TO_TAKE_BACK: Duration = Duration::from_secs(1);
-/// A binding nobody asked for in this time no longer fills the look-ahead. librqbit looks for new pieces every 5 s.
+/// A binding nobody asked for in this time, nor in its peer's usual time, no longer fills the look-ahead.
 pub const UNASKED_PATIENCE: Duration = Duration::from_secs(2);
+/// The longest reaction that is provided for with offers made ahead. librqbit looks for new pieces every 5 s; who takes
+/// longer than that is not waiting for us.
+pub const MAX_REACTION: Duration = Duration::from_secs(6);
+/// A peer's slowest reaction is forgotten over about this long, so that one hiccup does not tie pieces to it for good.
+pub const REACTION_MEMORY: Duration = Duration::from_secs(60);
 /// A binding nobody asked for in this time is given up, and its peer trusted less.
 pub const IGNORED_AFTER: Duration = Duration::from_secs(30);
 /// After the first copy: how long a piece may hang on one holder before we give it once more.
@@ -43,8 +48,8 @@ pub const STUCK_AT_ONCE: usize = 2;
 pub const GHOST_LIFE: Duration = Duration::from_secs(30 * 60);
 /// Relays' rates are averaged over about this long.
 pub const RELAY_AVERAGE: Duration = Duration::from_secs(20);
-/// The rate a peer's window is reckoned with where no limit is set, bytes per second: enough to find out what more it
-/// takes.
+/// The rate a slow looker's share is reckoned with where no limit is set, bytes per second: enough to find out what more
+/// it takes.
 pub const HOPED_RATE: u64 = 1 << 20;
 /// Pieces bound ahead, at least: fewer idle the uplink at the change from one piece to the next.
 pub const MIN_LOOK_AHEAD: usize = 4;
@@ -143,7 +148,23 @@ impl Offer {
         }
         self.unbind(peer, piece);
         self.hold(peer, piece, now);
+        self.infer(peer, now);
         true
+    }
+
+    /// A peer wants something of what was announced to it.
+    pub fn interested(&mut self, peer: PeerKey) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.uninterested = false;
+        }
+    }
+
+    /// A peer wants nothing of what was announced to it.
+    pub fn not_interested(&mut self, peer: PeerKey, now: Instant) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.uninterested = true;
+        }
+        self.infer(peer, now);
     }
 
     /// A peer says it wants nothing from anybody (BEP 21): it is offered nothing.
@@ -153,31 +174,34 @@ impl Offer {
         }
     }
 
+    /// A peer's client is known to leave offers unnoticed for this long; what it does counts from then on.
+    pub fn reacts_within(&mut self, peer: PeerKey, reaction: Duration, now: Instant) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.reacted(reaction, now);
+        }
+    }
+
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
-        let Some(binding) = self.binding_mut(peer, piece) else {
+        let pieces = &self.pieces;
+        let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        if binding.asked.is_some() {
+        if !state.bound.contains(&piece) {
             return;
         }
-        binding.asked = Some(now);
-        let since = binding.since;
-        let Some(state) = self.peers.get(&peer) else {
-            return;
+        let bindings = || {
+            let bound = state.bound.iter();
+            bound.filter_map(|index| pieces[*index as usize].bound.as_ref())
         };
-        let asked = |index: &u32| {
-            self.pieces[*index as usize]
-                .bound
-                .as_ref()
-                .is_some_and(|b| b.asked.is_some())
-        };
-        let busy = state
-            .bound
-            .iter()
-            .any(|index| *index != piece && asked(index));
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.asked(since, busy, now);
+        // While it waits for what it asked for, how long it leaves the next offer alone says nothing.
+        let waits = bindings().any(|binding| binding.asked.is_some());
+        let oldest = bindings().map(|binding| binding.since).min();
+        if let (false, Some(offered)) = (waits, oldest) {
+            state.reacted(now.saturating_duration_since(offered), now);
+        }
+        if let Some(binding) = self.binding_mut(peer, piece) {
+            binding.asked.get_or_insert(now);
         }
     }
 
@@ -199,9 +223,6 @@ impl Offer {
         length: u32,
         now: Instant,
     ) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.served_at = Some(now);
-        }
         let Some(binding) = self.binding_mut(peer, piece) else {
             return;
         };
@@ -307,10 +328,33 @@ impl Offer {
         }
     }
 
+    /// A peer that wants none of what we announced holds it, or never will. It is taken to hold it when that is all
+    /// it could lack, and others hold it too: a client that got such a piece from somebody else need not announce it
+    /// to us (librqbit does not), and one that wants only some files lacks more than what we happened to announce.
+    fn infer(&mut self, peer: PeerKey, now: Instant) {
+        let Some(state) = self.peers.get(&peer).filter(|p| p.uninterested) else {
+            return;
+        };
+        if state.has.is_full() {
+            return;
+        }
+        let lacks = |index: &u32| !state.has.has(*index);
+        let lacked: Vec<u32> = (0..self.pieces.len() as u32).filter(lacks).collect();
+        let elsewhere =
+            |index: &u32| state.announced.has(*index) && self.pieces[*index as usize].holders > 0;
+        if lacked.iter().all(elsewhere) {
+            for index in lacked {
+                self.unbind(peer, index);
+                self.hold(peer, index, now);
+            }
+        }
+    }
+
     fn bind(&mut self, peer: PeerKey, index: u32, now: Instant) {
         self.pool.remove(&index);
         self.pieces[index as usize].bound = Some(Binding::new(peer, now));
         if let Some(state) = self.peers.get_mut(&peer) {
+            state.announced.insert(index);
             state.bound.push(index);
         }
     }

@@ -10,19 +10,14 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::reader::Segment;
-use super::socket;
 use super::wire::{self, Block, Greeting, Heard, Said, WireError};
+use super::{client, socket};
 use crate::base::{InfoHash, PeerKey};
 
 /// BEP 3: keepalives come every two minutes; a peer that says nothing for longer than that and a margin is gone.
 const SILENCE: Duration = Duration::from_secs(180);
 /// How long a peer may take nothing of what we have for it.
 const STALL: Duration = Duration::from_secs(60);
-/// How often we say something, so that the peer does not hang up: BEP 3 says two minutes.
-const KEEPALIVE: Duration = Duration::from_secs(100);
-/// librqbit hangs up after ten seconds of silence; its peer ids begin with this.
-const IMPATIENT: &[u8] = b"-rQ";
-const IMPATIENT_KEEPALIVE: Duration = Duration::from_secs(6);
 /// First size of the read buffer: most messages are 9 to 17 bytes, and there may be hundreds of connections.
 const READ_BUFFER: usize = 1 << 10;
 /// Messages handled before other connections get their turn.
@@ -111,11 +106,7 @@ pub(super) async fn run(
     reports: Reports,
 ) {
     let stream = &greeted.stream;
-    let keepalive = if greeted.greeting.peer_id.starts_with(IMPATIENT) {
-        IMPATIENT_KEEPALIVE
-    } else {
-        KEEPALIVE
-    };
+    let keepalive = client::keepalive(&greeted.greeting.peer_id);
     let why = tokio::select! {
         end = read(stream, max_message, &reports) => end,
         end = write(stream, keepalive, orders, &reports) => end,

@@ -45,6 +45,8 @@ pub enum Event {
         outgoing: bool,
         /// Whether it speaks BEP 10.
         extended: bool,
+        /// How long its client is known to leave an offer unnoticed.
+        reaction: Duration,
     },
     /// A peer said something.
     Heard(PeerKey, Heard),
@@ -142,7 +144,18 @@ impl Swarm {
                 addr,
                 outgoing,
                 extended,
-            } => self.joined(peer, addr, outgoing, extended, now),
+                reaction,
+            } => {
+                self.offer.joined(peer, now);
+                self.offer.reacts_within(peer, reaction, now);
+                self.joined(peer, addr, outgoing, extended, now);
+                // What it is offered first is said before the UNCHOKE: a librqbit that may ask asks for the first piece
+                // it hears of, and looks for the others five seconds later.
+                self.decide(now);
+                if !self.silent && self.peers.get(&peer).is_some_and(|peer| peer.choked) {
+                    self.unchoke(peer, now);
+                }
+            }
             Event::Heard(peer, heard) => {
                 if self.peers.contains_key(&peer) {
                     self.heard(peer, heard, now);
@@ -268,7 +281,6 @@ impl Swarm {
         extended: bool,
         now: Instant,
     ) {
-        self.offer.joined(key, now);
         self.peers.insert(key, Peer::new(addr, outgoing, now));
         if extended {
             let hello = Said::Hello {
@@ -279,9 +291,6 @@ impl Swarm {
             self.say(key, hello);
         }
         // No bitfield: we are a peer that has nothing yet, and announces what it gives piece by piece.
-        if !self.silent {
-            self.unchoke(key, now);
-        }
     }
 
     fn heard(&mut self, key: PeerKey, heard: Heard, now: Instant) {
@@ -295,9 +304,13 @@ impl Swarm {
                 Ok(bits) => self.offer.bitfield(key, &bits, now),
                 Err(_) => self.close(key, Offence::BadBitfield),
             },
-            Heard::Interested => self.with(key, |peer| peer.interested = true),
+            Heard::Interested => {
+                self.with(key, |peer| peer.interested = true);
+                self.offer.interested(key);
+            }
             Heard::NotInterested => {
                 self.with(key, |peer| peer.interested = false);
+                self.offer.not_interested(key, now);
                 self.forget_requests(key, |_| true);
             }
             Heard::Request(block) => self.requested(key, block, now),
@@ -365,12 +378,12 @@ impl Swarm {
         if self.silent {
             return;
         }
+        let mut offered = BTreeSet::new();
         for decision in self.offer.decide(now, self.uplink) {
             match decision {
                 Decision::Offer { peer, piece } => {
                     self.say(peer, Said::Have(piece));
-                    // Also when it is unchoked already: a HAVE alone makes an interested libtorrent ask for nothing.
-                    self.unchoke(peer, now);
+                    offered.insert(peer);
                 }
                 Decision::TakeBack { peer, piece } => {
                     self.forget_requests(peer, |block| block.index == piece);
@@ -380,6 +393,10 @@ impl Swarm {
                     }
                 }
             }
+        }
+        for peer in offered {
+            // Also when it is unchoked already: a HAVE alone makes an interested libtorrent ask for nothing.
+            self.unchoke(peer, now);
         }
     }
 

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{RELAY_AVERAGE, STUCK_PATIENCE, STUCK_PATIENCE_MAX};
+use super::{MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, STUCK_PATIENCE, STUCK_PATIENCE_MAX};
 use crate::base::{Bits, PeerKey};
-
-/// What is left of a peer's lag with each piece it asks for: a hundred pieces forget it by two thirds.
-const LAG_DECAY: f64 = 0.99;
 
 /// A piece that may be had by one peer only.
 #[derive(Debug, Clone)]
@@ -52,6 +49,10 @@ pub(super) struct Peer {
     pub has: Bits,
     pub bound: Vec<u32>,
     pub wants_nothing: bool,
+    /// Everything we ever announced to it; what was taken back it still believes us to have.
+    pub announced: Bits,
+    /// Whether it said that it wants none of that.
+    pub uninterested: bool,
     /// Pieces it got from us that no other peer announced yet.
     pub unrelayed: BTreeSet<u32>,
     /// Pieces it got from us whole.
@@ -61,13 +62,11 @@ pub(super) struct Peer {
     credit_at: Instant,
     /// Bytes per second while we served it; `None` until it got a piece.
     pub throughput: Option<f64>,
-    /// When it last got a block from us.
-    pub served_at: Option<Instant>,
-    /// How long it leaves an offer lying once it has nothing else to ask for: a round trip for most, five seconds
-    /// for librqbit, which looks for new pieces no oftener. Falls slowly, since a busy peer shows no lag.
-    pub lag: Duration,
     /// Offers it did not take up.
     pub ignored: u32,
+    /// How long it leaves an offer unnoticed, and when that was last seen.
+    reaction: Duration,
+    reacted_at: Instant,
     /// When it last got a piece from anybody but us.
     progress_at: Instant,
     /// Average time between such pieces.
@@ -80,14 +79,16 @@ impl Peer {
             has: Bits::new(pieces),
             bound: Vec::new(),
             wants_nothing: false,
+            announced: Bits::new(pieces),
+            uninterested: false,
             unrelayed: BTreeSet::new(),
             received: 0,
             credit: 0.0,
             credit_at: now,
             throughput: None,
-            served_at: None,
-            lag: Duration::ZERO,
             ignored: 0,
+            reaction: Duration::ZERO,
+            reacted_at: now,
             progress_at: now,
             pace: None,
         }
@@ -114,16 +115,6 @@ impl Peer {
         self.credit * (-age.as_secs_f64() / RELAY_AVERAGE.as_secs_f64()).exp()
     }
 
-    /// It asked for a piece that was offered at `since`; `busy`: other pieces it asked for are still to come.
-    pub fn asked(&mut self, since: Instant, busy: bool, now: Instant) {
-        // The first request says how long the client takes to get going, not how long it takes to look again.
-        let lag = match self.served_at {
-            Some(served) if !busy => now.saturating_duration_since(served.max(since)),
-            _ => Duration::ZERO,
-        };
-        self.lag = lag.max(self.lag.mul_f64(LAG_DECAY));
-    }
-
     /// It received a whole piece from us in `took`.
     pub fn served(&mut self, bytes: u64, took: Duration) {
         let rate = bytes as f64 / took.as_secs_f64().max(1e-3);
@@ -131,6 +122,20 @@ impl Peer {
             None => rate,
             Some(before) => 0.7 * before + 0.3 * rate,
         });
+    }
+
+    /// It had nothing to wait for, and asked for an offer this long after it was made. The longest counts: a client that
+    /// looks for offers now and then answers one that comes just before at once.
+    pub fn reacted(&mut self, after: Duration, now: Instant) {
+        self.reaction = self.reaction(now).max(after).min(MAX_REACTION);
+        self.reacted_at = now;
+    }
+
+    /// How long it leaves an offer unnoticed, as far as we know; forgotten over [`REACTION_MEMORY`].
+    pub fn reaction(&self, now: Instant) -> Duration {
+        let age = now.saturating_duration_since(self.reacted_at);
+        let kept = (-age.as_secs_f64() / REACTION_MEMORY.as_secs_f64()).exp();
+        self.reaction.mul_f64(kept)
     }
 
     /// It has one piece more, from anybody but us.

@@ -1,6 +1,6 @@
 //! The rules that turn what is known into offers.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -56,11 +56,17 @@ impl Offer {
             0 | 1 => look_ahead,
             _ => 8usize.div_ceil(takers).max(look_ahead.div_ceil(takers)),
         };
-        while self.bound_and_alive(now) < look_ahead {
+        let unnoticed: usize = self
+            .peers
+            .values()
+            .filter(|peer| peer.takes())
+            .map(|peer| self.unnoticed(peer, takers, uplink, now))
+            .sum();
+        while self.bound_and_alive(now) < look_ahead + unnoticed {
             let Some(&piece) = self.pool.first() else {
                 break;
             };
-            let Some(peer) = self.next_taker(now, uplink, (per_peer, takers), idle) else {
+            let Some(peer) = self.next_taker(now, uplink, (takers, per_peer), idle) else {
                 break;
             };
             self.bind(peer, piece, now);
@@ -71,38 +77,33 @@ impl Offer {
         }
     }
 
-    /// Pieces bound ahead of what is sent: enough for one second of the uplink, for every other peer to have one, and
-    /// for those who are slow to ask.
+    /// Pieces bound ahead of what is sent: enough for one second of the uplink, and for every other peer to have one.
     fn look_ahead(&self, takers: usize, uplink: Uplink) -> usize {
         let second = uplink.rate.div_ceil(self.piece_length) as usize;
-        let windows = self.peers.values().filter(|peer| peer.takes());
-        let windows = windows.map(|peer| self.window(peer, takers, uplink)).sum();
-        MIN_LOOK_AHEAD
-            .max(takers.div_ceil(2))
-            .max(second)
-            .max(windows)
+        MIN_LOOK_AHEAD.max(takers.div_ceil(2)).max(second)
     }
 
-    /// Pieces that keep one peer busy for as long as it leaves offers lying.
-    fn window(&self, peer: &Peer, takers: usize, uplink: Uplink) -> usize {
-        let rate = uplink.cap.unwrap_or(HOPED_RATE.max(2 * uplink.rate)) as f64;
-        let share = rate / takers.max(1) as f64;
-        (share * peer.lag.as_secs_f64() / self.piece_length as f64).ceil() as usize
+    /// Pieces offered to a peer beyond the look-ahead: its share of the uplink for the time it leaves offers unnoticed.
+    /// Without them the uplink would idle until it looks again, and then be asked for a look-ahead's worth at once.
+    fn unnoticed(&self, peer: &Peer, takers: usize, uplink: Uplink, now: Instant) -> usize {
+        let hoped = HOPED_RATE.max(2 * uplink.rate);
+        let share = uplink.cap.unwrap_or(hoped) as f64 / takers.max(1) as f64;
+        let bytes = share * peer.reaction(now).as_secs_f64();
+        (bytes / self.piece_length as f64) as usize
     }
 
     /// Bindings that were asked for, or are young enough to be.
     fn bound_and_alive(&self, now: Instant) -> usize {
-        let alive = |index: &u32| {
-            self.pieces[*index as usize]
-                .bound
-                .as_ref()
-                .is_some_and(|b| {
-                    b.asked.is_some() || now.saturating_duration_since(b.since) < UNASKED_PATIENCE
-                })
+        let alive = |peer: &Peer, index: &u32| {
+            let bound = self.pieces[*index as usize].bound.as_ref();
+            let patience = UNASKED_PATIENCE.max(peer.reaction(now));
+            bound.is_some_and(|b| {
+                b.asked.is_some() || now.saturating_duration_since(b.since) < patience
+            })
         };
         let peers = self.peers.values();
         peers
-            .map(|p| p.bound.iter().filter(|i| alive(i)).count())
+            .map(|p| p.bound.iter().filter(|i| alive(p, i)).count())
             .sum()
     }
 
@@ -111,7 +112,7 @@ impl Offer {
         &self,
         now: Instant,
         uplink: Uplink,
-        (per_peer, takers): (usize, usize),
+        (takers, per_peer): (usize, usize),
         idle: bool,
     ) -> Option<PeerKey> {
         let trust = self.trust(uplink);
@@ -120,12 +121,12 @@ impl Offer {
             * self.piece_length as f64;
         let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
         let room = |peer: &Peer| {
+            let unnoticed = self.unnoticed(peer, takers, uplink, now);
             let limit = match (peer.ignored, peer.received) {
                 (1.., _) => 1,
-                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2),
-                _ => per_peer,
+                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + unnoticed,
+                _ => per_peer + unnoticed,
             };
-            let limit = limit.max(self.window(peer, takers, uplink));
             peer.takes() && peer.bound.len() < limit
         };
         let in_time = |peer: &Peer| match (peer.throughput, deadline) {
@@ -170,7 +171,12 @@ impl Offer {
             .filter_map(|(index, piece)| {
                 let bound = piece.bound.as_ref()?;
                 let age = now.saturating_duration_since(bound.since);
-                (age >= MIN_AGE_TO_TAKE_BACK).then_some((index as u32, bound.peer))
+                // Nor is a peer robbed of what it cannot have noticed yet.
+                let noticed = match bound.asked {
+                    Some(_) => Duration::ZERO,
+                    None => self.peers.get(&bound.peer)?.reaction(now),
+                };
+                (age >= MIN_AGE_TO_TAKE_BACK.max(noticed)).then_some((index as u32, bound.peer))
             })
             .collect();
         for (piece, owner) in stalled {

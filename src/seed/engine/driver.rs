@@ -13,6 +13,7 @@ use super::seeding::{Link, Seeding};
 use super::{Order, QUEUE, Report};
 use crate::base::{InfoHash, PeerKey, Rate};
 use crate::policy::offer::Uplink;
+use crate::seed::client;
 use crate::seed::connection::{self, Greeted, Reports};
 use crate::seed::dial::{Dialled, dial};
 use crate::seed::listener::Known;
@@ -167,6 +168,8 @@ impl Driver {
         }
         let mut swarm = Swarm::new(torrent, self.port);
         swarm.set_silent(silent, now);
+        // The first peers may come before the first tick.
+        swarm.tick(self.uplink(0), now);
         self.seedings.insert(hash, Seeding::new(swarm, device, now));
         self.known.write().insert(hash);
     }
@@ -201,6 +204,7 @@ impl Driver {
             addr: greeted.addr,
             outgoing: greeted.outgoing,
             extended: greeted.greeting.extended,
+            reaction: client::reaction(&greeted.greeting.peer_id),
         };
         let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
         let reports = Reports {
@@ -309,16 +313,25 @@ impl Driver {
                 seeding.measure(now);
                 self.dial(hash, now);
             }
+            let Some(seeding) = self.seedings.get(&hash) else {
+                continue;
+            };
+            let rate = seeding.rate() as u64;
+            let uplink = self.uplink(rate);
             let Some(seeding) = self.seedings.get_mut(&hash) else {
                 continue;
             };
-            let uplink = Uplink {
-                cap: self.shaper.cap(),
-                rate: seeding.rate() as u64,
-                idle_since: self.idle_since,
-            };
             seeding.swarm.tick(uplink, now);
             self.act(hash);
+        }
+    }
+
+    /// What the uplink does, as a torrent that is sent at `rate` sees it.
+    fn uplink(&self, rate: u64) -> Uplink {
+        Uplink {
+            cap: self.shaper.cap(),
+            rate,
+            idle_since: self.idle_since,
         }
     }
 

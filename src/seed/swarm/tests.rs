@@ -24,6 +24,7 @@ impl Bench {
             addr,
             outgoing: false,
             extended: true,
+            reaction: Duration::ZERO,
         };
         self.swarm.handle(joined, self.now);
         let hello = Hello {
