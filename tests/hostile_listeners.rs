@@ -5,7 +5,7 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::appliance::Appliance;
 use common::content::Tree;
@@ -93,10 +93,12 @@ fn http_listener(which: impl Fn(&Appliance) -> SocketAddr, path: &str) {
     let before = rss();
     let good = || {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
+        let start = Instant::now();
         let answer = exchange(to, request.as_bytes());
         assert!(
             answer.starts_with(b"HTTP/1.1 200 "),
-            "a good request among a flood: {:?}",
+            "a good request among a flood, after {:?}: {:?}",
+            start.elapsed(),
             String::from_utf8_lossy(&answer)
         );
     };

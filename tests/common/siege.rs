@@ -7,7 +7,7 @@ use super::{http, proc};
 
 /// No bad input may bring the program's resident memory above this, ever: several times what it needs to seed, far
 /// below what a small board has.
-pub const RSS_BOUND: u64 = 160 << 20;
+pub const RSS_BOUND: u64 = 96 << 20;
 
 /// Connections that say nothing.
 pub const HALF_OPEN: usize = 10_000;

@@ -28,6 +28,7 @@ use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt};
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -128,6 +129,10 @@ pub(super) async fn serve(
                 continue;
             }
         };
+        if crowd.lock().is_full() {
+            // Whoever has spoken is heard before anybody is turned out: this lets every task that can go on do so.
+            yield_now().await;
+        }
         let leave = CancellationToken::new();
         let seat = loop {
             match Seat::take(&crowd, addr.ip(), Instant::now(), &leave) {

@@ -72,6 +72,11 @@ impl Crowd {
         }
     }
 
+    /// Whether the next newcomer takes somebody's place.
+    pub(super) fn is_full(&self) -> bool {
+        self.present.len() >= self.room.connections
+    }
+
     /// Lets a newcomer in, in place of another if need be: then that one's `leave` is cancelled.
     ///
     /// Looks at everybody, which at a thousand costs some microseconds, less than the connection itself.
@@ -87,7 +92,7 @@ impl Crowd {
         let victim = if related >= self.room.per_address {
             // Who comes too fast from one address only hurts itself, and is no reason for others to wait.
             self.longest(kin)
-        } else if self.present.len() >= self.room.connections {
+        } else if self.is_full() {
             match self.longest(|_| true) {
                 Some((since, _)) if now < since + LEAST_WAIT => {
                     return Admission::Later(since + LEAST_WAIT);
