@@ -1,7 +1,7 @@
 //! One torrent's swarm as a state machine: events and the time in, actions out. No sockets, no clock, no randomness.
 //!
 //! Invariants:
-//! - only blocks that [`Offer::may_serve`] allows are queued, and at most [`REQUEST_QUEUE`] a peer;
+//! - only blocks that [`Offer::may_serve`] allows are queued, and at most [`super::wire::REQUEST_QUEUE`] a peer;
 //! - a choked peer has an empty queue;
 //! - `ready` is exactly the peers with a non-empty queue;
 //! - `in_flight` counts the bytes handed to a connection and not yet reported written;
@@ -13,14 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::torrent::Torrent;
-use super::wire::{Block, Heard, Hello, REQUEST_QUEUE, Said};
+use super::wire::{Block, Heard, Hello, Said};
 use crate::base::{Bits, PeerKey};
 use crate::policy::offer::{Decision, Offer, Uplink};
-use crate::policy::{retire, unchoke};
+use crate::policy::retire;
 
 mod metadata;
 mod peer;
 mod pex;
+mod serving;
+mod slots;
 mod warmth;
 
 use peer::Peer;
@@ -29,8 +31,6 @@ use warmth::Warmth;
 /// Bytes handed to one connection and not yet written. Two blocks keep the socket fed while the next is chosen;
 /// more would fix the order of serving too early.
 pub const IN_FLIGHT: u32 = 2 * super::wire::BLOCK_LENGTH;
-/// How often slots are dealt again while supporting.
-const UNCHOKE_EVERY: Duration = Duration::from_secs(10);
 
 /// What happens to a swarm.
 #[derive(Debug)]
@@ -196,42 +196,6 @@ impl Swarm {
         self.decide(now);
     }
 
-    /// The block to be written next, and to whom; it counts as handed over. `None` when nobody asked for anything
-    /// we may give, or their connections are full.
-    pub fn next_block(&mut self, now: Instant) -> Option<(PeerKey, Block)> {
-        let can = self.can_be_served();
-        let ranked = can.map(|(key, block)| (self.offer.rank(key, block.index), key));
-        let (_, key) = ranked.min()?;
-        let peer = self.peers.get_mut(&key)?;
-        let block = peer.queue.pop_front()?;
-        peer.in_flight += block.length;
-        self.warmth.used(block.index, now);
-        if peer.queue.is_empty() {
-            self.ready.remove(&key);
-        }
-        Some((key, block))
-    }
-
-    /// Whether [`Swarm::next_block`] would give one.
-    pub fn has_next(&self) -> bool {
-        self.can_be_served().next().is_some()
-    }
-
-    /// Whether nobody waits for anything: nothing asked for, nothing under way.
-    pub fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.peers.values().all(|peer| peer.in_flight == 0)
-    }
-
-    /// Peers whose connection has room for their next block, which has been read.
-    fn can_be_served(&self) -> impl Iterator<Item = (PeerKey, Block)> + '_ {
-        self.ready.iter().filter_map(|key| {
-            let peer = &self.peers[key];
-            let block = *peer.queue.front()?;
-            let can = peer.in_flight < IN_FLIGHT && self.warmth.is_warm(block.index);
-            can.then_some((*key, block))
-        })
-    }
-
     /// Payload bytes written since the swarm was made.
     pub fn payload(&self) -> u64 {
         self.payload
@@ -334,40 +298,6 @@ impl Swarm {
         self.with(key, |peer| peer.greeted(hello));
     }
 
-    fn requested(&mut self, key: PeerKey, block: Block, now: Instant) {
-        if !self.torrent.has_block(block) {
-            return self.close(key, Offence::BadRequest);
-        }
-        self.offer.requested(key, block.index, now);
-        // A request that came before our choke, or for a piece that was taken back, is not an offence: it is
-        // simply not answered, as BEP 3 has it.
-        if self.silent || !self.offer.may_serve(key, block.index) {
-            return;
-        }
-        let Some(peer) = self.peers.get_mut(&key) else {
-            return;
-        };
-        let full = peer.queue.len() >= REQUEST_QUEUE;
-        if !peer.choked && !full && !peer.queue.contains(&block) {
-            peer.queue.push_back(block);
-            self.ready.insert(key);
-            if self.warmth.wanted(block.index) {
-                self.actions.push_back(Action::Warm(block.index));
-            }
-        }
-    }
-
-    fn written(&mut self, key: PeerKey, block: Block, now: Instant) {
-        self.payload += u64::from(block.length);
-        self.with(key, |peer| {
-            peer.took(block);
-            peer.payload += u64::from(block.length);
-        });
-        let length = self.torrent.length_of(block.index);
-        let part = (block.begin, block.length);
-        self.offer.sent(key, block.index, part, length, now);
-    }
-
     fn left(&mut self, key: PeerKey, now: Instant) {
         self.peers.remove(&key);
         self.ready.remove(&key);
@@ -397,70 +327,6 @@ impl Swarm {
         for peer in offered {
             // Also when it is unchoked already: a HAVE alone makes an interested libtorrent ask for nothing.
             self.unchoke(peer, now);
-        }
-    }
-
-    /// While supporting, deals the slots anew.
-    fn deal_slots(&mut self, now: Instant) {
-        let due = self
-            .unchoked_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= UNCHOKE_EVERY);
-        let spreading = !self.offer.first_copy_is_out();
-        if self.silent || spreading || !due {
-            return;
-        }
-        self.unchoked_at = Some(now);
-        let candidates: Vec<_> = self
-            .peers
-            .iter()
-            .map(|(key, peer)| unchoke::Candidate {
-                peer: *key,
-                interested: peer.interested,
-                offered: self.offer.has_offers(*key),
-                relay_rate: self.offer.relay_rate(*key, now),
-                since: peer.choked_since,
-                unchoked: !peer.choked,
-            })
-            .collect();
-        let open = unchoke::decide(&candidates, spreading, now);
-        for candidate in candidates {
-            match (open.contains(&candidate.peer), candidate.unchoked) {
-                (true, false) => self.unchoke(candidate.peer, now),
-                (false, true) => self.choke(candidate.peer, now),
-                _ => {}
-            }
-        }
-    }
-
-    fn choke(&mut self, key: PeerKey, now: Instant) {
-        self.forget_requests(key, |_| true);
-        let Some(peer) = self.peers.get_mut(&key) else {
-            return;
-        };
-        if !peer.choked {
-            peer.choked = true;
-            peer.choked_since = now;
-            self.say(key, Said::Choke);
-        }
-    }
-
-    fn unchoke(&mut self, key: PeerKey, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&key) else {
-            return;
-        };
-        if peer.choked {
-            peer.choked = false;
-            peer.choked_since = now;
-        }
-        self.say(key, Said::Unchoke);
-    }
-
-    fn forget_requests(&mut self, key: PeerKey, which: impl Fn(&Block) -> bool) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            peer.queue.retain(|block| !which(block));
-            if peer.queue.is_empty() {
-                self.ready.remove(&key);
-            }
         }
     }
 

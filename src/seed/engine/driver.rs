@@ -13,20 +13,16 @@ use super::seeding::{Link, Seeding};
 use super::{Order, QUEUE, Report};
 use crate::base::{InfoHash, PeerKey, Rate};
 use crate::policy::offer::Uplink;
-use crate::seed::client;
-use crate::seed::connection::{self, Greeted, Reports};
-use crate::seed::dial::{Dialled, dial};
+use crate::seed::connection::{self, Greeted};
+use crate::seed::dial::Dialled;
 use crate::seed::listener::Known;
 use crate::seed::reader::{ReadError, Reader, WarmPiece};
 use crate::seed::shaper::{Shaper, on_the_wire};
-use crate::seed::swarm::{Action, Event, Swarm};
+use crate::seed::swarm::{Action, Swarm};
 use crate::seed::torrent::Torrent;
-use crate::seed::wire;
 
-/// Peers of one torrent. Each costs some tens of KiB with its kernel buffers.
-const MAX_PEERS_PER_TORRENT: usize = 500;
-/// Peers of all torrents, well below the descriptors a service may have open.
-const MAX_PEERS: usize = 2_000;
+mod peers;
+
 /// How often swarms see time pass. Short, because an idle uplink is noticed by it.
 const TICK: Duration = Duration::from_millis(100);
 /// Ticks between the slower duties: rates, dialling.
@@ -183,118 +179,6 @@ impl Driver {
         }
     }
 
-    fn newcomer(&mut self, greeted: Greeted) {
-        let now = Instant::now();
-        let hash = greeted.greeting.info_hash;
-        let Some(seeding) = self.seedings.get_mut(&hash) else {
-            return;
-        };
-        let full = seeding.links.len() >= MAX_PEERS_PER_TORRENT || self.peers >= MAX_PEERS;
-        if full || seeding.has(greeted.greeting.peer_id, greeted.addr.ip()) {
-            return;
-        }
-        let peer = PeerKey(self.next_key);
-        self.next_key += 1;
-        self.peers += 1;
-        let (orders, taken) = mpsc::unbounded_channel();
-        let link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
-        seeding.links.insert(peer, link);
-        let joined = Event::Joined {
-            peer,
-            addr: greeted.addr,
-            outgoing: greeted.outgoing,
-            extended: greeted.greeting.extended,
-            reaction: client::reaction(&greeted.greeting.peer_id),
-        };
-        let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
-        let reports = Reports {
-            info_hash: hash,
-            peer,
-            to: self.reports.clone(),
-        };
-        tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
-        tokio::spawn(connection::run(greeted, longest, taken, reports));
-        seeding.swarm.handle(joined, now);
-        self.act(hash);
-    }
-
-    fn heard_from(&mut self, hash: InfoHash, peer: PeerKey, report: connection::Report) {
-        let now = Instant::now();
-        let Some(seeding) = self.seedings.get_mut(&hash) else {
-            return;
-        };
-        if !seeding.links.contains_key(&peer) {
-            return;
-        }
-        match report {
-            connection::Report::Heard(heard) => {
-                seeding.swarm.handle(Event::Heard(peer, heard), now);
-            }
-            connection::Report::Done {
-                block,
-                written,
-                wire,
-            } => {
-                let correction = seeding.correct(peer, wire, false, now);
-                self.shaper.charge(Some(hash), correction);
-                let event = if written {
-                    Event::Written(peer, block)
-                } else {
-                    Event::Unsent(peer, block)
-                };
-                seeding.swarm.handle(event, now);
-            }
-            connection::Report::Closed { why, wire } => {
-                let correction = seeding.correct(peer, wire, true, now);
-                self.shaper.charge(Some(hash), correction);
-                if let Some(link) = seeding.links.remove(&peer) {
-                    tracing::debug!(%hash, addr = %link.addr, %why, "peer left");
-                    self.peers -= 1;
-                }
-                seeding.swarm.handle(Event::Left(peer), now);
-            }
-        }
-    }
-
-    fn came_back(&mut self, back: Back) -> InfoHash {
-        let now = Instant::now();
-        match back {
-            Back::Warmed(hash, piece, result) => {
-                if let Some(seeding) = self.seedings.get_mut(&hash) {
-                    let readable = result.is_ok();
-                    match result {
-                        Ok(warm) => {
-                            seeding.pieces.insert(piece, warm);
-                        }
-                        Err(error) => {
-                            tracing::warn!(%hash, piece, %error, "content cannot be read");
-                            seeding.unreadable = Some(error.to_string());
-                        }
-                    }
-                    seeding.swarm.handle(Event::Warmed(piece, readable), now);
-                }
-                hash
-            }
-            Back::Dialled(hash, addr, result) => {
-                let Some(seeding) = self.seedings.get_mut(&hash) else {
-                    return hash;
-                };
-                match result {
-                    Dialled::Reached(greeted) => {
-                        seeding.book.dialled(addr, true, now);
-                        self.newcomer(*greeted);
-                    }
-                    Dialled::Ourselves => seeding.book.forget(addr),
-                    Dialled::Failed(error) => {
-                        tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
-                        seeding.book.dialled(addr, false, now);
-                    }
-                }
-                hash
-            }
-        }
-    }
-
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
@@ -335,28 +219,12 @@ impl Driver {
         }
     }
 
-    fn dial(&mut self, hash: InfoHash, now: Instant) {
-        let Some(seeding) = self.seedings.get_mut(&hash) else {
-            return;
-        };
-        let connected: Vec<SocketAddr> = seeding.swarm.addresses().collect();
-        for addr in seeding.book.due(&connected, now) {
-            let (back, peer_id) = (self.back.clone(), self.peer_id);
-            tokio::spawn(async move {
-                let result = dial(addr, hash, peer_id).await;
-                // The engine is gone when this fails, and so is the need.
-                let _ = back.send(Back::Dialled(hash, addr, result));
-            });
-        }
-    }
-
     /// Does what a swarm wants done.
     fn act(&mut self, hash: InfoHash) {
-        let Some(seeding) = self.seedings.get_mut(&hash) else {
-            return;
-        };
         let mut spoken = None;
-        while let Some(action) = seeding.swarm.poll() {
+        while let Some(seeding) = self.seedings.get_mut(&hash)
+            && let Some(action) = seeding.swarm.poll()
+        {
             match action {
                 Action::Say(peer, said) => {
                     // What is said in one breath to one peer leaves in one segment.
@@ -371,13 +239,7 @@ impl Driver {
                         let _ = link.orders.send(connection::Order::Unsend(piece));
                     }
                 }
-                Action::Close(peer, offence) => {
-                    if let Some(link) = seeding.links.remove(&peer) {
-                        tracing::debug!(%hash, addr = %link.addr, %offence, "hanging up");
-                        self.peers -= 1;
-                    }
-                    seeding.swarm.handle(Event::Left(peer), Instant::now());
-                }
+                Action::Close(peer, offence) => self.hang_up(hash, peer, &offence.to_string()),
                 Action::Met(addresses) => seeding.book.learn(addresses, Instant::now()),
                 Action::Warm(piece) => {
                     let (reader, back) = (self.reader.clone(), self.back.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -15,12 +15,16 @@ use crate::seed::shaper::on_the_wire;
 use crate::seed::swarm::Swarm;
 use crate::seed::wire::{Block, Said};
 
+/// Two who dial each other do so within this time of learning of each other.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// A connection as the engine keeps it.
 #[derive(Debug)]
 pub(super) struct Link {
     pub orders: mpsc::UnboundedSender<connection::Order>,
     pub addr: SocketAddr,
     pub peer_id: [u8; 20],
+    since: Instant,
     /// What the shaper was charged for it, and what the kernel says it sent.
     charged: f64,
     sent: u64,
@@ -38,10 +42,16 @@ impl Link {
             orders,
             addr,
             peer_id,
+            since: now,
             charged: 0.0,
             sent: 0,
             corrected: now,
         }
+    }
+
+    /// Whether it is so young that a second connection of the same peer is the two of us dialling each other.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < FRESH
     }
 }
 
@@ -61,7 +71,7 @@ pub(super) struct Seeding {
 
 /// Between two corrections of a connection's account: the kernel lags behind by what is in its buffer, so correcting
 /// at every block would only add noise.
-const CORRECT_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+const CORRECT_EVERY: Duration = std::time::Duration::from_millis(250);
 
 impl Seeding {
     pub fn new(swarm: Swarm, device: u64, now: Instant) -> Self {
@@ -78,10 +88,11 @@ impl Seeding {
         }
     }
 
-    /// Whether this peer is connected already: the same name from the same machine.
-    pub fn has(&self, peer_id: [u8; 20], ip: IpAddr) -> bool {
+    /// The connection that this peer has already: the same name from the same machine.
+    pub fn twin(&self, peer_id: [u8; 20], ip: IpAddr) -> Option<PeerKey> {
         let same = |link: &Link| link.peer_id == peer_id && link.addr.ip() == ip;
-        self.links.values().any(same)
+        let twin = self.links.iter().find(|(_, link)| same(link));
+        twin.map(|(key, _)| *key)
     }
 
     /// Charges a connection with an estimate; returns the wire bytes to take from the bucket.

@@ -1,0 +1,174 @@
+//! The engine's peers: who comes, what they report, whom we dial.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::{Back, Driver, Link};
+use crate::base::{InfoHash, PeerKey};
+use crate::seed::client;
+use crate::seed::connection::{self, Greeted, Reports};
+use crate::seed::dial::{Dialled, dial};
+use crate::seed::swarm::Event;
+use crate::seed::wire;
+
+/// Peers of one torrent. Each costs some tens of KiB with its kernel buffers.
+const MAX_PEERS_PER_TORRENT: usize = 500;
+/// Peers of all torrents, well below the descriptors a service may have open.
+const MAX_PEERS: usize = 2_000;
+
+impl Driver {
+    /// Somebody finished the handshake, on either side.
+    pub(super) fn newcomer(&mut self, greeted: Greeted) {
+        let now = Instant::now();
+        let hash = greeted.greeting.info_hash;
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        if let Some(twin) = seeding.twin(greeted.greeting.peer_id, greeted.addr.ip()) {
+            if seeding.links[&twin].is_fresh(now) {
+                return;
+            }
+            // It lost its old connection and we did not notice yet.
+            self.hang_up(hash, twin, "it came again");
+        }
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        if seeding.links.len() >= MAX_PEERS_PER_TORRENT || self.peers >= MAX_PEERS {
+            return;
+        }
+        let peer = PeerKey(self.next_key);
+        self.next_key += 1;
+        self.peers += 1;
+        let (orders, taken) = mpsc::unbounded_channel();
+        let link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
+        seeding.links.insert(peer, link);
+        let joined = Event::Joined {
+            peer,
+            addr: greeted.addr,
+            outgoing: greeted.outgoing,
+            extended: greeted.greeting.extended,
+            reaction: client::reaction(&greeted.greeting.peer_id),
+        };
+        let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
+        let reports = Reports {
+            info_hash: hash,
+            peer,
+            to: self.reports.clone(),
+        };
+        tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
+        tokio::spawn(connection::run(greeted, longest, taken, reports));
+        seeding.swarm.handle(joined, now);
+        self.act(hash);
+    }
+
+    /// Takes in what a connection reports.
+    pub(super) fn heard_from(&mut self, hash: InfoHash, peer: PeerKey, report: connection::Report) {
+        let now = Instant::now();
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        if !seeding.links.contains_key(&peer) {
+            return;
+        }
+        match report {
+            connection::Report::Heard(heard) => {
+                seeding.swarm.handle(Event::Heard(peer, heard), now);
+            }
+            connection::Report::Done {
+                block,
+                written,
+                wire,
+            } => {
+                let correction = seeding.correct(peer, wire, false, now);
+                self.shaper.charge(Some(hash), correction);
+                let event = if written {
+                    Event::Written(peer, block)
+                } else {
+                    Event::Unsent(peer, block)
+                };
+                seeding.swarm.handle(event, now);
+            }
+            connection::Report::Closed { why, wire } => {
+                let correction = seeding.correct(peer, wire, true, now);
+                self.shaper.charge(Some(hash), correction);
+                if let Some(link) = seeding.links.remove(&peer) {
+                    tracing::debug!(%hash, addr = %link.addr, %why, "peer left");
+                    self.peers -= 1;
+                }
+                seeding.swarm.handle(Event::Left(peer), now);
+            }
+        }
+    }
+
+    /// Takes in what background work brought; says whose it was.
+    pub(super) fn came_back(&mut self, back: Back) -> InfoHash {
+        let now = Instant::now();
+        match back {
+            Back::Warmed(hash, piece, result) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    let readable = result.is_ok();
+                    match result {
+                        Ok(warm) => {
+                            seeding.pieces.insert(piece, warm);
+                        }
+                        Err(error) => {
+                            tracing::warn!(%hash, piece, %error, "content cannot be read");
+                            seeding.unreadable = Some(error.to_string());
+                        }
+                    }
+                    seeding.swarm.handle(Event::Warmed(piece, readable), now);
+                }
+                hash
+            }
+            Back::Dialled(hash, addr, result) => {
+                let Some(seeding) = self.seedings.get_mut(&hash) else {
+                    return hash;
+                };
+                match result {
+                    Dialled::Reached(greeted) => {
+                        seeding.book.dialled(addr, true, now);
+                        self.newcomer(*greeted);
+                    }
+                    Dialled::Ourselves => seeding.book.forget(addr),
+                    Dialled::Failed(error) => {
+                        tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
+                        seeding.book.dialled(addr, false, now);
+                    }
+                }
+                hash
+            }
+        }
+    }
+
+    /// Ends a connection from our side.
+    pub(super) fn hang_up(&mut self, hash: InfoHash, peer: PeerKey, why: &str) {
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        // Dropping the link ends the connection.
+        if let Some(link) = seeding.links.remove(&peer) {
+            tracing::debug!(%hash, addr = %link.addr, why, "hanging up");
+            self.peers -= 1;
+            seeding.swarm.handle(Event::Left(peer), Instant::now());
+        }
+    }
+
+    /// Dials whom a torrent's swarm still lacks.
+    pub(super) fn dial(&mut self, hash: InfoHash, now: Instant) {
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        let connected: Vec<SocketAddr> = seeding.swarm.addresses().collect();
+        for addr in seeding.book.due(&connected, now) {
+            let (back, peer_id) = (self.back.clone(), self.peer_id);
+            tokio::spawn(async move {
+                let result = dial(addr, hash, peer_id).await;
+                // The engine is gone when this fails, and so is the need.
+                let _ = back.send(Back::Dialled(hash, addr, result));
+            });
+        }
+    }
+}
