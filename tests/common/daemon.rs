@@ -58,6 +58,11 @@ impl Daemon {
             .is_none()
     }
 
+    /// How it ended, once it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be asked")
+    }
+
     /// Fails the test, with the end of the log, when it has ended.
     pub fn assert_alive(&mut self) {
         if let Some(status) = self.child.try_wait().expect("a child can be asked") {

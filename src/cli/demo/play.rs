@@ -14,6 +14,8 @@ use crate::base::{InfoHash, Rate, Stage};
 
 /// How often the screen is painted. The box's own figures change once a second.
 const PAINT: Duration = Duration::from_millis(250);
+/// How often a new leecher is asked whether it has a piece.
+const FIRST_PIECE: Duration = Duration::from_millis(20);
 /// Decisions read from the log; a release makes a handful.
 const DECISIONS: usize = 100;
 
@@ -58,6 +60,7 @@ impl<'a> Play<'a> {
     pub async fn run(&mut self) -> Result<Vec<String>, DemoError> {
         let info_hash = self.published().await?;
         let torrent = self.fetch(info_hash).await?;
+        let began = Instant::now();
         self.screen.tell(&format!(
             "{} leechers fetch the torrent from the public page and ask its tracker for one another",
             self.args.leechers
@@ -72,8 +75,23 @@ impl<'a> Play<'a> {
                 why: format!("{error:#}"),
             })?;
             self.leechers.push(leecher);
+            self.first_piece().await?;
         }
-        self.spread().await
+        self.spread(began).await
+    }
+
+    /// Waits until the last leecher has a piece. Two librqbits that have nothing when they meet never tell each other
+    /// what they get (their HAVEs wait for the other's bitfield, which neither sends); people do not come in the same
+    /// instant either.
+    async fn first_piece(&mut self) -> Result<(), DemoError> {
+        let mut paint = interval(FIRST_PIECE);
+        loop {
+            paint.tick().await;
+            let progress = self.progress()?;
+            if progress.last().is_none_or(|progress| progress.have > 0) {
+                return Ok(());
+            }
+        }
     }
 
     /// In a few words, how far it is.
@@ -110,8 +128,7 @@ impl<'a> Play<'a> {
     }
 
     /// Looks on until the box retires the release.
-    async fn spread(&mut self) -> Result<Vec<String>, DemoError> {
-        let began = Instant::now();
+    async fn spread(&mut self, began: Instant) -> Result<Vec<String>, DemoError> {
         let mut milestones = Milestones::default();
         let mut paint = painting();
         loop {

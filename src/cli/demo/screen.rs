@@ -68,9 +68,8 @@ impl Screen {
                 let due = self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY);
                 if due && !leechers.is_empty() {
                     self.last_line = Some(Instant::now());
-                    let share = |leecher: &Progress| {
-                        format!("{:.0} %", percent(leecher.have, release.size))
-                    };
+                    let share =
+                        |leecher: &Progress| format!("{} %", percent(leecher.have, release.size));
                     let shares: Vec<String> = leechers.iter().map(share).collect();
                     self.tell(&format!("{the_box}; leechers have {}", shares.join(", ")));
                 }
@@ -138,8 +137,9 @@ impl Bars {
     }
 }
 
-fn percent(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64 * 100.0
+/// Rounded down: what is not whole is not 100 %.
+fn percent(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(100) / whole.max(1)
 }
 
 /// Writes a line; whoever read them may have gone, and that is no reason to stop in the middle.

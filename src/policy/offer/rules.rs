@@ -56,17 +56,18 @@ impl Offer {
             0 | 1 => look_ahead,
             _ => 8usize.div_ceil(takers).max(look_ahead.div_ceil(takers)),
         };
-        let unnoticed: usize = self
+        let unnoticed = |peer: &Peer| self.unnoticed(peer, takers, uplink, now);
+        let unnoticed: BTreeMap<PeerKey, usize> = self
             .peers
-            .values()
-            .filter(|peer| peer.takes())
-            .map(|peer| self.unnoticed(peer, takers, uplink, now))
-            .sum();
-        while self.bound_and_alive(now) < look_ahead + unnoticed {
-            let Some(&piece) = self.pool.first() else {
-                break;
+            .iter()
+            .map(|(key, peer)| (*key, unnoticed(peer)))
+            .collect();
+        while let Some(&piece) = self.pool.first() {
+            let room = match self.bound_and_alive(now, &unnoticed) < look_ahead {
+                true => per_peer,
+                false => 0,
             };
-            let Some(peer) = self.next_taker(now, uplink, (takers, per_peer), idle) else {
+            let Some(peer) = self.next_taker(now, uplink, (room, &unnoticed), idle) else {
                 break;
             };
             self.bind(peer, piece, now);
@@ -83,7 +84,7 @@ impl Offer {
         MIN_LOOK_AHEAD.max(takers.div_ceil(2)).max(second)
     }
 
-    /// Pieces offered to a peer beyond the look-ahead: its share of the uplink for the time it leaves offers unnoticed.
+    /// Pieces offered to a peer besides the look-ahead: its share of the uplink for the time it leaves offers unnoticed.
     /// Without them the uplink would idle until it looks again, and then be asked for a look-ahead's worth at once.
     fn unnoticed(&self, peer: &Peer, takers: usize, uplink: Uplink, now: Instant) -> usize {
         let hoped = HOPED_RATE.max(2 * uplink.rate);
@@ -92,8 +93,8 @@ impl Offer {
         (bytes / self.piece_length as f64) as usize
     }
 
-    /// Bindings that were asked for, or are young enough to be.
-    fn bound_and_alive(&self, now: Instant) -> usize {
+    /// Bindings that were asked for, or are young enough to be, besides those made for the time a peer does not look.
+    fn bound_and_alive(&self, now: Instant, unnoticed: &BTreeMap<PeerKey, usize>) -> usize {
         let alive = |peer: &Peer, index: &u32| {
             let bound = self.pieces[*index as usize].bound.as_ref();
             let patience = UNASKED_PATIENCE.max(peer.reaction(now));
@@ -101,10 +102,11 @@ impl Offer {
                 b.asked.is_some() || now.saturating_duration_since(b.since) < patience
             })
         };
-        let peers = self.peers.values();
-        peers
-            .map(|p| p.bound.iter().filter(|i| alive(p, i)).count())
-            .sum()
+        let counted = self.peers.iter().map(|(key, peer)| {
+            let alive = peer.bound.iter().filter(|i| alive(peer, i)).count();
+            alive.saturating_sub(unnoticed[key])
+        });
+        counted.sum()
     }
 
     /// The peer that will relay one more piece soonest.
@@ -112,7 +114,7 @@ impl Offer {
         &self,
         now: Instant,
         uplink: Uplink,
-        (takers, per_peer): (usize, usize),
+        (per_peer, unnoticed): (usize, &BTreeMap<PeerKey, usize>),
         idle: bool,
     ) -> Option<PeerKey> {
         let trust = self.trust(uplink);
@@ -120,12 +122,11 @@ impl Offer {
             as f64
             * self.piece_length as f64;
         let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
-        let room = |peer: &Peer| {
-            let unnoticed = self.unnoticed(peer, takers, uplink, now);
+        let room = |key: &PeerKey, peer: &Peer| {
             let limit = match (peer.ignored, peer.received) {
-                (1.., _) => 1,
-                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + unnoticed,
-                _ => per_peer + unnoticed,
+                (1.., _) => per_peer.min(1),
+                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + unnoticed[key],
+                _ => per_peer + unnoticed[key],
             };
             peer.takes() && peer.bound.len() < limit
         };
@@ -139,7 +140,7 @@ impl Offer {
             let waiting = peer.unrelayed.len() + peer.bound.len() + 1;
             waiting as f64 * f64::from(peer.ignored + 1) / peer.relay_rate(now, trust)
         };
-        let candidates = || self.peers.iter().filter(|(_, peer)| room(peer));
+        let candidates = || self.peers.iter().filter(|(key, peer)| room(key, peer));
         let soonest = candidates()
             .filter(|(_, peer)| in_time(peer))
             .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));

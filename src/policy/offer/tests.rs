@@ -235,46 +235,120 @@ fn hostile_indexes_are_refused() {
     assert_eq!(offer.availability().copies(), 0.0);
 }
 
-/// librqbit takes all that is offered at once, and looks again only five seconds after it found nothing.
-#[test]
-fn a_peer_that_looks_for_pieces_every_five_seconds_is_kept_busy() {
+/// How much of a minute the uplink is in use with peers that look for offers every five seconds only, and ask for all of
+/// them then. They relay at once. The first ten seconds are left out when `learning`.
+fn use_by_sleepers(hint: Duration, learning: bool) -> f64 {
+    const STEP: Duration = Duration::from_millis(25);
+    const LOOKS_EVERY: Duration = Duration::from_secs(5);
+    const PEERS: u64 = 3;
     let start = Instant::now();
-    let mut offer = Offer::new(2000, 32 << 10);
-    offer.joined(PeerKey(1), start);
-    let (mut queue, mut looks_at, mut sent) = (Vec::<u32>::new(), start, 0u64);
-    let second = CAP / (32 << 10);
-    for step in 0..(20 * second) {
-        let now = start + Duration::from_secs_f64(step as f64 / second as f64);
-        offer.decide(
-            now,
-            Uplink {
-                rate: CAP,
-                ..uplink()
-            },
-        );
-        if now >= looks_at {
-            let has =
-                |piece: &u32| offer.peers[&PeerKey(1)].has.has(*piece) || queue.contains(piece);
-            let fresh: Vec<u32> = (0..2000)
-                .filter(|p| offer.may_serve(PeerKey(1), *p) && !has(p))
-                .collect();
-            match fresh.is_empty() {
-                true => looks_at = now + Duration::from_secs(5),
-                false => looks_at = now,
-            }
-            fresh
-                .iter()
-                .for_each(|piece| offer.requested(PeerKey(1), *piece, now));
-            queue.extend(fresh);
+    let mut offer = with_peers(1000, PEERS, start);
+    for key in 1..=PEERS {
+        offer.reacts_within(PeerKey(key), hint, start);
+    }
+    let mut offered = BTreeMap::<u64, BTreeSet<u32>>::new();
+    let mut asked = std::collections::VecDeque::new();
+    let mut looks: Vec<Instant> = vec![start; PEERS as usize];
+    let mut ever = BTreeSet::new();
+    let (mut credit, mut busy, mut steps, mut idle_since) = (0, 0, 0, None);
+    for step in 0..2400u32 {
+        let now = start + STEP * step;
+        let uplink = Uplink {
+            idle_since,
+            rate: CAP,
+            ..uplink()
+        };
+        for (peer, piece) in offers(&offer.decide(now, uplink)) {
+            assert!(ever.insert(piece), "piece {piece} is offered twice");
+            offered.entry(peer).or_default().insert(piece);
         }
-        if !queue.is_empty() {
-            offer.sent(PeerKey(1), queue.remove(0), (0, 32 << 10), 32 << 10, now);
-            sent += 1;
+        for key in 1..=PEERS {
+            let new = offered.entry(key).or_default();
+            if now >= looks[key as usize - 1] && !new.is_empty() {
+                looks[key as usize - 1] = now + LOOKS_EVERY;
+                for piece in std::mem::take(new) {
+                    offer.requested(PeerKey(key), piece, now);
+                    asked.push_back((key, piece));
+                }
+            }
+        }
+        let counts = !learning || now >= start + Duration::from_secs(10);
+        steps += u32::from(counts);
+        busy += u32::from(counts && !asked.is_empty());
+        idle_since = asked.is_empty().then(|| idle_since.unwrap_or(now));
+        credit = if asked.is_empty() {
+            0
+        } else {
+            credit + CAP / 40
+        };
+        while credit >= u64::from(PIECE) && !asked.is_empty() {
+            let (key, piece) = asked.pop_front().expect("it is not empty");
+            credit -= u64::from(PIECE);
+            send(&mut offer, key, piece, now);
+            for other in (1..=PEERS).filter(|other| *other != key) {
+                offer.have(PeerKey(other), piece, now);
+            }
         }
     }
+    f64::from(busy) / f64::from(steps)
+}
+
+#[test]
+fn clients_that_look_now_and_then_keep_the_uplink_busy() {
+    let known = use_by_sleepers(Duration::from_secs(5), false);
+    assert!(known > 0.97, "{known}");
+    let learnt = use_by_sleepers(Duration::ZERO, true);
+    assert!(learnt > 0.9, "{learnt}");
+}
+
+#[test]
+fn what_a_client_cannot_have_noticed_is_not_taken_back() {
+    let start = Instant::now();
+    let mut offer = with_peers(2, 2, start);
+    offer.reacts_within(PeerKey(1), Duration::from_secs(5), start);
+    let first = offers(&offer.decide(start, uplink()));
+    let of_one = first.iter().filter(|(peer, _)| *peer == 1).count();
+    for (peer, piece) in first.iter().copied().filter(|(peer, _)| *peer == 2) {
+        send(&mut offer, peer, piece, start);
+    }
+    assert!(of_one > 0);
+    let early = start + MIN_AGE_TO_TAKE_BACK * 2;
+    assert!(offer.decide(early, idle(start)).is_empty());
+    let late = start + Duration::from_secs(6);
+    let taken = offer.decide(late, idle(start));
+    assert_eq!(taken.len(), 2 * of_one, "taken back and offered: {taken:?}");
+}
+
+#[test]
+fn who_wants_nothing_of_what_it_was_offered_holds_it() {
+    let now = Instant::now();
+    let mut offer = with_peers(8, 3, now);
+    let everything = Bits::from_wire(8, &[0xff]).unwrap();
+    // Pieces are offered to peer 1, which gets them from peer 2 instead and does not announce them to us.
+    let others = offers(&offer.decide(now, uplink()));
+    let to_one: BTreeSet<u32> = others
+        .iter()
+        .filter(|(p, _)| *p == 1)
+        .map(|o| o.1)
+        .collect();
+    assert!(!to_one.is_empty());
+    let (spare, announced): (Vec<u32>, Vec<u32>) =
+        ((0..8).filter(|i| !to_one.contains(i))).partition(|i| *i == 7);
+    for piece in announced {
+        offer.have(PeerKey(1), piece, now);
+    }
+    offer.not_interested(PeerKey(1), now);
+    assert!(!offer.is_complete(PeerKey(1)), "it never announced piece 7");
+    offer.have(PeerKey(1), spare[0], now);
     assert!(
-        sent * 10 >= 20 * second * 6,
-        "{sent} of {} pieces",
-        20 * second
+        !offer.is_complete(PeerKey(1)),
+        "nobody else holds what it was offered"
     );
+    offer.bitfield(PeerKey(2), &everything, now);
+    offer.interested(PeerKey(1));
+    offer.have(PeerKey(1), spare[0], now);
+    assert!(!offer.is_complete(PeerKey(1)), "it is still waiting for it");
+    offer.not_interested(PeerKey(1), now);
+    assert!(offer.is_complete(PeerKey(1)));
+    assert!(!offer.has_offers(PeerKey(1)));
 }

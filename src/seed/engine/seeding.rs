@@ -18,6 +18,10 @@ use crate::seed::wire::{Block, Said};
 /// Two who dial each other do so within this time of learning of each other.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// Between two corrections of a connection's account: the kernel lags behind by what is in its buffer, so correcting
+/// at every block would only add noise.
+const CORRECT_EVERY: Duration = std::time::Duration::from_millis(250);
+
 /// A connection as the engine keeps it.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -68,10 +72,6 @@ pub(super) struct Seeding {
     measured: (f64, Instant),
     rate: f64,
 }
-
-/// Between two corrections of a connection's account: the kernel lags behind by what is in its buffer, so correcting
-/// at every block would only add noise.
-const CORRECT_EVERY: Duration = std::time::Duration::from_millis(250);
 
 impl Seeding {
     pub fn new(swarm: Swarm, device: u64, now: Instant) -> Self {
@@ -165,5 +165,34 @@ impl Seeding {
             stuck: self.swarm.stuck(now),
             unreadable: self.unreadable.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::seed::torrent::tests::torrent;
+
+    #[test]
+    fn a_peer_is_known_by_its_name_and_its_machine_and_is_young_for_a_while() {
+        let now = Instant::now();
+        let swarm = Swarm::new(Arc::new(torrent(&[1 << 20], 1 << 15)), None);
+        let mut seeding = Seeding::new(swarm, 0, now);
+        let addr: SocketAddr = "192.0.2.1:40000".parse().unwrap();
+        let (orders, _) = mpsc::unbounded_channel();
+        seeding
+            .links
+            .insert(PeerKey(7), Link::new(orders, addr, [1; 20], now));
+        assert_eq!(seeding.twin([1; 20], addr.ip()), Some(PeerKey(7)));
+        assert_eq!(seeding.twin([2; 20], addr.ip()), None);
+        assert_eq!(
+            seeding.twin([1; 20], "192.0.2.2".parse().unwrap()),
+            None,
+            "anyone can take a name"
+        );
+        let link = &seeding.links[&PeerKey(7)];
+        assert!(link.is_fresh(now) && !link.is_fresh(now + FRESH));
     }
 }
