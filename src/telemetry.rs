@@ -12,7 +12,7 @@ pub const FILTER: &str = "SEMOIR_LOG";
 const DEFAULT_FILTER: &str = "warn,semoir=info,librqbit=error,librqbit_dht=error";
 
 /// As [`DEFAULT_FILTER`], for commands that tell their news themselves.
-const QUIET_FILTER: &str = "warn,librqbit=error";
+const QUIET_FILTER: &str = "warn,librqbit=off";
 
 /// Starts logging. When systemd runs us, journald gets fields with their names; otherwise stderr gets lines. A second
 /// call changes nothing.
