@@ -246,13 +246,7 @@ fn the_box_itself_comes_first_by_the_address_the_asker_can_reach() {
     }
     // Who has only a magnet may say that it lacks nothing.
     let peers = table.announce(now, &at("1.0.0.7:1", 0)).unwrap().peers;
-    assert_eq!(
-        peers,
-        [
-            "5.6.7.8:6881".parse().unwrap(),
-            "1.0.0.1:1".parse().unwrap()
-        ]
-    );
+    assert_eq!(peers[0], "5.6.7.8:6881".parse().unwrap());
 }
 
 #[test]
