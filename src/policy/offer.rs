@@ -8,7 +8,8 @@
 //! - a piece is bound to one peer at most; `peers[p].bound` and `pieces[i].bound` say the same;
 //! - `pieces[i].holders` counts the connected peers whose `has` includes `i`;
 //! - `pool` is exactly the pieces without holder and without binding;
-//! - a piece is in `unrelayed` of the peer we sent it to until another peer announces it.
+//! - a piece is in `unrelayed` of the peer we sent it to until another peer announces it;
+//! - `unheld` counts the pieces without holder, and `lonely` is exactly those with one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,9 +18,10 @@ use crate::base::{Bits, PeerKey};
 
 mod ledger;
 mod rules;
+mod support;
 
 pub use ledger::Availability;
-use ledger::{Binding, Peer, Piece};
+use ledger::{Binding, Meter, Peer, Piece};
 
 /// How long the uplink may idle before pieces are taken back from peers that sit on them.
 pub const IDLE_BEFORE_TAKING_BACK: Duration = Duration::from_millis(300);
@@ -30,6 +32,9 @@ pub const UNASKED_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest reaction that is provided for with offers made ahead. librqbit looks for new pieces every 5 s; who takes
 /// longer than that is not waiting for us.
 pub const MAX_REACTION: Duration = Duration::from_secs(6);
+/// A client that keeps its requests and was written nothing for this long has stalled, and may lose a piece it asked for:
+/// sooner would leave it waiting for what never comes.
+pub const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// A peer's slowest reaction is forgotten over about this long, so that one hiccup does not tie pieces to it for good.
 pub const REACTION_MEMORY: Duration = Duration::from_secs(60);
 /// A binding nobody asked for in this time is given up, and its peer trusted less.
@@ -65,6 +70,16 @@ pub struct Uplink {
     pub idle_since: Option<Instant>,
 }
 
+/// What a peer's client is known to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// How long it may leave an offer unnoticed; zero where it is not known to leave any.
+    pub looks_every: Duration,
+    /// Whether it takes a request for standing until it is answered, whatever we choke or take back meanwhile, and so
+    /// neither asks again nor asks anybody else.
+    pub keeps_requests: bool,
+}
+
 /// What to do, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -91,7 +106,17 @@ pub struct Offer {
     pieces: Vec<Piece>,
     peers: BTreeMap<PeerKey, Peer>,
     pool: BTreeSet<u32>,
+    unheld: u32,
+    lonely: BTreeSet<u32>,
     ghosts: Vec<Instant>,
+    /// Whether more is given than the first copy and what the swarm lacks.
+    generous: bool,
+    /// Bytes that peers got from one another, by their HAVEs.
+    traded: Meter,
+    /// Bytes that may still be offered in support, and when that was reckoned.
+    support: (f64, Option<Instant>),
+    /// Whether anything happened that could change what [`Offer::decide`] says.
+    due: bool,
 }
 
 impl Offer {
@@ -102,14 +127,33 @@ impl Offer {
             pieces: vec![Piece::default(); pieces as usize],
             peers: BTreeMap::new(),
             pool: (0..pieces).collect(),
+            unheld: pieces,
+            lonely: BTreeSet::new(),
             ghosts: Vec::new(),
+            generous: false,
+            traded: Meter::default(),
+            support: (0.0, None),
+            due: true,
         }
     }
 
+    /// Whether something happened since the last [`Offer::decide`] that could make it decide anew. Time passes without
+    /// notice: call it now and then all the same.
+    pub fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// Generous: once the first copy is out, goes on giving by our share of the swarm's capacity. Thrifty, the default:
+    /// gives only what the swarm lacks.
+    pub fn set_generous(&mut self, generous: bool) {
+        self.generous = generous;
+    }
+
     /// A peer finished its handshake. It holds nothing until it says so.
-    pub fn joined(&mut self, peer: PeerKey, now: Instant) {
+    pub fn joined(&mut self, peer: PeerKey, habits: Habits, now: Instant) {
         self.peers
-            .insert(peer, Peer::new(self.pieces.len() as u32, now));
+            .insert(peer, Peer::new(self.pieces.len() as u32, habits, now));
+        self.due = true;
     }
 
     /// A peer is gone, and what was bound to it is free again.
@@ -125,20 +169,19 @@ impl Offer {
             self.ghosts.push(now);
         }
         for index in gone.has.iter() {
-            let piece = &mut self.pieces[index as usize];
-            piece.holders -= 1;
-            if piece.holders <= 1 {
-                piece.lonely_since = Some(now);
-            }
+            self.recount(index, -1, now);
             self.repool(index);
         }
+        self.due = true;
     }
 
     /// A peer sent its BITFIELD.
     pub fn bitfield(&mut self, peer: PeerKey, bits: &Bits, now: Instant) {
         for piece in bits.iter() {
-            self.have(peer, piece, now);
+            self.unbind(peer, piece);
+            self.hold(peer, piece, now);
         }
+        self.infer(peer, now);
     }
 
     /// A peer announced a piece. Returns false for a piece the torrent does not have.
@@ -147,7 +190,9 @@ impl Offer {
             return false;
         }
         self.unbind(peer, piece);
-        self.hold(peer, piece, now);
+        if self.hold(peer, piece, now) && self.pieces[piece as usize].sent_to != Some(peer) {
+            self.traded.add(self.piece_length, now);
+        }
         self.infer(peer, now);
         true
     }
@@ -174,13 +219,6 @@ impl Offer {
         }
     }
 
-    /// A peer's client is known to leave offers unnoticed for this long; what it does counts from then on.
-    pub fn reacts_within(&mut self, peer: PeerKey, reaction: Duration, now: Instant) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.reacted(reaction, now);
-        }
-    }
-
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
         let pieces = &self.pieces;
@@ -190,6 +228,9 @@ impl Offer {
         if !state.bound.contains(&piece) {
             return;
         }
+        // Its offers count with those of the others who ask, and leave room among the strangers'.
+        self.due |= !state.asks;
+        state.asks = true;
         let bindings = || {
             let bound = state.bound.iter();
             bound.filter_map(|index| pieces[*index as usize].bound.as_ref())
@@ -202,6 +243,16 @@ impl Offer {
         }
         if let Some(binding) = self.binding_mut(peer, piece) {
             binding.asked.get_or_insert(now);
+        }
+    }
+
+    /// `peer` asked for `piece`, which it may not have now, and keeps its request.
+    pub fn waits(&mut self, peer: PeerKey, piece: u32) {
+        if let Some(state) = self.peers.get_mut(&peer)
+            && (piece as usize) < self.pieces.len()
+            && !state.has.has(piece)
+        {
+            state.waits_for.insert(piece);
         }
     }
 
@@ -227,6 +278,7 @@ impl Offer {
             return;
         };
         let started = *binding.started.get_or_insert(now);
+        binding.written = Some(now);
         if !binding.blocks.insert(begin) {
             return;
         }
@@ -288,7 +340,7 @@ impl Offer {
 
     /// Whether the connected peers (and complete ones that left a while ago) hold every piece without us.
     pub fn first_copy_is_out(&self) -> bool {
-        !self.ghosts.is_empty() || self.pieces.iter().all(|piece| piece.holders > 0)
+        !self.ghosts.is_empty() || self.unheld == 0
     }
 
     /// How available the content is without us.
@@ -306,25 +358,44 @@ impl Offer {
         (binding.peer == peer).then_some(binding)
     }
 
-    fn hold(&mut self, peer: PeerKey, index: u32, now: Instant) {
+    /// `peer` holds a piece; false when that was known, or nobody knows the peer.
+    fn hold(&mut self, peer: PeerKey, index: u32, now: Instant) -> bool {
         let Some(state) = self.peers.get_mut(&peer) else {
-            return;
+            return false;
         };
         if !state.has.insert(index) {
-            return;
+            return false;
         }
-        let piece = &mut self.pieces[index as usize];
+        state.waits_for.remove(&index);
+        let piece = &self.pieces[index as usize];
         if piece.sent_to != Some(peer) {
             state.progressed(now);
         }
-        piece.holders += 1;
-        piece.lonely_since = (piece.holders <= 1).then_some(now);
+        self.recount(index, 1, now);
         self.pool.remove(&index);
-        if let Some(sender) = piece.sent_to.filter(|sender| *sender != peer)
+        if let Some(sender) = self.pieces[index as usize]
+            .sent_to
+            .filter(|sender| *sender != peer)
             && let Some(relayer) = self.peers.get_mut(&sender)
             && relayer.unrelayed.remove(&index)
         {
             relayer.relayed(self.piece_length, now);
+        }
+        true
+    }
+
+    /// One holder of a piece more, or less.
+    fn recount(&mut self, index: u32, by: i32, now: Instant) {
+        let piece = &mut self.pieces[index as usize];
+        self.unheld -= u32::from(piece.holders == 0);
+        piece.holders = piece.holders.saturating_add_signed(by);
+        self.unheld += u32::from(piece.holders == 0);
+        match piece.holders {
+            1 => self.lonely.insert(index),
+            _ => self.lonely.remove(&index),
+        };
+        if piece.holders <= 1 {
+            piece.lonely_since = Some(now);
         }
     }
 
@@ -339,14 +410,16 @@ impl Offer {
             return;
         }
         let lacks = |index: &u32| !state.has.has(*index);
-        let lacked: Vec<u32> = (0..self.pieces.len() as u32).filter(lacks).collect();
+        let mut lacked = (0..self.pieces.len() as u32).filter(lacks);
         let elsewhere =
-            |index: &u32| state.announced.has(*index) && self.pieces[*index as usize].holders > 0;
-        if lacked.iter().all(elsewhere) {
-            for index in lacked {
-                self.unbind(peer, index);
-                self.hold(peer, index, now);
-            }
+            |index: u32| state.announced.has(index) && self.pieces[index as usize].holders > 0;
+        if !lacked.all(elsewhere) {
+            return;
+        }
+        let lacked: Vec<u32> = (0..self.pieces.len() as u32).filter(lacks).collect();
+        for index in lacked {
+            self.unbind(peer, index);
+            self.hold(peer, index, now);
         }
     }
 
@@ -369,6 +442,7 @@ impl Offer {
             state.bound.retain(|bound| *bound != index);
         }
         self.repool(index);
+        self.due = true;
     }
 
     fn repool(&mut self, index: u32) {

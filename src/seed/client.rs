@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::policy::offer::Habits;
+
 /// How often we say something, so that the peer does not hang up: BEP 3 says two minutes.
 const KEEPALIVE: Duration = Duration::from_secs(100);
 
@@ -20,11 +22,14 @@ pub(super) fn keepalive(peer_id: &[u8; 20]) -> Duration {
     }
 }
 
-/// How long this peer may leave an offer unnoticed; zero where it is not known to leave any.
-pub(super) fn reaction(peer_id: &[u8; 20]) -> Duration {
+/// What this peer's client is known to do with offers and requests.
+pub(super) fn habits(peer_id: &[u8; 20]) -> Habits {
     match is_librqbit(peer_id) {
-        true => LIBRQBIT_LOOKS_EVERY,
-        false => Duration::ZERO,
+        true => Habits {
+            looks_every: LIBRQBIT_LOOKS_EVERY,
+            keeps_requests: true,
+        },
+        false => Habits::default(),
     }
 }
 

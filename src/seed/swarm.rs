@@ -4,18 +4,19 @@
 //! - only blocks that [`Offer::may_serve`] allows are queued, and at most [`super::wire::REQUEST_QUEUE`] a peer;
 //! - a choked peer has an empty queue;
 //! - `ready` is exactly the peers with a non-empty queue;
-//! - `in_flight` counts the bytes handed to a connection and not yet reported written;
+//! - `in_flight` counts the bytes handed to a connection and not yet reported written, and the swarm's the sum of them;
+//! - requests wait in `aside` only where the peer's client keeps them, and at most [`super::wire::REQUEST_QUEUE`] of them;
 //! - every peer in `peers` is known to the offer, and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::torrent::Torrent;
 use super::wire::{Block, Heard, Hello, Said};
 use crate::base::{Bits, PeerKey};
-use crate::policy::offer::{Decision, Offer, Uplink};
+use crate::policy::offer::{Decision, Habits, Offer, Uplink};
 use crate::policy::retire;
 
 mod metadata;
@@ -45,8 +46,8 @@ pub enum Event {
         outgoing: bool,
         /// Whether it speaks BEP 10.
         extended: bool,
-        /// How long its client is known to leave an offer unnoticed.
-        reaction: Duration,
+        /// What its client is known to do.
+        habits: Habits,
     },
     /// A peer said something.
     Heard(PeerKey, Heard),
@@ -104,6 +105,8 @@ pub struct Swarm {
     offer: Offer,
     peers: BTreeMap<PeerKey, Peer>,
     ready: BTreeSet<PeerKey>,
+    /// Bytes handed to connections and not yet reported written.
+    in_flight: u64,
     warmth: Warmth,
     /// Retired or paused: metadata and addresses, no payload.
     silent: bool,
@@ -122,6 +125,7 @@ impl Swarm {
             torrent,
             peers: BTreeMap::new(),
             ready: BTreeSet::new(),
+            in_flight: 0,
             warmth: Warmth::default(),
             silent: false,
             listen_port,
@@ -144,11 +148,12 @@ impl Swarm {
                 addr,
                 outgoing,
                 extended,
-                reaction,
+                habits,
             } => {
-                self.offer.joined(peer, now);
-                self.offer.reacts_within(peer, reaction, now);
-                self.joined(peer, addr, outgoing, extended, now);
+                self.offer.joined(peer, habits, now);
+                self.peers
+                    .insert(peer, Peer::new(addr, outgoing, habits, now));
+                self.greet(peer, extended);
                 // What it is offered first is said before the UNCHOKE: a librqbit that may ask asks for the first piece
                 // it hears of, and looks for the others five seconds later.
                 self.decide(now);
@@ -162,11 +167,13 @@ impl Swarm {
                 }
             }
             Event::Written(peer, block) => self.written(peer, block, now),
-            Event::Unsent(peer, block) => self.with(peer, |peer| peer.took(block)),
+            Event::Unsent(peer, block) => self.unsent(peer, block),
             Event::Warmed(piece, readable) => self.warmed(piece, readable, now),
             Event::Left(peer) => self.left(peer, now),
         }
-        self.decide(now);
+        if self.offer.is_due() {
+            self.decide(now);
+        }
     }
 
     /// Lets time pass; call it about once a second, and more often while the uplink idles.
@@ -194,6 +201,11 @@ impl Swarm {
             peers.into_iter().for_each(|peer| self.choke(peer, now));
         }
         self.decide(now);
+    }
+
+    /// Whether more is given than the first copy and what the swarm lacks.
+    pub fn set_generous(&mut self, generous: bool) {
+        self.offer.set_generous(generous);
     }
 
     /// Payload bytes written since the swarm was made.
@@ -237,30 +249,24 @@ impl Swarm {
         self.offer.stuck(now)
     }
 
-    fn joined(
-        &mut self,
-        key: PeerKey,
-        addr: SocketAddr,
-        outgoing: bool,
-        extended: bool,
-        now: Instant,
-    ) {
-        self.peers.insert(key, Peer::new(addr, outgoing, now));
-        if extended {
+    /// No bitfield: we are a peer that has nothing yet, and announces what it gives piece by piece.
+    fn greet(&mut self, key: PeerKey, extended: bool) {
+        if let (Some(peer), true) = (self.peers.get(&key), extended) {
             let hello = Said::Hello {
                 port: self.listen_port,
                 metadata_size: self.torrent.info.len() as u32,
-                you: addr.ip(),
+                you: peer.addr.ip(),
             };
             self.say(key, hello);
         }
-        // No bitfield: we are a peer that has nothing yet, and announces what it gives piece by piece.
     }
 
     fn heard(&mut self, key: PeerKey, heard: Heard, now: Instant) {
         match heard {
             Heard::Have(index) => {
-                if !self.offer.have(key, index, now) {
+                if self.offer.have(key, index, now) {
+                    self.with(key, |peer| peer.aside.retain(|block| block.index != index));
+                } else {
                     self.close(key, Offence::BadPiece);
                 }
             }
@@ -275,10 +281,10 @@ impl Swarm {
             Heard::NotInterested => {
                 self.with(key, |peer| peer.interested = false);
                 self.offer.not_interested(key, now);
-                self.forget_requests(key, |_| true);
+                self.cancel(key, |_| true);
             }
             Heard::Request(block) => self.requested(key, block, now),
-            Heard::Cancel(block) => self.forget_requests(key, |queued| *queued == block),
+            Heard::Cancel(block) => self.cancel(key, |queued| *queued == block),
             Heard::Hello(hello) => self.hello(key, hello),
             Heard::MetadataRequest(piece) => self.metadata_requested(key, piece),
             Heard::Peers(addresses) => {
@@ -299,7 +305,9 @@ impl Swarm {
     }
 
     fn left(&mut self, key: PeerKey, now: Instant) {
-        self.peers.remove(&key);
+        if let Some(peer) = self.peers.remove(&key) {
+            self.in_flight -= u64::from(peer.in_flight);
+        }
         self.ready.remove(&key);
         self.offer.left(key, now);
     }
@@ -316,7 +324,7 @@ impl Swarm {
                     offered.insert(peer);
                 }
                 Decision::TakeBack { peer, piece } => {
-                    self.forget_requests(peer, |block| block.index == piece);
+                    self.put_aside(peer, |block| block.index == piece);
                     self.actions.push_back(Action::Unsend(peer, piece));
                     if !self.offer.has_offers(peer) {
                         self.choke(peer, now);

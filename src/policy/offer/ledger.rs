@@ -3,8 +3,35 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, STUCK_PATIENCE, STUCK_PATIENCE_MAX};
+use super::{
+    Habits, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, STUCK_PATIENCE, STUCK_PATIENCE_MAX,
+};
 use crate::base::{Bits, PeerKey};
+
+/// Bytes, forgotten over [`RELAY_AVERAGE`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Meter {
+    bytes: f64,
+    at: Option<Instant>,
+}
+
+impl Meter {
+    pub fn add(&mut self, bytes: u64, now: Instant) {
+        self.bytes = self.kept(now) + bytes as f64;
+        self.at = Some(now);
+    }
+
+    /// Bytes per second.
+    pub fn rate(&self, now: Instant) -> f64 {
+        self.kept(now) / RELAY_AVERAGE.as_secs_f64()
+    }
+
+    fn kept(&self, now: Instant) -> f64 {
+        let age = self.at.map(|at| now.saturating_duration_since(at));
+        let age = age.unwrap_or_default().as_secs_f64();
+        self.bytes * (-age / RELAY_AVERAGE.as_secs_f64()).exp()
+    }
+}
 
 /// A piece that may be had by one peer only.
 #[derive(Debug, Clone)]
@@ -15,6 +42,8 @@ pub(super) struct Binding {
     pub asked: Option<Instant>,
     /// When its first block was written.
     pub started: Option<Instant>,
+    /// When the last one was.
+    pub written: Option<Instant>,
     /// Where the blocks written so far begin, and their bytes: a block written twice counts once.
     pub blocks: BTreeSet<u32>,
     pub bytes: u32,
@@ -27,6 +56,7 @@ impl Binding {
             since: now,
             asked: None,
             started: None,
+            written: None,
             blocks: BTreeSet::new(),
             bytes: 0,
         }
@@ -49,6 +79,11 @@ pub(super) struct Peer {
     pub has: Bits,
     pub bound: Vec<u32>,
     pub wants_nothing: bool,
+    pub habits: Habits,
+    /// Whether it ever asked for anything.
+    pub asks: bool,
+    /// Pieces it asked for, may not have now, and goes on waiting for.
+    pub waits_for: BTreeSet<u32>,
     /// Everything we ever announced to it; what was taken back it still believes us to have.
     pub announced: Bits,
     /// Whether it said that it wants none of that.
@@ -57,9 +92,8 @@ pub(super) struct Peer {
     pub unrelayed: BTreeSet<u32>,
     /// Pieces it got from us whole.
     pub received: u32,
-    /// Relayed bytes, decaying over [`RELAY_AVERAGE`].
-    credit: f64,
-    credit_at: Instant,
+    /// What others got of what we gave it.
+    relayed: Meter,
     /// Bytes per second while we served it; `None` until it got a piece.
     pub throughput: Option<f64>,
     /// Offers it did not take up.
@@ -74,17 +108,19 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub fn new(pieces: u32, now: Instant) -> Self {
+    pub fn new(pieces: u32, habits: Habits, now: Instant) -> Self {
         Self {
             has: Bits::new(pieces),
             bound: Vec::new(),
             wants_nothing: false,
+            habits,
+            asks: false,
+            waits_for: BTreeSet::new(),
             announced: Bits::new(pieces),
             uninterested: false,
             unrelayed: BTreeSet::new(),
             received: 0,
-            credit: 0.0,
-            credit_at: now,
+            relayed: Meter::default(),
             throughput: None,
             ignored: 0,
             reaction: Duration::ZERO,
@@ -101,18 +137,12 @@ impl Peer {
 
     /// Another peer announced a piece that this one got from us.
     pub fn relayed(&mut self, bytes: u64, now: Instant) {
-        self.credit = self.decayed(now) + bytes as f64;
-        self.credit_at = now;
+        self.relayed.add(bytes, now);
     }
 
     /// Bytes per second it relays, on top of what every newcomer is trusted with.
     pub fn relay_rate(&self, now: Instant, trust: f64) -> f64 {
-        trust + self.decayed(now) / RELAY_AVERAGE.as_secs_f64()
-    }
-
-    fn decayed(&self, now: Instant) -> f64 {
-        let age = now.saturating_duration_since(self.credit_at);
-        self.credit * (-age.as_secs_f64() / RELAY_AVERAGE.as_secs_f64()).exp()
+        trust + self.relayed.rate(now)
     }
 
     /// It received a whole piece from us in `took`.
@@ -131,11 +161,12 @@ impl Peer {
         self.reacted_at = now;
     }
 
-    /// How long it leaves an offer unnoticed, as far as we know; forgotten over [`REACTION_MEMORY`].
+    /// How long it leaves an offer unnoticed: what its client is known for, or what was seen of it, which is forgotten
+    /// over [`REACTION_MEMORY`].
     pub fn reaction(&self, now: Instant) -> Duration {
         let age = now.saturating_duration_since(self.reacted_at);
         let kept = (-age.as_secs_f64() / REACTION_MEMORY.as_secs_f64()).exp();
-        self.reaction.mul_f64(kept)
+        self.reaction.mul_f64(kept).max(self.habits.looks_every)
     }
 
     /// It has one piece more, from anybody but us.

@@ -1,19 +1,34 @@
 //! The rules that turn what is known into offers.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
+
+/// How many pieces may be bound to one peer now.
+struct Room<'a> {
+    /// If it ever asked for anything.
+    asking: usize,
+    /// If it never did.
+    strange: usize,
+    /// Besides that, for the time it does not look.
+    unnoticed: &'a BTreeMap<PeerKey, usize>,
+}
 
 impl Offer {
     /// What to offer and what to take back, now. Call it after every event and on every tick.
     pub fn decide(&mut self, now: Instant, uplink: Uplink) -> Vec<Decision> {
         let mut decisions = Vec::new();
+        self.due = false;
         self.expire(now, &mut decisions);
         if self.first_copy_is_out() {
             self.top_up(now, &mut decisions);
+            self.support(now, uplink, &mut decisions);
         } else {
+            self.support = (0.0, None);
             self.spread(now, uplink, &mut decisions);
         }
+        // What was decided just now is no reason to decide again.
+        self.due = false;
         decisions
     }
 
@@ -62,12 +77,20 @@ impl Offer {
             .iter()
             .map(|(key, peer)| (*key, unnoticed(peer)))
             .collect();
-        while let Some(&piece) = self.pool.first() {
-            let room = match self.bound_and_alive(now, &unnoticed) < look_ahead {
+        while !self.pool.is_empty() {
+            let room = |asks| match self.bound_and_alive(asks, now, &unnoticed) < look_ahead {
                 true => per_peer,
                 false => 0,
             };
-            let Some(peer) = self.next_taker(now, uplink, (room, &unnoticed), idle) else {
+            let room = Room {
+                asking: room(true),
+                strange: room(false),
+                unnoticed: &unnoticed,
+            };
+            let Some(peer) = self.next_taker(now, uplink, &room, idle) else {
+                break;
+            };
+            let Some(piece) = self.piece_for(peer) else {
                 break;
             };
             self.bind(peer, piece, now);
@@ -93,8 +116,16 @@ impl Offer {
         (bytes / self.piece_length as f64) as usize
     }
 
-    /// Bindings that were asked for, or are young enough to be, besides those made for the time a peer does not look.
-    fn bound_and_alive(&self, now: Instant, unnoticed: &BTreeMap<PeerKey, usize>) -> usize {
+    /// Bindings that were asked for, or are young enough to be, besides those made for the time a peer does not look: of
+    /// the peers that ever asked, or of the strangers.
+    ///
+    /// Strangers have a look-ahead of their own. Many who come and never ask would else take the place of those who do.
+    fn bound_and_alive(
+        &self,
+        asks: bool,
+        now: Instant,
+        unnoticed: &BTreeMap<PeerKey, usize>,
+    ) -> usize {
         let alive = |peer: &Peer, index: &u32| {
             let bound = self.pieces[*index as usize].bound.as_ref();
             let patience = UNASKED_PATIENCE.max(peer.reaction(now));
@@ -102,11 +133,22 @@ impl Offer {
                 b.asked.is_some() || now.saturating_duration_since(b.since) < patience
             })
         };
-        let counted = self.peers.iter().map(|(key, peer)| {
+        let of_these = self.peers.iter().filter(|(_, peer)| peer.asks == asks);
+        let counted = of_these.map(|(key, peer)| {
             let alive = peer.bound.iter().filter(|i| alive(peer, i)).count();
             alive.saturating_sub(unnoticed[key])
         });
         counted.sum()
+    }
+
+    /// The piece in the pool to offer to `peer`: one it waits for, before all others.
+    fn piece_for(&self, peer: PeerKey) -> Option<u32> {
+        let state = self.peers.get(&peer)?;
+        let awaited = state
+            .waits_for
+            .iter()
+            .find(|index| self.pool.contains(index));
+        awaited.or_else(|| self.pool.first()).copied()
     }
 
     /// The peer that will relay one more piece soonest.
@@ -114,7 +156,7 @@ impl Offer {
         &self,
         now: Instant,
         uplink: Uplink,
-        (per_peer, unnoticed): (usize, &BTreeMap<PeerKey, usize>),
+        room: &Room<'_>,
         idle: bool,
     ) -> Option<PeerKey> {
         let trust = self.trust(uplink);
@@ -122,11 +164,12 @@ impl Offer {
             as f64
             * self.piece_length as f64;
         let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
-        let room = |key: &PeerKey, peer: &Peer| {
+        let has_room = |key: &PeerKey, peer: &Peer| {
+            let per_peer = if peer.asks { room.asking } else { room.strange };
             let limit = match (peer.ignored, peer.received) {
                 (1.., _) => per_peer.min(1),
-                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + unnoticed[key],
-                _ => per_peer + unnoticed[key],
+                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + room.unnoticed[key],
+                _ => per_peer + room.unnoticed[key],
             };
             peer.takes() && peer.bound.len() < limit
         };
@@ -140,7 +183,7 @@ impl Offer {
             let waiting = peer.unrelayed.len() + peer.bound.len() + 1;
             waiting as f64 * f64::from(peer.ignored + 1) / peer.relay_rate(now, trust)
         };
-        let candidates = || self.peers.iter().filter(|(key, peer)| room(key, peer));
+        let candidates = || self.peers.iter().filter(|(key, peer)| has_room(key, peer));
         let soonest = candidates()
             .filter(|(_, peer)| in_time(peer))
             .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));
@@ -173,11 +216,16 @@ impl Offer {
                 let bound = piece.bound.as_ref()?;
                 let age = now.saturating_duration_since(bound.since);
                 // Nor is a peer robbed of what it cannot have noticed yet.
-                let noticed = match bound.asked {
-                    Some(_) => Duration::ZERO,
-                    None => self.peers.get(&bound.peer)?.reaction(now),
+                let owner = self.peers.get(&bound.peer)?;
+                let old = match bound.asked {
+                    Some(asked) if owner.habits.keeps_requests => {
+                        let last = bound.written.unwrap_or(asked);
+                        now.saturating_duration_since(last) >= KEEPER_PATIENCE
+                    }
+                    Some(_) => age >= MIN_AGE_TO_TAKE_BACK,
+                    None => age >= MIN_AGE_TO_TAKE_BACK + owner.reaction(now),
                 };
-                (age >= MIN_AGE_TO_TAKE_BACK.max(noticed)).then_some((index as u32, bound.peer))
+                old.then_some((index as u32, bound.peer))
             })
             .collect();
         for (piece, owner) in stalled {
@@ -207,61 +255,5 @@ impl Offer {
                 piece,
             });
         }
-    }
-
-    /// The swarm has a full copy: only lonely pieces, and leechers that cannot get on, are helped.
-    fn top_up(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
-        let stuck: Vec<PeerKey> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| {
-                peer.takes() && peer.is_stuck(now) && peer.bound.len() < STUCK_AT_ONCE
-            })
-            .map(|(key, _)| *key)
-            .collect();
-        for peer in stuck {
-            if let Some(piece) = self.rarest_lacked_by(peer) {
-                self.bind(peer, piece, now);
-                decisions.push(Decision::Offer { peer, piece });
-            }
-        }
-        if !self.ghosts.is_empty() {
-            return;
-        }
-        let lonely: Vec<u32> = (0..self.pieces.len() as u32)
-            .filter(|index| {
-                let piece = &self.pieces[*index as usize];
-                piece.holders <= 1
-                    && piece.bound.is_none()
-                    && piece.lonely_since.is_some_and(|since| {
-                        now.saturating_duration_since(since) >= LONELY_PATIENCE
-                    })
-            })
-            .collect();
-        for piece in lonely {
-            if self.peers.values().map(|p| p.bound.len()).sum::<usize>() >= LONELY_AT_ONCE {
-                break;
-            }
-            let best = self
-                .peers
-                .iter()
-                .filter(|(_, peer)| peer.takes() && !peer.has.has(piece))
-                .max_by(|a, b| {
-                    a.1.relay_rate(now, 0.0)
-                        .total_cmp(&b.1.relay_rate(now, 0.0))
-                })
-                .map(|(key, _)| *key);
-            if let Some(peer) = best {
-                self.bind(peer, piece, now);
-                decisions.push(Decision::Offer { peer, piece });
-            }
-        }
-    }
-
-    fn rarest_lacked_by(&self, peer: PeerKey) -> Option<u32> {
-        let has = &self.peers.get(&peer)?.has;
-        (0..self.pieces.len() as u32)
-            .filter(|index| !has.has(*index) && self.pieces[*index as usize].bound.is_none())
-            .min_by_key(|index| self.pieces[*index as usize].holders)
     }
 }

@@ -1,5 +1,8 @@
 use super::*;
 
+mod habits;
+mod support;
+
 const PIECE: u32 = 512 << 10;
 const CAP: u64 = 4 << 20;
 
@@ -19,8 +22,12 @@ fn idle(since: Instant) -> Uplink {
 }
 
 fn with_peers(pieces: u32, peers: u64, now: Instant) -> Offer {
+    with_habits(pieces, peers, Habits::default(), now)
+}
+
+fn with_habits(pieces: u32, peers: u64, habits: Habits, now: Instant) -> Offer {
     let mut offer = Offer::new(pieces, PIECE);
-    (1..=peers).for_each(|key| offer.joined(PeerKey(key), now));
+    (1..=peers).for_each(|key| offer.joined(PeerKey(key), habits, now));
     offer
 }
 
@@ -53,6 +60,15 @@ fn each_piece_is_offered_once_and_late() {
     assert!(
         offer.decide(now, uplink()).is_empty(),
         "nothing new until something left"
+    );
+    first
+        .iter()
+        .for_each(|(peer, piece)| offer.requested(PeerKey(*peer), *piece, now));
+    let to_strangers = offers(&offer.decide(now, uplink()));
+    assert_eq!(
+        to_strangers.len(),
+        MIN_LOOK_AHEAD,
+        "those who never asked have a look-ahead of their own"
     );
     let (peer, piece) = first[0];
     send(&mut offer, peer, piece, now);
@@ -189,7 +205,7 @@ fn complete_peers_that_left_count_until_somebody_is_stuck() {
         start,
     );
     offer.left(PeerKey(1), start);
-    offer.joined(PeerKey(2), start);
+    offer.joined(PeerKey(2), Habits::default(), start);
     assert!(offer.first_copy_is_out());
     assert!(
         offer
@@ -233,90 +249,6 @@ fn hostile_indexes_are_refused() {
     offer.sent(PeerKey(9), 7, (0, 1), 1, now);
     offer.left(PeerKey(9), now);
     assert_eq!(offer.availability().copies(), 0.0);
-}
-
-/// How much of a minute the uplink is in use with peers that look for offers every five seconds only, and ask for all of
-/// them then. They relay at once. The first ten seconds are left out when `learning`.
-fn use_by_sleepers(hint: Duration, learning: bool) -> f64 {
-    const STEP: Duration = Duration::from_millis(25);
-    const LOOKS_EVERY: Duration = Duration::from_secs(5);
-    const PEERS: u64 = 3;
-    let start = Instant::now();
-    let mut offer = with_peers(1000, PEERS, start);
-    for key in 1..=PEERS {
-        offer.reacts_within(PeerKey(key), hint, start);
-    }
-    let mut offered = BTreeMap::<u64, BTreeSet<u32>>::new();
-    let mut asked = std::collections::VecDeque::new();
-    let mut looks: Vec<Instant> = vec![start; PEERS as usize];
-    let mut ever = BTreeSet::new();
-    let (mut credit, mut busy, mut steps, mut idle_since) = (0, 0, 0, None);
-    for step in 0..2400u32 {
-        let now = start + STEP * step;
-        let uplink = Uplink {
-            idle_since,
-            rate: CAP,
-            ..uplink()
-        };
-        for (peer, piece) in offers(&offer.decide(now, uplink)) {
-            assert!(ever.insert(piece), "piece {piece} is offered twice");
-            offered.entry(peer).or_default().insert(piece);
-        }
-        for key in 1..=PEERS {
-            let new = offered.entry(key).or_default();
-            if now >= looks[key as usize - 1] && !new.is_empty() {
-                looks[key as usize - 1] = now + LOOKS_EVERY;
-                for piece in std::mem::take(new) {
-                    offer.requested(PeerKey(key), piece, now);
-                    asked.push_back((key, piece));
-                }
-            }
-        }
-        let counts = !learning || now >= start + Duration::from_secs(10);
-        steps += u32::from(counts);
-        busy += u32::from(counts && !asked.is_empty());
-        idle_since = asked.is_empty().then(|| idle_since.unwrap_or(now));
-        credit = if asked.is_empty() {
-            0
-        } else {
-            credit + CAP / 40
-        };
-        while credit >= u64::from(PIECE) && !asked.is_empty() {
-            let (key, piece) = asked.pop_front().expect("it is not empty");
-            credit -= u64::from(PIECE);
-            send(&mut offer, key, piece, now);
-            for other in (1..=PEERS).filter(|other| *other != key) {
-                offer.have(PeerKey(other), piece, now);
-            }
-        }
-    }
-    f64::from(busy) / f64::from(steps)
-}
-
-#[test]
-fn clients_that_look_now_and_then_keep_the_uplink_busy() {
-    let known = use_by_sleepers(Duration::from_secs(5), false);
-    assert!(known > 0.97, "{known}");
-    let learnt = use_by_sleepers(Duration::ZERO, true);
-    assert!(learnt > 0.9, "{learnt}");
-}
-
-#[test]
-fn what_a_client_cannot_have_noticed_is_not_taken_back() {
-    let start = Instant::now();
-    let mut offer = with_peers(2, 2, start);
-    offer.reacts_within(PeerKey(1), Duration::from_secs(5), start);
-    let first = offers(&offer.decide(start, uplink()));
-    let of_one = first.iter().filter(|(peer, _)| *peer == 1).count();
-    for (peer, piece) in first.iter().copied().filter(|(peer, _)| *peer == 2) {
-        send(&mut offer, peer, piece, start);
-    }
-    assert!(of_one > 0);
-    let early = start + MIN_AGE_TO_TAKE_BACK * 2;
-    assert!(offer.decide(early, idle(start)).is_empty());
-    let late = start + Duration::from_secs(6);
-    let taken = offer.decide(late, idle(start));
-    assert_eq!(taken.len(), 2 * of_one, "taken back and offered: {taken:?}");
 }
 
 #[test]

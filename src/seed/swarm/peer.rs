@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::policy::offer::Habits;
 use crate::seed::wire::{Block, Hello};
 
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub(super) struct Peer {
     pub choked_since: Instant,
     /// What it asked for and was not handed over yet.
     pub queue: VecDeque<Block>,
+    pub habits: Habits,
+    /// What it asked for, may not have now, and goes on waiting for.
+    pub aside: VecDeque<Block>,
     /// Bytes handed over and not yet written.
     pub in_flight: u32,
     /// Payload bytes written to it.
@@ -30,7 +34,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub fn new(addr: SocketAddr, outgoing: bool, now: Instant) -> Self {
+    pub fn new(addr: SocketAddr, outgoing: bool, habits: Habits, now: Instant) -> Self {
         Self {
             addr,
             listens: outgoing.then_some(addr),
@@ -39,17 +43,14 @@ impl Peer {
             choked: true,
             choked_since: now,
             queue: VecDeque::new(),
+            habits,
+            aside: VecDeque::new(),
             in_flight: 0,
             payload: 0,
             metadata_sent: 0,
             told: BTreeSet::new(),
             told_at: None,
         }
-    }
-
-    /// A block left the connection's hands, written or forgotten.
-    pub fn took(&mut self, block: Block) {
-        self.in_flight = self.in_flight.saturating_sub(block.length);
     }
 
     pub fn greeted(&mut self, hello: Hello) {

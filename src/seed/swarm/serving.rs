@@ -1,5 +1,6 @@
 //! Requests: which are taken, and which block is written next.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::{IN_FLIGHT, Offence, Swarm};
@@ -17,6 +18,7 @@ impl Swarm {
         let peer = self.peers.get_mut(&key)?;
         let block = peer.queue.pop_front()?;
         peer.in_flight += block.length;
+        self.in_flight += u64::from(block.length);
         self.warmth.used(block.index, now);
         if peer.queue.is_empty() {
             self.ready.remove(&key);
@@ -31,7 +33,7 @@ impl Swarm {
 
     /// Whether nobody waits for anything: nothing asked for, nothing under way.
     pub fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.peers.values().all(|peer| peer.in_flight == 0)
+        self.ready.is_empty() && self.in_flight == 0
     }
 
     /// Peers whose connection has room for their next block, which has been read.
@@ -49,16 +51,24 @@ impl Swarm {
             return self.close(key, Offence::BadRequest);
         }
         self.offer.requested(key, block.index, now);
-        // A request that came before our choke, or for a piece that was taken back, is not an offence: it is
-        // simply not answered, as BEP 3 has it.
-        if self.silent || !self.offer.may_serve(key, block.index) {
+        let Some(peer) = self.peers.get(&key) else {
             return;
+        };
+        if !self.silent && !peer.choked && self.offer.may_serve(key, block.index) {
+            return self.enqueue(key, block);
         }
+        // A request that came before our choke, or for a piece that was taken back, is not an offence: it is not
+        // answered, as BEP 3 has it.
+        if peer.habits.keeps_requests {
+            self.wait(key, block);
+        }
+    }
+
+    fn enqueue(&mut self, key: PeerKey, block: Block) {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
-        let full = peer.queue.len() >= REQUEST_QUEUE;
-        if !peer.choked && !full && !peer.queue.contains(&block) {
+        if peer.queue.len() < REQUEST_QUEUE && !peer.queue.contains(&block) {
             peer.queue.push_back(block);
             self.ready.insert(key);
             if self.warmth.wanted(block.index) {
@@ -67,12 +77,76 @@ impl Swarm {
         }
     }
 
+    /// Keeps a request that cannot be answered now.
+    fn wait(&mut self, key: PeerKey, block: Block) {
+        if let Some(peer) = self.peers.get_mut(&key)
+            && peer.aside.len() < REQUEST_QUEUE
+            && !peer.aside.contains(&block)
+        {
+            peer.aside.push_back(block);
+            self.offer.waits(key, block.index);
+        }
+    }
+
+    /// Takes requests that were not handed over yet from a peer. Those of a client that keeps them are answered once they
+    /// may be.
+    pub(super) fn put_aside(&mut self, key: PeerKey, which: impl Fn(&Block) -> bool) {
+        let keeps = |peer: &super::Peer| peer.habits.keeps_requests;
+        let kept: Vec<Block> = match self.peers.get(&key) {
+            Some(peer) if keeps(peer) => peer.queue.iter().copied().filter(&which).collect(),
+            _ => Vec::new(),
+        };
+        self.forget_requests(key, which);
+        kept.into_iter().for_each(|block| self.wait(key, block));
+    }
+
+    /// Answers what was put aside and may be answered now.
+    pub(super) fn recall(&mut self, key: PeerKey, at: Instant) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        let aside = std::mem::take(&mut peer.aside);
+        let may = |block: &Block| self.offer.may_serve(key, block.index);
+        let (now, later): (_, VecDeque<Block>) = aside.into_iter().partition(may);
+        peer.aside = later;
+        let now: VecDeque<Block> = now;
+        for block in now {
+            self.offer.requested(key, block.index, at);
+            self.enqueue(key, block);
+        }
+    }
+
+    /// A peer wants these blocks no more.
+    pub(super) fn cancel(&mut self, key: PeerKey, which: impl Fn(&Block) -> bool) {
+        self.with(key, |peer| peer.aside.retain(|block| !which(block)));
+        self.forget_requests(key, which);
+    }
+
+    /// A block that had been handed over was forgotten by the connection.
+    pub(super) fn unsent(&mut self, key: PeerKey, block: Block) {
+        self.took(key, block);
+        if self
+            .peers
+            .get(&key)
+            .is_some_and(|p| p.habits.keeps_requests)
+        {
+            self.wait(key, block);
+        }
+    }
+
+    /// A block left the connection's hands, written or forgotten.
+    fn took(&mut self, key: PeerKey, block: Block) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            let taken = block.length.min(peer.in_flight);
+            peer.in_flight -= taken;
+            self.in_flight -= u64::from(taken);
+        }
+    }
+
     pub(super) fn written(&mut self, key: PeerKey, block: Block, now: Instant) {
         self.payload += u64::from(block.length);
-        self.with(key, |peer| {
-            peer.took(block);
-            peer.payload += u64::from(block.length);
-        });
+        self.took(key, block);
+        self.with(key, |peer| peer.payload += u64::from(block.length));
         let length = self.torrent.length_of(block.index);
         let part = (block.begin, block.length);
         self.offer.sent(key, block.index, part, length, now);

@@ -44,7 +44,7 @@ impl Swarm {
     }
 
     pub(super) fn choke(&mut self, key: PeerKey, now: Instant) {
-        self.forget_requests(key, |_| true);
+        self.put_aside(key, |_| true);
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
@@ -64,5 +64,6 @@ impl Swarm {
             peer.choked_since = now;
         }
         self.say(key, Said::Unchoke);
+        self.recall(key, now);
     }
 }

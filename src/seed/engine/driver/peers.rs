@@ -50,7 +50,7 @@ impl Driver {
             addr: greeted.addr,
             outgoing: greeted.outgoing,
             extended: greeted.greeting.extended,
-            reaction: client::reaction(&greeted.greeting.peer_id),
+            habits: client::habits(&greeted.greeting.peer_id),
         };
         let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
         let reports = Reports {

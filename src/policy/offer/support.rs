@@ -1,0 +1,133 @@
+//! What is given once the swarm holds a full copy without us.
+
+use super::*;
+
+/// How many leechers that cannot get on are helped in one decision: each costs a look at every piece.
+const HELPED_AT_ONCE: usize = 8;
+/// Generous support: how many pieces are offered at a time.
+const SUPPORT_AT_ONCE: usize = 6;
+/// Support is not saved up for longer than it takes to send this many pieces.
+const SUPPORT_SAVED: f64 = 2.0;
+/// Where our share of the swarm's capacity is below this, support changes nothing that anybody would notice.
+const MIN_SHARE: f64 = 0.05;
+/// Where our share is this much or more, the whole uplink is given.
+const FULL_SHARE: f64 = 1.0 / 3.0;
+/// The part of the uplink that is given where our share lies between.
+const PARTIAL_SUPPORT: f64 = 0.4;
+
+impl Offer {
+    /// The swarm has a full copy: lonely pieces, and leechers that cannot get on, are helped.
+    pub(super) fn top_up(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
+        let stuck: Vec<PeerKey> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| {
+                peer.takes() && peer.is_stuck(now) && peer.bound.len() < STUCK_AT_ONCE
+            })
+            .map(|(key, _)| *key)
+            .take(HELPED_AT_ONCE)
+            .collect();
+        for peer in stuck {
+            self.offer_rarest(peer, now, decisions);
+        }
+        if !self.ghosts.is_empty() {
+            return;
+        }
+        let bound = |offer: &Self| offer.peers.values().map(|p| p.bound.len()).sum::<usize>();
+        let mut room = LONELY_AT_ONCE.saturating_sub(bound(self));
+        let long_lonely = |index: &u32| {
+            let piece = &self.pieces[*index as usize];
+            let since = piece.lonely_since.filter(|_| piece.bound.is_none());
+            since.is_some_and(|since| now.saturating_duration_since(since) >= LONELY_PATIENCE)
+        };
+        let lonely = if room > 0 {
+            self.lonely.iter().copied().filter(long_lonely).collect()
+        } else {
+            Vec::new()
+        };
+        for piece in lonely {
+            if room == 0 {
+                break;
+            }
+            let best = self
+                .peers
+                .iter()
+                .filter(|(_, peer)| peer.takes() && !peer.has.has(piece))
+                .max_by(|a, b| {
+                    a.1.relay_rate(now, 0.0)
+                        .total_cmp(&b.1.relay_rate(now, 0.0))
+                })
+                .map(|(key, _)| *key);
+            if let Some(peer) = best {
+                self.bind(peer, piece, now);
+                decisions.push(Decision::Offer { peer, piece });
+                room -= 1;
+            }
+        }
+    }
+
+    /// Generous: goes on giving, by our share of what the swarm can carry. The rarest pieces go to whoever is most behind.
+    pub(super) fn support(&mut self, now: Instant, uplink: Uplink, decisions: &mut Vec<Decision>) {
+        if !self.generous {
+            return;
+        }
+        self.save_up(now, uplink);
+        let mut room =
+            SUPPORT_AT_ONCE.saturating_sub(self.peers.values().map(|p| p.bound.len()).sum());
+        while room > 0 && self.support.0 >= self.piece_length as f64 {
+            let behind = self
+                .peers
+                .iter()
+                .filter(|(_, peer)| peer.takes() && peer.ignored == 0)
+                .filter(|(_, peer)| peer.bound.len() < STUCK_AT_ONCE)
+                .min_by_key(|(_, peer)| peer.has.count() as usize + peer.bound.len())
+                .map(|(key, _)| *key);
+            if !behind.is_some_and(|peer| self.offer_rarest(peer, now, decisions)) {
+                break;
+            }
+            self.support.0 -= self.piece_length as f64;
+            room -= 1;
+        }
+    }
+
+    /// Reckons what may be given in support by now.
+    fn save_up(&mut self, now: Instant, uplink: Uplink) {
+        let most = SUPPORT_SAVED * self.piece_length as f64;
+        let (saved, at) = self.support;
+        let Some(cap) = uplink.cap else {
+            // No limit: what is asked for is given.
+            self.support = (most, Some(now));
+            return;
+        };
+        let share = cap as f64 / (self.traded.rate(now) + cap as f64);
+        let part = match share {
+            FULL_SHARE.. => 1.0,
+            MIN_SHARE.. => PARTIAL_SUPPORT,
+            _ => 0.0,
+        };
+        let passed = at.map(|at| now.saturating_duration_since(at));
+        let earned = part * cap as f64 * passed.unwrap_or_default().as_secs_f64();
+        self.support = ((saved + earned).min(most), Some(now));
+    }
+
+    /// Offers `peer` the rarest piece it lacks, and one it waits for before all others; false when there is none.
+    fn offer_rarest(&mut self, peer: PeerKey, now: Instant, decisions: &mut Vec<Decision>) -> bool {
+        let Some(state) = self.peers.get(&peer) else {
+            return false;
+        };
+        let free = |index: &u32| self.pieces[*index as usize].bound.is_none();
+        let awaited = state.waits_for.iter().copied().find(free);
+        let lacked = |index: &u32| !state.has.has(*index) && free(index);
+        let rarest = || {
+            (0..self.pieces.len() as u32)
+                .filter(lacked)
+                .min_by_key(|index| self.pieces[*index as usize].holders)
+        };
+        let Some(piece) = awaited.or_else(rarest) else {
+            return false;
+        };
+        self.bind(peer, piece, now);
+        decisions.push(Decision::Offer { peer, piece });
+        true
+    }
+}

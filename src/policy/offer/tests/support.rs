@@ -1,0 +1,82 @@
+//! What is given once the swarm holds a full copy.
+
+use super::*;
+
+const STEP: Duration = Duration::from_millis(100);
+
+/// A swarm of `peers` of which the first `seeds` have everything, the others nothing. `pieces` is a multiple of eight.
+fn supported(pieces: u32, seeds: u64, peers: u64, now: Instant) -> Offer {
+    let mut offer = with_peers(pieces, peers, now);
+    let all = Bits::from_wire(pieces, &vec![0xff; pieces as usize / 8]).unwrap();
+    (1..=seeds).for_each(|key| offer.bitfield(PeerKey(key), &all, now));
+    offer
+}
+
+/// Bytes per second given over fourteen seconds, before anybody is stuck, while the others trade `traded` bytes per second, one piece after the other.
+fn given(offer: &mut Offer, traded: u64, start: Instant) -> f64 {
+    let (mut bytes, mut piece, mut due) = (0, 0, 0.0);
+    for step in 0..140 {
+        let now = start + STEP * step;
+        due += traded as f64 * STEP.as_secs_f64() / f64::from(PIECE);
+        while due >= 1.0 {
+            offer.have(PeerKey(3 + u64::from(piece % 4)), 4000 + piece / 4, now);
+            (piece, due) = (piece + 1, due - 1.0);
+        }
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            bytes += u64::from(PIECE);
+            send(offer, peer, piece, now);
+        }
+    }
+    bytes as f64 / 14.0
+}
+
+#[test]
+fn thrifty_gives_nothing_more_and_generous_by_our_share() {
+    let start = Instant::now();
+    let share = |generous: bool, traded: u64| {
+        let mut offer = supported(8000, 2, 6, start);
+        offer.set_generous(generous);
+        given(&mut offer, traded, start) / CAP as f64
+    };
+    assert_eq!(share(false, 4 * CAP), 0.0);
+    let (alone, many, crowd) = (share(true, 0), share(true, 4 * CAP), share(true, 100 * CAP));
+    assert!((0.9..1.05).contains(&alone), "{alone}");
+    assert!(many < alone && many > 0.3, "{many}");
+    assert!(crowd < 0.3, "{crowd}");
+}
+
+#[test]
+fn generous_support_goes_to_whoever_is_most_behind_and_never_twice() {
+    let start = Instant::now();
+    let mut offer = supported(64, 2, 4, start);
+    offer.set_generous(true);
+    for piece in 0..32 {
+        offer.have(PeerKey(3), piece, start);
+    }
+    let mut seen = BTreeSet::new();
+    for step in 1..40 {
+        let now = start + STEP * step;
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            assert!(seen.insert((peer, piece)), "{piece} twice to {peer}");
+            send(&mut offer, peer, piece, now);
+        }
+    }
+    let to = |key| seen.iter().filter(|(peer, _)| *peer == key).count();
+    assert!(to(4) >= 24 && to(3) == 0, "{seen:?}");
+}
+
+#[test]
+fn what_hangs_on_one_peer_is_given_once_more() {
+    let start = Instant::now();
+    let mut offer = supported(104, 1, 2, start);
+    assert!(
+        offer
+            .decide(start + LONELY_PATIENCE / 2, uplink())
+            .is_empty()
+    );
+    let given = offers(&offer.decide(start + LONELY_PATIENCE, uplink()));
+    assert_eq!(given, [(2, 0), (2, 1)], "two at a time");
+    offer.left(PeerKey(1), start + LONELY_PATIENCE);
+    offer.forget_departed();
+    assert!(!offer.first_copy_is_out());
+}
