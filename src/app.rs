@@ -127,6 +127,7 @@ impl App {
         let engine = Engine::start(EngineConfig {
             listen: vec![config.peer],
             cap: settings.upstream_cap,
+            generous: settings.generous,
         })?;
         let peer = engine.listening().first().copied().unwrap_or(config.peer);
         tracker.set_own_addresses(device::network::reachable_at(peer));

@@ -44,6 +44,9 @@ pub(super) struct SettingsPatch {
     /// Go on seeding when others carry a release.
     #[schema(nullable = false)]
     keep: Option<bool>,
+    /// Once a first copy is out, go on giving by our share of what the swarm can carry.
+    #[schema(nullable = false)]
+    generous: Option<bool>,
 }
 
 /// Tells a field that is null from one that is not there.
@@ -70,6 +73,9 @@ impl SettingsPatch {
         }
         if let Some(keep) = self.keep {
             settings.keep = keep;
+        }
+        if let Some(generous) = self.generous {
+            settings.generous = generous;
         }
     }
 }

@@ -101,6 +101,9 @@ impl App {
         if self.settings.upstream_cap != before.upstream_cap {
             self.engine.set_cap(self.cap()).await;
         }
+        if self.settings.generous != before.generous {
+            self.engine.set_generous(self.settings.generous).await;
+        }
         if self.settings.trackers != before.trackers {
             for live in self.live.values() {
                 self.announcer.add(self.subject(live.info_hash));

@@ -55,6 +55,9 @@ pub struct Args {
     /// Never stop, however many others carry it
     #[arg(long, conflicts_with = "relays")]
     pub keep: bool,
+    /// Once a first copy is out, go on giving by our share of what the swarm can carry
+    #[arg(long)]
+    pub generous: bool,
     /// Remember here what was read and spent, so that the next start need not read it again
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -144,6 +147,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
     let engine = Engine::start(EngineConfig {
         listen: vec![args.listen],
         cap: args.cap,
+        generous: args.generous,
     })?;
     let listening = engine.listening().first().copied().unwrap_or(args.listen);
     let (announcer, mut announced) = Announcer::start(AnnouncerConfig {

@@ -30,6 +30,8 @@ pub struct EngineConfig {
     pub listen: Vec<SocketAddr>,
     /// The limit on what leaves, in wire bytes per second; none is no limit.
     pub cap: Option<Rate>,
+    /// Whether more is given than the first copy and what a swarm lacks.
+    pub generous: bool,
 }
 
 /// Why an engine does not start.
@@ -99,6 +101,7 @@ enum Order {
     Remove(InfoHash),
     Silence(InfoHash, bool),
     Cap(Option<Rate>),
+    Generous(bool),
     Met(InfoHash, Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
@@ -123,7 +126,7 @@ impl Engine {
         let (greeted, newcomers) = mpsc::channel(QUEUE);
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
-        for addr in config.listen {
+        for addr in config.listen.iter().copied() {
             let failed = |error| EngineError::Listen { addr, error };
             let listener = listen::tcp(addr).map_err(failed)?;
             listening.push(listener.local_addr().map_err(failed)?);
@@ -136,7 +139,7 @@ impl Engine {
             .collect();
         let (orders, taken) = mpsc::channel(QUEUE);
         let port = listening.first().map(SocketAddr::port);
-        let driver = Driver::new(peer_id, port, config.cap, known);
+        let driver = Driver::new(peer_id, port, &config, known);
         tokio::spawn(driver.run(taken, newcomers, tasks));
         Ok(Self {
             orders,
@@ -184,6 +187,11 @@ impl Engine {
     /// Changes the limit; obeyed at once.
     pub async fn set_cap(&self, cap: Option<Rate>) {
         self.order(Order::Cap(cap)).await;
+    }
+
+    /// Gives more than the first copy and what a swarm lacks, or no more.
+    pub async fn set_generous(&self, generous: bool) {
+        self.order(Order::Generous(generous)).await;
     }
 
     /// Names addresses in a torrent's swarm.

@@ -40,6 +40,9 @@ pub struct Settings {
     /// Go on seeding when others carry a release.
     #[schema(required = true)]
     pub keep: bool,
+    /// Once a first copy is out, go on giving by our share of what the swarm can carry, and not only what it lacks.
+    #[schema(required = true)]
+    pub generous: bool,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             trackers: Vec::new(),
             public_host: None,
             keep: false,
+            generous: false,
         }
     }
 }
@@ -197,6 +201,7 @@ mod tests {
             trackers: vec!["udp://tracker.example:6969/announce".to_owned()],
             public_host: Some("box.example:6880".to_owned()),
             keep: true,
+            generous: true,
         };
         store.set_settings(&changed).unwrap();
         assert_eq!(store.settings().unwrap(), changed);

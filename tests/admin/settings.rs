@@ -9,7 +9,7 @@ const PATH: &str = "/api/v1/settings";
 async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
     let (the_box, browser) = TestBox::owned().await;
     let defaults = json!({
-        "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false,
+        "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
     });
     assert_eq!(browser.get(PATH).await.json(), defaults);
 

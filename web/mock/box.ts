@@ -38,7 +38,14 @@ export class MockBox {
     public_port: 6880,
     public_host: null,
   };
-  settings: Settings = { upstream_cap: 1_250_000, relays: 3, trackers: [], public_host: null, keep: false };
+  settings: Settings = {
+    upstream_cap: 1_250_000,
+    relays: 3,
+    trackers: [],
+    public_host: null,
+    keep: false,
+    generous: false,
+  };
   sources: SourceView[] = [
     { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE },
     { id: 2, name: '/media/archive', kind: 'folder', present: true, problem: '', free: null },

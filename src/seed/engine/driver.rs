@@ -10,8 +10,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::seeding::{Link, Seeding};
-use super::{Order, QUEUE, Report};
-use crate::base::{InfoHash, PeerKey, Rate};
+use super::{EngineConfig, Order, QUEUE, Report};
+use crate::base::{InfoHash, PeerKey};
 use crate::policy::offer::Uplink;
 use crate::seed::connection::{self, Greeted};
 use crate::seed::dial::Dialled;
@@ -46,6 +46,7 @@ pub(super) struct Driver {
     seedings: HashMap<InfoHash, Seeding>,
     peers: usize,
     next_key: u64,
+    generous: bool,
     idle_since: Option<Instant>,
     ticks: u32,
     reports: mpsc::Sender<FromPeer>,
@@ -55,18 +56,19 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub fn new(peer_id: [u8; 20], port: Option<u16>, cap: Option<Rate>, known: Known) -> Self {
+    pub fn new(peer_id: [u8; 20], port: Option<u16>, config: &EngineConfig, known: Known) -> Self {
         let (reports, from_peers) = mpsc::channel(QUEUE);
         let (back, coming_back) = mpsc::unbounded_channel();
         Self {
             peer_id,
             port,
             known,
-            shaper: Shaper::new(cap.map(|cap| cap.0), Instant::now()),
+            shaper: Shaper::new(config.cap.map(|cap| cap.0), Instant::now()),
             reader: Reader::default(),
             seedings: HashMap::new(),
             peers: 0,
             next_key: 0,
+            generous: config.generous,
             idle_since: None,
             ticks: 0,
             reports,
@@ -143,6 +145,12 @@ impl Driver {
                 }
             }
             Order::Cap(cap) => self.shaper.set_cap(cap.map(|cap| cap.0), Instant::now()),
+            Order::Generous(generous) => {
+                self.generous = generous;
+                for seeding in self.seedings.values_mut() {
+                    seeding.swarm.set_generous(generous);
+                }
+            }
             Order::Met(hash, addresses) => {
                 if let Some(seeding) = self.seedings.get_mut(&hash) {
                     seeding.book.learn(addresses, Instant::now());
@@ -164,6 +172,7 @@ impl Driver {
         }
         let mut swarm = Swarm::new(torrent, self.port);
         swarm.set_silent(silent, now);
+        swarm.set_generous(self.generous);
         // The first peers may come before the first tick.
         swarm.tick(self.uplink(0), now);
         self.seedings.insert(hash, Seeding::new(swarm, device, now));

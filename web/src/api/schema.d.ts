@@ -595,6 +595,11 @@ export interface components {
         /** @description What the owner can change. A field that was never set has its default. */
         Settings: {
             /**
+             * @description Once a first copy is out, go on giving by our share of what the swarm can carry, and not only what it lacks.
+             * @default false
+             */
+            generous: boolean;
+            /**
              * @description Go on seeding when others carry a release.
              * @default false
              */
@@ -624,6 +629,8 @@ export interface components {
         };
         /** @description The settings to change; what is left out stays as it is. */
         SettingsPatch: {
+            /** @description Once a first copy is out, go on giving by our share of what the swarm can carry. */
+            generous?: boolean;
             /** @description Go on seeding when others carry a release. */
             keep?: boolean;
             /** @description The box's name or address seen from outside, `host` or `host:port`; null for the one visitors use. */
