@@ -47,6 +47,8 @@ pub const LONELY_AT_ONCE: usize = 2;
 pub const STUCK_PATIENCE: Duration = Duration::from_secs(15);
 /// A slow leecher's patience is stretched to a few of its own pieces, at most to this.
 pub const STUCK_PATIENCE_MAX: Duration = Duration::from_secs(120);
+/// A client that looks for pieces now and then gets this many looks more: what the others hold, it finds out in turns.
+pub const STUCK_LOOKS: u32 = 3;
 /// How many pieces a stuck leecher is given ahead.
 pub const STUCK_AT_ONCE: usize = 2;
 /// A complete peer that hung up still counts as a holder for this long: finished clients drop peers that look useless.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{
-    Habits, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, STUCK_PATIENCE, STUCK_PATIENCE_MAX,
+    Habits, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, STUCK_LOOKS, STUCK_PATIENCE,
+    STUCK_PATIENCE_MAX,
 };
 use crate::base::{Bits, PeerKey};
 
@@ -184,7 +185,8 @@ impl Peer {
         let patience = self
             .pace
             .map_or(STUCK_PATIENCE, |pace| pace * 4)
-            .clamp(STUCK_PATIENCE, STUCK_PATIENCE_MAX);
+            .clamp(STUCK_PATIENCE, STUCK_PATIENCE_MAX)
+            + self.habits.looks_every * STUCK_LOOKS;
         !self.has.is_full() && now.saturating_duration_since(self.progress_at) >= patience
     }
 }
