@@ -7,17 +7,20 @@
 //! Invariants:
 //! - a piece is bound to one peer at most; `peers[p].bound` and `pieces[i].bound` say the same;
 //! - `pieces[i].holders` counts the connected peers whose `has` includes `i`;
-//! - `pool` is exactly the pieces without holder and without binding;
+//! - `pool` is exactly the pieces without holder and without binding, but for those in `missed`;
 //! - a piece is in `unrelayed` of the peer we sent it to until another peer announces it;
-//! - `unheld` counts the pieces without holder, and `lonely` is exactly those with one.
+//! - `unheld` counts the pieces without holder, and `lonely` is exactly those with one;
+//! - what a doubted peer holds counts for nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::base::{Bits, PeerKey};
 
+mod doubt;
 mod ledger;
 mod rules;
+mod spread;
 mod support;
 
 pub use ledger::Availability;
@@ -32,15 +35,22 @@ pub const UNASKED_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest reaction that is provided for with offers made ahead. librqbit looks for new pieces every 5 s; who takes
 /// longer than that is not waiting for us.
 pub const MAX_REACTION: Duration = Duration::from_secs(6);
-/// A client that keeps its requests and was written nothing for this long has stalled, and may lose a piece it asked for:
-/// sooner would leave it waiting for what never comes.
+/// A piece under way of which nothing could be written for this long has stalled.
+pub const STALLED_AFTER: Duration = Duration::from_secs(3);
+/// The same for a client that keeps its requests: sooner would leave it waiting for what never comes.
 pub const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// A peer's slowest reaction is forgotten over about this long, so that one hiccup does not tie pieces to it for good.
 pub const REACTION_MEMORY: Duration = Duration::from_secs(60);
-/// A binding nobody asked for in this time is given up, and its peer trusted less.
+/// What a lost peer alone held is missed for this long before it is given again: many clients are back in a moment.
+pub const RETURN_PATIENCE: Duration = Duration::from_secs(3);
+/// A peer that wants nothing of what we announced this long ago knew of it when it said so.
+pub const HAVE_NOTICED_AFTER: Duration = Duration::from_secs(1);
+/// A binding nobody asked for in this time, or of which nothing could be written, is given up, and its peer trusted less.
 pub const IGNORED_AFTER: Duration = Duration::from_secs(30);
-/// After the first copy: how long a piece may hang on one holder before we give it once more.
+/// How long a piece may hang on one holder that does not relay before we give it once more, while somebody wants it.
 pub const LONELY_PATIENCE: Duration = Duration::from_secs(10);
+/// A holder whose relaying would take longer than this for what it alone holds is helped with it.
+pub const RELAY_HORIZON: Duration = Duration::from_secs(30);
 /// How many lonely pieces are given at a time.
 pub const LONELY_AT_ONCE: usize = 2;
 /// A leecher without any progress for this long is helped whatever the swarm holds: it cannot reach the others.
@@ -111,6 +121,10 @@ pub struct Offer {
     unheld: u32,
     lonely: BTreeSet<u32>,
     ghosts: Vec<Instant>,
+    /// Pieces that only a lost peer held, and since when.
+    missed: VecDeque<(Instant, u32)>,
+    /// Since when somebody lacks pieces.
+    hungry_since: Option<Instant>,
     /// Whether more is given than the first copy and what the swarm lacks.
     generous: bool,
     /// Bytes that peers got from one another, by their HAVEs.
@@ -132,6 +146,8 @@ impl Offer {
             unheld: pieces,
             lonely: BTreeSet::new(),
             ghosts: Vec::new(),
+            missed: VecDeque::new(),
+            hungry_since: None,
             generous: false,
             traded: Meter::default(),
             support: (0.0, None),
@@ -155,6 +171,7 @@ impl Offer {
     pub fn joined(&mut self, peer: PeerKey, habits: Habits, now: Instant) {
         self.peers
             .insert(peer, Peer::new(self.pieces.len() as u32, habits, now));
+        self.hungry_since.get_or_insert(now);
         self.due = true;
     }
 
@@ -167,18 +184,26 @@ impl Offer {
             self.pieces[piece as usize].bound = None;
             self.repool(piece);
         }
+        self.due = true;
+        if gone.doubted {
+            return;
+        }
         if gone.has.is_full() {
             self.ghosts.push(now);
         }
         for index in gone.has.iter() {
             self.recount(index, -1, now);
-            self.repool(index);
+            if self.is_free(index) {
+                self.missed.push_back((now, index));
+            }
         }
-        self.due = true;
     }
 
     /// A peer sent its BITFIELD.
     pub fn bitfield(&mut self, peer: PeerKey, bits: &Bits, now: Instant) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.came_complete |= bits.is_full();
+        }
         for piece in bits.iter() {
             self.unbind(peer, piece);
             self.hold(peer, piece, now);
@@ -192,6 +217,7 @@ impl Offer {
             return false;
         }
         self.unbind(peer, piece);
+        self.believe_again(peer, piece, now);
         if self.hold(peer, piece, now) && self.pieces[piece as usize].sent_to != Some(peer) {
             self.traded.add(self.piece_length, now);
         }
@@ -223,6 +249,7 @@ impl Offer {
 
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
+        self.bind_again(peer, piece, now);
         let pieces = &self.pieces;
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
@@ -245,13 +272,42 @@ impl Offer {
         }
         if let Some(binding) = self.binding_mut(peer, piece) {
             binding.asked.get_or_insert(now);
+            binding.touched = now;
         }
     }
 
-    /// `peer` asked for `piece`, which it may not have now, and keeps its request.
+    /// A peer may have asked again for a piece it was offered once: what was taken back, no client can know. Where nobody
+    /// else has or is to get it, it is bound to this one again.
+    fn bind_again(&mut self, peer: PeerKey, piece: u32, now: Instant) {
+        let again = |state: &Peer| {
+            state.announced.has(piece)
+                && !state.has.has(piece)
+                && state.bound.len() < MIN_LOOK_AHEAD
+                && self.pool.contains(&piece)
+        };
+        if !self.first_copy_is_out() && self.peers.get(&peer).is_some_and(again) {
+            self.bind(peer, piece, now);
+        }
+    }
+
+    /// Blocks of `piece` that `peer` asked for wait for us, and not for its own line.
+    pub fn delayed(&mut self, peer: PeerKey, piece: u32, now: Instant) {
+        if let Some(binding) = self.binding_mut(peer, piece) {
+            binding.touched = now;
+        }
+    }
+
+    /// `peer` forgot what it asked for: we choked it.
+    pub fn waits_for_nothing(&mut self, peer: PeerKey) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.waits_for.clear();
+        }
+    }
+
+    /// `peer` asked for `piece`, which it may not have now, and goes on waiting for it.
     pub fn waits(&mut self, peer: PeerKey, piece: u32) {
         if let Some(state) = self.peers.get_mut(&peer)
-            && (piece as usize) < self.pieces.len()
+            && state.announced.has(piece)
             && !state.has.has(piece)
         {
             state.waits_for.insert(piece);
@@ -280,7 +336,7 @@ impl Offer {
             return;
         };
         let started = *binding.started.get_or_insert(now);
-        binding.written = Some(now);
+        binding.touched = now;
         if !binding.blocks.insert(begin) {
             return;
         }
@@ -330,9 +386,10 @@ impl Offer {
         self.peers.values().filter(stuck).count() as u32
     }
 
-    /// Whether the peer is known to hold every piece.
+    /// Whether the peer is known to hold every piece; not if there is reason to doubt it.
     pub fn is_complete(&self, peer: PeerKey) -> bool {
-        self.peers.get(&peer).is_some_and(|p| p.has.is_full())
+        let complete = |p: &Peer| p.has.is_full() && !p.doubted;
+        self.peers.get(&peer).is_some_and(complete)
     }
 
     /// How many pieces the peer holds, as far as we know.
@@ -369,6 +426,9 @@ impl Offer {
             return false;
         }
         state.waits_for.remove(&index);
+        if state.doubted {
+            return true;
+        }
         let piece = &self.pieces[index as usize];
         if piece.sent_to != Some(peer) {
             state.progressed(now);
@@ -408,7 +468,8 @@ impl Offer {
         let Some(state) = self.peers.get(&peer).filter(|p| p.uninterested) else {
             return;
         };
-        if state.has.is_full() {
+        let just_told = |at| now.saturating_duration_since(at) < HAVE_NOTICED_AFTER;
+        if state.has.is_full() || state.announced_at.is_some_and(just_told) {
             return;
         }
         let lacks = |index: &u32| !state.has.has(*index);
@@ -430,6 +491,7 @@ impl Offer {
         self.pieces[index as usize].bound = Some(Binding::new(peer, now));
         if let Some(state) = self.peers.get_mut(&peer) {
             state.announced.insert(index);
+            state.announced_at = Some(now);
             state.bound.push(index);
         }
     }
@@ -448,10 +510,14 @@ impl Offer {
     }
 
     fn repool(&mut self, index: u32) {
-        let piece = &self.pieces[index as usize];
-        if piece.holders == 0 && piece.bound.is_none() {
+        if self.is_free(index) {
             self.pool.insert(index);
         }
+    }
+
+    fn is_free(&self, index: u32) -> bool {
+        let piece = &self.pieces[index as usize];
+        piece.holders == 0 && piece.bound.is_none()
     }
 }
 

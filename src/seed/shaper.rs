@@ -62,6 +62,14 @@ impl Shaper {
         self.cap.is_none() || self.tokens > 0.0
     }
 
+    /// Whether the line has more room than is used: at least half of what may be saved up has been. A peer that takes a
+    /// block now and then does not use the line.
+    pub fn has_room(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        let saved = |cap| self.tokens > burst(cap) / 2.0;
+        self.cap.is_none_or(saved)
+    }
+
     /// When something may be sent again; `None` when it may now.
     pub fn opens_at(&mut self, now: Instant) -> Option<Instant> {
         self.refill(now);
@@ -101,11 +109,14 @@ impl Shaper {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
         if let Some(cap) = self.cap {
-            let cap = cap as f64;
-            let burst = (cap * BURST.as_secs_f64()).clamp(BURST_BOUNDS.0, BURST_BOUNDS.1);
-            self.tokens = (self.tokens + passed * cap).min(burst);
+            self.tokens = (self.tokens + passed * cap as f64).min(burst(cap));
         }
     }
+}
+
+/// Bytes of unused allowance that are kept under this limit.
+fn burst(cap: u64) -> f64 {
+    (cap as f64 * BURST.as_secs_f64()).clamp(BURST_BOUNDS.0, BURST_BOUNDS.1)
 }
 
 #[cfg(test)]
@@ -143,6 +154,24 @@ mod tests {
                 assert!(off.abs() < 0.08, "cap {cap}: {off:+.3}");
             }
         }
+    }
+
+    #[test]
+    fn a_trickle_leaves_room_and_a_stream_does_not() {
+        let start = Instant::now();
+        let mut shaper = Shaper::new(Some(4 << 20), start);
+        let step = Duration::from_millis(125);
+        for block in 1..40 {
+            let now = start + step * block;
+            shaper.charge(None, 17_000.0);
+            assert!(shaper.has_room(now), "one block in {step:?}");
+        }
+        let now = start + step * 40;
+        while shaper.is_open(now) {
+            shaper.charge(None, 17_000.0);
+        }
+        assert!(!shaper.has_room(now));
+        assert!(!shaper.has_room(now + Duration::from_millis(10)));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! - a choked peer has an empty queue;
 //! - `ready` is exactly the peers with a non-empty queue;
 //! - `in_flight` counts the bytes handed to a connection and not yet reported written, and the swarm's the sum of them;
-//! - requests wait in `aside` only where the peer's client keeps them, and at most [`super::wire::REQUEST_QUEUE`] of them;
+//! - a choked peer has requests in `aside` only where its client keeps them, and nobody more than
+//!   [`super::wire::REQUEST_QUEUE`] of them;
 //! - every peer in `peers` is known to the offer, and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -179,6 +180,7 @@ impl Swarm {
     /// Lets time pass; call it about once a second, and more often while the uplink idles.
     pub fn tick(&mut self, uplink: Uplink, now: Instant) {
         self.uplink = uplink;
+        self.note_delays(now);
         self.decide(now);
         self.share_addresses(now);
         self.deal_slots(now);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{
-    Habits, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, STUCK_LOOKS, STUCK_PATIENCE,
-    STUCK_PATIENCE_MAX,
+    Habits, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, RELAY_HORIZON, STUCK_LOOKS,
+    STUCK_PATIENCE, STUCK_PATIENCE_MAX,
 };
 use crate::base::{Bits, PeerKey};
 
@@ -43,8 +43,8 @@ pub(super) struct Binding {
     pub asked: Option<Instant>,
     /// When its first block was written.
     pub started: Option<Instant>,
-    /// When the last one was.
-    pub written: Option<Instant>,
+    /// When it was asked for, or written of, or waited for us, last.
+    pub touched: Instant,
     /// Where the blocks written so far begin, and their bytes: a block written twice counts once.
     pub blocks: BTreeSet<u32>,
     pub bytes: u32,
@@ -57,7 +57,7 @@ impl Binding {
             since: now,
             asked: None,
             started: None,
-            written: None,
+            touched: now,
             blocks: BTreeSet::new(),
             bytes: 0,
         }
@@ -85,8 +85,12 @@ pub(super) struct Peer {
     pub asks: bool,
     /// Pieces it asked for, may not have now, and goes on waiting for.
     pub waits_for: BTreeSet<u32>,
-    /// Everything we ever announced to it; what was taken back it still believes us to have.
+    /// Everything we ever announced to it, and when last; what was taken back it still believes us to have.
     pub announced: Bits,
+    pub announced_at: Option<Instant>,
+    /// Whether it came with a full BITFIELD, and whether there is reason to doubt what it says.
+    pub came_complete: bool,
+    pub doubted: bool,
     /// Whether it said that it wants none of that.
     pub uninterested: bool,
     /// Pieces it got from us that no other peer announced yet.
@@ -118,6 +122,9 @@ impl Peer {
             asks: false,
             waits_for: BTreeSet::new(),
             announced: Bits::new(pieces),
+            announced_at: None,
+            came_complete: false,
+            doubted: false,
             uninterested: false,
             unrelayed: BTreeSet::new(),
             received: 0,
@@ -178,6 +185,11 @@ impl Peer {
             Some(before) => before.mul_f64(0.7) + took.mul_f64(0.3),
         });
         self.progress_at = now;
+    }
+
+    /// Whether it relays what it holds alone, of which this much is left: as fast as it does so now, in good time.
+    pub fn relays_in_time(&self, bytes: f64, now: Instant) -> bool {
+        self.relayed.rate(now) * RELAY_HORIZON.as_secs_f64() >= bytes
     }
 
     /// Whether it got nothing from anybody but us for much longer than it usually takes.

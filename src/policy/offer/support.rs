@@ -30,25 +30,31 @@ impl Offer {
         for peer in stuck {
             self.offer_rarest(peer, now, decisions);
         }
-        if !self.ghosts.is_empty() {
+        if self.ghosts.is_empty() {
+            self.help_the_lonely(now, decisions);
+        }
+    }
+
+    /// Gives pieces once more that hang on one peer which does not relay them, or not in time.
+    pub(super) fn help_the_lonely(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
+        let long = |since: &Instant| now.saturating_duration_since(*since) >= LONELY_PATIENCE;
+        let bound: usize = self.peers.values().map(|p| p.bound.len()).sum();
+        let room = LONELY_AT_ONCE.saturating_sub(bound);
+        if room == 0 || !self.hungry_since.as_ref().is_some_and(long) {
             return;
         }
-        let bound = |offer: &Self| offer.peers.values().map(|p| p.bound.len()).sum::<usize>();
-        let mut room = LONELY_AT_ONCE.saturating_sub(bound(self));
-        let long_lonely = |index: &u32| {
+        let misers = self.misers(now);
+        let due = |index: &u32| {
             let piece = &self.pieces[*index as usize];
-            let since = piece.lonely_since.filter(|_| piece.bound.is_none());
-            since.is_some_and(|since| now.saturating_duration_since(since) >= LONELY_PATIENCE)
+            piece.bound.is_none()
+                && piece.lonely_since.as_ref().is_some_and(long)
+                && misers.iter().any(|key| self.peers[key].has.has(*index))
         };
-        let lonely = if room > 0 {
-            self.lonely.iter().copied().filter(long_lonely).collect()
-        } else {
-            Vec::new()
-        };
+        let lonely: Vec<u32> = (self.lonely.iter().copied())
+            .filter(due)
+            .take(room)
+            .collect();
         for piece in lonely {
-            if room == 0 {
-                break;
-            }
             let best = self
                 .peers
                 .iter()
@@ -61,9 +67,24 @@ impl Offer {
             if let Some(peer) = best {
                 self.bind(peer, piece, now);
                 decisions.push(Decision::Offer { peer, piece });
-                room -= 1;
             }
         }
+    }
+
+    /// Peers that do not relay what they hold, or too slowly for what nobody else got of them yet.
+    fn misers(&self, now: Instant) -> Vec<PeerKey> {
+        let is_miser = |peer: &Peer| {
+            let alone = peer.unrelayed.len() as f64 * self.piece_length as f64;
+            match peer.received {
+                // What others get of it we cannot tell from what they get of one another.
+                0 => self.traded.rate(now) * RELAY_HORIZON.as_secs_f64() < self.piece_length as f64,
+                _ => !peer.relays_in_time(alone.max(1.0), now),
+            }
+        };
+        (self.peers.iter())
+            .filter(|(_, peer)| is_miser(peer))
+            .map(|(key, _)| *key)
+            .collect()
     }
 
     /// Generous: goes on giving, by our share of what the swarm can carry. The rarest pieces go to whoever is most behind.

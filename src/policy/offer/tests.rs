@@ -1,5 +1,6 @@
 use super::*;
 
+mod doubt;
 mod habits;
 mod support;
 
@@ -128,7 +129,12 @@ fn what_a_lost_peer_held_is_offered_again() {
         .collect();
     offer.left(PeerKey(1), now);
     assert!(!offer.first_copy_is_out());
-    let again: BTreeSet<u32> = offers(&offer.decide(now, uplink()))
+    assert!(
+        offer.decide(now, uplink()).is_empty(),
+        "it may be back in a moment"
+    );
+    let later = now + RETURN_PATIENCE;
+    let again: BTreeSet<u32> = offers(&offer.decide(later, uplink()))
         .iter()
         .map(|(_, i)| *i)
         .collect();
@@ -168,9 +174,12 @@ fn after_the_first_copy_nothing_is_given_but_what_is_lonely() {
     assert!(offer.first_copy_is_out());
     assert!(offer.decide(start, uplink()).is_empty());
     offer.have(PeerKey(2), 0, start);
-    let later = start + LONELY_PATIENCE;
-    offer.have(PeerKey(3), 0, later);
-    let given = offers(&offer.decide(later, uplink()));
+    offer.have(PeerKey(3), 0, start);
+    assert!(
+        offer.decide(start + LONELY_PATIENCE, uplink()).is_empty(),
+        "they still trade"
+    );
+    let given = offers(&offer.decide(start + 3 * LONELY_PATIENCE, uplink()));
     assert_eq!(given.len(), 1, "piece 0 has relays, piece 1 has none");
     assert_eq!(given[0].1, 1);
 }
@@ -269,18 +278,24 @@ fn who_wants_nothing_of_what_it_was_offered_holds_it() {
     for piece in announced {
         offer.have(PeerKey(1), piece, now);
     }
-    offer.not_interested(PeerKey(1), now);
+    let later = now + HAVE_NOTICED_AFTER;
+    offer.not_interested(PeerKey(1), later);
     assert!(!offer.is_complete(PeerKey(1)), "it never announced piece 7");
-    offer.have(PeerKey(1), spare[0], now);
+    offer.have(PeerKey(1), spare[0], later);
     assert!(
         !offer.is_complete(PeerKey(1)),
         "nobody else holds what it was offered"
     );
     offer.bitfield(PeerKey(2), &everything, now);
     offer.interested(PeerKey(1));
-    offer.have(PeerKey(1), spare[0], now);
+    offer.have(PeerKey(1), spare[0], later);
     assert!(!offer.is_complete(PeerKey(1)), "it is still waiting for it");
     offer.not_interested(PeerKey(1), now);
+    assert!(
+        !offer.is_complete(PeerKey(1)),
+        "it may not have heard of the last offer when it said so"
+    );
+    offer.decide(later, uplink());
     assert!(offer.is_complete(PeerKey(1)));
     assert!(!offer.has_offers(PeerKey(1)));
 }

@@ -285,7 +285,9 @@ impl Driver {
             let Some((peer, block)) = seeding.swarm.next_block(now) else {
                 break;
             };
-            self.idle_since = None;
+            if cap.is_none() {
+                self.idle_since = None;
+            }
             let wire = seeding.estimate(peer, Seeding::block_bytes(block));
             self.shaper.charge(Some(hash), wire);
             let piece = seeding.pieces.get(&block.index);
@@ -299,7 +301,9 @@ impl Driver {
                 let _ = link.orders.send(order);
             }
         }
-        if self.seedings.values().all(|s| s.swarm.is_idle()) {
+        // The line has room, and nobody who is there can use it; not if all that lacks is the disk.
+        let cold = self.seedings.values().any(|s| s.swarm.waits_for_disk());
+        if self.shaper.has_room(now) && !cold {
             self.idle_since.get_or_insert(now);
         } else {
             self.idle_since = None;

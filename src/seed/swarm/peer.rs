@@ -20,7 +20,8 @@ pub(super) struct Peer {
     /// What it asked for and was not handed over yet.
     pub queue: VecDeque<Block>,
     pub habits: Habits,
-    /// What it asked for, may not have now, and goes on waiting for.
+    /// What it asked for, may not have now, and goes on waiting for: no client forgets a request because we took its piece
+    /// back, and some not even when they are choked.
     pub aside: VecDeque<Block>,
     /// Bytes handed over and not yet written.
     pub in_flight: u32,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{IN_FLIGHT, Offence, Swarm};
+use super::{IN_FLIGHT, Offence, Peer, Swarm};
 use crate::base::PeerKey;
 use crate::seed::swarm::Action;
 use crate::seed::wire::{Block, REQUEST_QUEUE};
@@ -31,9 +31,29 @@ impl Swarm {
         self.can_be_served().next().is_some()
     }
 
-    /// Whether nobody waits for anything: nothing asked for, nothing under way.
-    pub fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.in_flight == 0
+    /// Whether somebody could be sent something at once if it had been read.
+    pub fn waits_for_disk(&self) -> bool {
+        self.ready.iter().any(|key| {
+            let peer = &self.peers[key];
+            let cold = |block: &Block| !self.warmth.is_warm(block.index);
+            peer.in_flight < IN_FLIGHT && peer.queue.front().is_some_and(cold)
+        })
+    }
+
+    /// Tells the offer whose blocks wait for us, and not for their own lines.
+    pub(super) fn note_delays(&mut self, now: Instant) {
+        for key in &self.ready {
+            let peer = &self.peers[key];
+            if peer.in_flight >= IN_FLIGHT {
+                continue;
+            }
+            let mut last = None;
+            for block in &peer.queue {
+                if last.replace(block.index) != Some(block.index) {
+                    self.offer.delayed(*key, block.index, now);
+                }
+            }
+        }
     }
 
     /// Peers whose connection has room for their next block, which has been read.
@@ -57,9 +77,9 @@ impl Swarm {
         if !self.silent && !peer.choked && self.offer.may_serve(key, block.index) {
             return self.enqueue(key, block);
         }
-        // A request that came before our choke, or for a piece that was taken back, is not an offence: it is not
-        // answered, as BEP 3 has it.
-        if peer.habits.keeps_requests {
+        // A request that came before our choke is not an offence: it is not answered, as BEP 3 has it. For one that came
+        // after its piece was taken back BEP 3 has nothing: the peer goes on waiting, and it is answered once it may be.
+        if peer.habits.keeps_requests || !peer.choked {
             self.wait(key, block);
         }
     }
@@ -88,14 +108,12 @@ impl Swarm {
         }
     }
 
-    /// Takes requests that were not handed over yet from a peer. Those of a client that keeps them are answered once they
-    /// may be.
+    /// Takes requests that were not handed over yet from a peer; they are answered once they may be.
     pub(super) fn put_aside(&mut self, key: PeerKey, which: impl Fn(&Block) -> bool) {
-        let keeps = |peer: &super::Peer| peer.habits.keeps_requests;
-        let kept: Vec<Block> = match self.peers.get(&key) {
-            Some(peer) if keeps(peer) => peer.queue.iter().copied().filter(&which).collect(),
-            _ => Vec::new(),
+        let Some(peer) = self.peers.get(&key) else {
+            return;
         };
+        let kept: Vec<Block> = peer.queue.iter().copied().filter(&which).collect();
         self.forget_requests(key, which);
         kept.into_iter().for_each(|block| self.wait(key, block));
     }
@@ -125,11 +143,8 @@ impl Swarm {
     /// A block that had been handed over was forgotten by the connection.
     pub(super) fn unsent(&mut self, key: PeerKey, block: Block) {
         self.took(key, block);
-        if self
-            .peers
-            .get(&key)
-            .is_some_and(|p| p.habits.keeps_requests)
-        {
+        let waits = |peer: &Peer| peer.habits.keeps_requests || !peer.choked;
+        if self.peers.get(&key).is_some_and(waits) {
             self.wait(key, block);
         }
     }

@@ -48,6 +48,10 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
+        if !peer.habits.keeps_requests {
+            peer.aside.clear();
+            self.offer.waits_for_nothing(key);
+        }
         if !peer.choked {
             peer.choked = true;
             peer.choked_since = now;

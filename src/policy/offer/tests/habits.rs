@@ -96,6 +96,12 @@ fn what_a_client_cannot_have_noticed_is_not_taken_back() {
     assert_eq!(taken.len(), 2 * of_one, "taken back and offered: {taken:?}");
 }
 
+/// As if the piece had been offered and taken back.
+fn announced(offer: &mut Offer, peer: u64, piece: u32) {
+    let peer = offer.peers.get_mut(&PeerKey(peer)).unwrap();
+    peer.announced.insert(piece);
+}
+
 #[test]
 fn a_known_habit_is_not_forgotten() {
     let start = Instant::now();
@@ -128,14 +134,18 @@ fn a_keeper_is_offered_what_it_waits_for_before_anything_else() {
     let start = Instant::now();
     let mut offer = with_peers(100, 0, start);
     offer.joined(PeerKey(1), KEEPER, start);
+    announced(&mut offer, 1, 77);
     offer.waits(PeerKey(1), 77);
+    offer.waits(PeerKey(1), 78);
     offer.waits(PeerKey(1), 1000);
+    assert_eq!(offer.peers[&PeerKey(1)].waits_for, [77].into());
     assert_eq!(offers(&offer.decide(start, uplink()))[0], (1, 77));
 
     // Also when it cannot get on in a swarm that holds everything.
     let mut offer = with_peers(8, 1, start);
     offer.bitfield(PeerKey(1), &Bits::from_wire(8, &[0xff]).unwrap(), start);
     offer.joined(PeerKey(2), KEEPER, start);
+    announced(&mut offer, 2, 5);
     offer.waits(PeerKey(2), 5);
     let given = offers(&offer.decide(start + STUCK_PATIENCE, uplink()));
     assert_eq!(given[0], (2, 5));

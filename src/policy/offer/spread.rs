@@ -1,0 +1,239 @@
+//! Spreading the first copy.
+
+use super::*;
+
+/// What was reckoned of a peer for one round of offers.
+struct Candidate {
+    key: PeerKey,
+    /// Bytes per second it relays, trusted or shown.
+    relay_rate: f64,
+    /// Pieces bound to it for the time it does not look, besides the look-ahead.
+    unnoticed: usize,
+    /// Bindings that were asked for, or are young enough to be.
+    alive: usize,
+}
+
+impl Candidate {
+    /// What it takes of the look-ahead.
+    fn counts(&self) -> usize {
+        self.alive.saturating_sub(self.unnoticed)
+    }
+}
+
+impl Offer {
+    /// Spreads the first copy.
+    pub(super) fn spread(&mut self, now: Instant, uplink: Uplink, decisions: &mut Vec<Decision>) {
+        let idle = uplink
+            .idle_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= IDLE_BEFORE_TAKING_BACK);
+        self.offer_the_pool(now, uplink, idle, decisions);
+        if idle && self.pool.is_empty() {
+            self.take_back(now, uplink, decisions);
+            self.help_the_lonely(now, decisions);
+        }
+    }
+
+    /// Binds pieces as late as keeps the uplink busy.
+    ///
+    /// Strangers, who never asked for anything, have a look-ahead of their own. Many who come and never ask would else take
+    /// the place of those who do.
+    fn offer_the_pool(
+        &mut self,
+        now: Instant,
+        uplink: Uplink,
+        idle: bool,
+        decisions: &mut Vec<Decision>,
+    ) {
+        if self.pool.is_empty() {
+            return;
+        }
+        let takers = self.peers.values().filter(|p| p.takes()).count();
+        let look_ahead = self.look_ahead(takers, uplink);
+        let per_peer = match takers {
+            0 | 1 => look_ahead,
+            _ => 8usize.div_ceil(takers).max(look_ahead.div_ceil(takers)),
+        };
+        let mut candidates = self.candidates(takers, uplink, now);
+        while !self.pool.is_empty() {
+            let room = |asks: bool| {
+                let of_these = |c: &&Candidate| self.peers[&c.key].asks == asks;
+                let bound = candidates.iter().filter(of_these).map(Candidate::counts);
+                match bound.sum::<usize>() < look_ahead {
+                    true => per_peer,
+                    false => 0,
+                }
+            };
+            let (asking, strange) = (room(true), room(false));
+            let next = self.next_taker(&candidates, (asking, strange), uplink, idle);
+            let Some(next) = next else {
+                break;
+            };
+            let peer = candidates[next].key;
+            let Some(piece) = self.piece_for(peer) else {
+                break;
+            };
+            self.bind(peer, piece, now);
+            candidates[next].alive += 1;
+            decisions.push(Decision::Offer { peer, piece });
+        }
+    }
+
+    fn candidates(&self, takers: usize, uplink: Uplink, now: Instant) -> Vec<Candidate> {
+        let trust = self.trust(uplink);
+        let alive = |peer: &Peer, index: u32| {
+            let bound = self.pieces[index as usize].bound.as_ref();
+            let patience = UNASKED_PATIENCE.max(peer.reaction(now));
+            bound.is_some_and(|b| {
+                b.asked.is_some() || now.saturating_duration_since(b.since) < patience
+            })
+        };
+        (self.peers.iter())
+            .filter(|(_, peer)| peer.takes())
+            .map(|(key, peer)| Candidate {
+                key: *key,
+                relay_rate: peer.relay_rate(now, trust),
+                unnoticed: self.unnoticed(peer, takers, uplink, now),
+                alive: peer.bound.iter().filter(|i| alive(peer, **i)).count(),
+            })
+            .collect()
+    }
+
+    /// Pieces bound ahead of what is sent: enough for one second of the uplink, and for every other peer to have one.
+    fn look_ahead(&self, takers: usize, uplink: Uplink) -> usize {
+        let second = uplink.rate.div_ceil(self.piece_length) as usize;
+        MIN_LOOK_AHEAD.max(takers.div_ceil(2)).max(second)
+    }
+
+    /// Pieces offered to a peer besides the look-ahead: its share of the uplink for the time it leaves offers unnoticed, if
+    /// it can take as much. Without them the uplink would idle until it looks again, and then be asked for a look-ahead's
+    /// worth at once.
+    fn unnoticed(&self, peer: &Peer, takers: usize, uplink: Uplink, now: Instant) -> usize {
+        let hoped = HOPED_RATE.max(2 * uplink.rate);
+        let share = uplink.cap.unwrap_or(hoped) as f64 / takers.max(1) as f64;
+        let rate = peer.throughput.map_or(share, |most| share.min(most));
+        (rate * peer.reaction(now).as_secs_f64() / self.piece_length as f64) as usize
+    }
+
+    /// The piece in the pool to offer to `peer`: one it waits for, before all others.
+    fn piece_for(&self, peer: PeerKey) -> Option<u32> {
+        let state = self.peers.get(&peer)?;
+        let awaited = state
+            .waits_for
+            .iter()
+            .find(|index| self.pool.contains(index));
+        awaited.or_else(|| self.pool.first()).copied()
+    }
+
+    /// The candidate that will relay one more piece soonest. `asking` and `strange`: how many pieces may be bound to one who
+    /// ever asked for any, or never did.
+    fn next_taker(
+        &self,
+        candidates: &[Candidate],
+        (asking, strange): (usize, usize),
+        uplink: Uplink,
+        idle: bool,
+    ) -> Option<usize> {
+        let left = (self.pool.len() + self.peers.values().map(|p| p.bound.len()).sum::<usize>())
+            as f64
+            * self.piece_length as f64;
+        let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
+        let has_room = |candidate: &Candidate| {
+            let peer = &self.peers[&candidate.key];
+            let per_peer = if peer.asks { asking } else { strange };
+            let limit = match (peer.ignored, peer.received) {
+                (1.., _) => per_peer.min(1),
+                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + candidate.unnoticed,
+                _ => per_peer + candidate.unnoticed,
+            };
+            peer.bound.len() < limit
+        };
+        let in_time = |candidate: &Candidate| {
+            let peer = &self.peers[&candidate.key];
+            match (peer.throughput, deadline) {
+                (Some(rate), Some(deadline)) => {
+                    (peer.bound.len() + 1) as f64 * self.piece_length as f64 / rate <= deadline
+                }
+                _ => true,
+            }
+        };
+        let cost = |candidate: &Candidate| {
+            let peer = &self.peers[&candidate.key];
+            let waiting = peer.unrelayed.len() + peer.bound.len() + 1;
+            waiting as f64 * f64::from(peer.ignored + 1) / candidate.relay_rate
+        };
+        let open = || candidates.iter().enumerate().filter(|(_, c)| has_room(c));
+        let soonest = open()
+            .filter(|(_, c)| in_time(c))
+            .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));
+        // Too slow for what is left is still better than an idle uplink.
+        let throughput = |c: &Candidate| self.peers[&c.key].throughput.unwrap_or(f64::MAX);
+        let quickest = || open().max_by(|a, b| throughput(a.1).total_cmp(&throughput(b.1)));
+        soonest
+            .or_else(|| idle.then(quickest).flatten())
+            .map(|(index, _)| index)
+    }
+
+    /// The relay rate everybody is trusted with before he has shown any: a quarter of an even share.
+    fn trust(&self, uplink: Uplink) -> f64 {
+        let rate = uplink.cap.unwrap_or(uplink.rate).max(self.piece_length / 4) as f64;
+        rate / self.peers.len().max(1) as f64 / 4.0
+    }
+
+    /// The pool is empty and the uplink has room: pieces that somebody sits on go to the quickest other peer.
+    fn take_back(&mut self, now: Instant, uplink: Uplink, decisions: &mut Vec<Decision>) {
+        let bound = self.peers.iter().flat_map(|(key, peer)| {
+            let pieces = peer.bound.iter();
+            pieces.map(move |index| (*index, *key))
+        });
+        let stalled: Vec<(u32, PeerKey)> = bound
+            .filter(|(index, owner)| {
+                self.pieces[*index as usize].holders == 0 && self.sits_on(*owner, *index, now)
+            })
+            .collect();
+        for (piece, owner) in stalled {
+            let trust = self.trust(uplink);
+            let quickest = self
+                .peers
+                .iter()
+                .filter(|(key, peer)| **key != owner && peer.takes())
+                .filter(|(_, peer)| peer.bound.len() < STUCK_AT_ONCE)
+                .max_by(|a, b| {
+                    let rate = |p: &Peer| {
+                        p.throughput
+                            .unwrap_or(0.0)
+                            .min(p.relay_rate(now, trust) * 16.0)
+                    };
+                    rate(a.1).total_cmp(&rate(b.1))
+                })
+                .map(|(key, _)| *key);
+            let Some(quickest) = quickest else {
+                continue;
+            };
+            self.unbind(owner, piece);
+            self.bind(quickest, piece, now);
+            decisions.push(Decision::TakeBack { peer: owner, piece });
+            decisions.push(Decision::Offer {
+                peer: quickest,
+                piece,
+            });
+        }
+    }
+
+    /// Whether `owner` lets a piece that is bound to it lie. Nobody is robbed of what it cannot have noticed yet, nor of what
+    /// is under way.
+    fn sits_on(&self, owner: PeerKey, piece: u32, now: Instant) -> bool {
+        let (Some(peer), Some(bound)) = (
+            self.peers.get(&owner),
+            self.pieces[piece as usize].bound.as_ref(),
+        ) else {
+            return false;
+        };
+        let patience = match (bound.asked, bound.started) {
+            (None, _) => MIN_AGE_TO_TAKE_BACK + peer.reaction(now),
+            _ if peer.habits.keeps_requests => KEEPER_PATIENCE,
+            (Some(_), Some(_)) => STALLED_AFTER,
+            (Some(_), None) => MIN_AGE_TO_TAKE_BACK,
+        };
+        now.saturating_duration_since(bound.touched) >= patience
+    }
+}
