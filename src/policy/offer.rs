@@ -45,6 +45,12 @@ pub const REACTION_MEMORY: Duration = Duration::from_secs(60);
 pub const RETURN_PATIENCE: Duration = Duration::from_secs(3);
 /// A peer that wants nothing of what we announced this long ago knew of it when it said so.
 pub const HAVE_NOTICED_AFTER: Duration = Duration::from_secs(1);
+/// When two leechers or more are there for this long with peers that say they hold everything, and nobody got a piece of
+/// those, they are doubted.
+pub const DOUBT_AFTER: Duration = Duration::from_secs(5);
+/// While the first copy spreads and the line has room: a piece that one peer claims and we never sent is sent after all
+/// when nobody got it of that peer in this time.
+pub const CLAIM_PATIENCE: Duration = Duration::from_secs(5);
 /// A binding nobody asked for in this time, or of which nothing could be written, is given up, and its peer trusted less.
 pub const IGNORED_AFTER: Duration = Duration::from_secs(30);
 /// How long a piece may hang on one holder that does not relay before we give it once more, while somebody wants it.
@@ -127,8 +133,11 @@ pub struct Offer {
     hungry_since: Option<Instant>,
     /// Whether more is given than the first copy and what the swarm lacks.
     generous: bool,
-    /// Bytes that peers got from one another, by their HAVEs.
+    /// Bytes that peers got from one another, by their HAVEs, and when they last did.
     traded: Meter,
+    traded_at: Option<Instant>,
+    /// When a peer was last seen to hold what only a complete peer can have given it.
+    witnessed_at: Option<Instant>,
     /// Bytes that may still be offered in support, and when that was reckoned.
     support: (f64, Option<Instant>),
     /// Whether anything happened that could change what [`Offer::decide`] says.
@@ -150,6 +159,8 @@ impl Offer {
             hungry_since: None,
             generous: false,
             traded: Meter::default(),
+            traded_at: None,
+            witnessed_at: None,
             support: (0.0, None),
             due: true,
         }
@@ -217,9 +228,10 @@ impl Offer {
             return false;
         }
         self.unbind(peer, piece);
-        self.believe_again(peer, piece, now);
+        self.bear_witness(peer, piece, now);
         if self.hold(peer, piece, now) && self.pieces[piece as usize].sent_to != Some(peer) {
             self.traded.add(self.piece_length, now);
+            self.traded_at = Some(now);
         }
         self.infer(peer, now);
         true

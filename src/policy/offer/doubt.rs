@@ -2,20 +2,25 @@
 
 use super::*;
 
-/// Stuck leechers that bear witness against the complete peers, at least: a single one may just be unable to reach them.
-const WITNESSES: u32 = 2;
+/// Leechers that bear witness against the complete peers, at least: a single one may just be unable to reach them.
+const WITNESSES: usize = 2;
 
 impl Offer {
-    /// When most leechers cannot get on although complete peers are there, those are of no use, or lie: what they say counts
-    /// for nothing until somebody is seen to hold what only they can have given.
+    /// When leechers have been there for a while together with complete peers, and nobody was seen to get anything of those,
+    /// they are of no use, or lie: what they say counts for nothing until somebody is seen to hold what only they can have
+    /// given.
     pub(super) fn doubt_the_useless(&mut self, now: Instant) {
-        let suspect = |peer: &Peer| peer.came_complete && !peer.doubted;
-        if !self.peers.values().any(suspect) {
+        let long_there = |peer: &Peer| now.saturating_duration_since(peer.joined_at) >= DOUBT_AFTER;
+        let suspect = |peer: &&Peer| peer.came_complete && !peer.doubted && long_there(peer);
+        let Some(since) = (self.peers.values().filter(suspect))
+            .map(|p| p.joined_at)
+            .max()
+        else {
             return;
-        }
-        let takers = self.peers.values().filter(|p| p.takes()).count() as u32;
-        let stuck = self.stuck(now);
-        if stuck < WITNESSES || 2 * stuck < takers {
+        };
+        let proven = self.witnessed_at.is_some_and(|at| at >= since);
+        let hungry = self.peers.values().filter(|p| p.takes() && long_there(p));
+        if proven || hungry.count() < WITNESSES {
             return;
         }
         let suspects: Vec<PeerKey> = (self.peers.iter())
@@ -27,18 +32,24 @@ impl Offer {
         }
     }
 
-    /// `peer` announced a piece. If nobody believed holds it and we never sent it, a doubted peer told the truth.
-    pub(super) fn believe_again(&mut self, peer: PeerKey, index: u32, now: Instant) {
+    /// `peer` announced a piece. If we never sent it and only complete peers hold it, one of them gave it.
+    pub(super) fn bear_witness(&mut self, peer: PeerKey, index: u32, now: Instant) {
         let piece = &self.pieces[index as usize];
-        if piece.holders > 0 || piece.sent_to.is_some() {
+        let witness = self.peers.get(&peer).is_some_and(|p| !p.came_complete);
+        if !witness || piece.sent_to.is_some() {
             return;
         }
-        let from_doubted = |(key, state): (&PeerKey, &Peer)| {
-            (*key != peer && state.doubted && state.has.has(index)).then_some(*key)
-        };
-        let witnessed = self.peers.get(&peer).is_some_and(|p| !p.came_complete);
-        let truthful: Vec<PeerKey> = self.peers.iter().filter_map(from_doubted).collect();
-        for key in truthful.into_iter().filter(|_| witnessed) {
+        let holds = |(key, state): &(&PeerKey, &Peer)| **key != peer && state.has.has(index);
+        let holders = || self.peers.iter().filter(holds);
+        if holders().next().is_none() || !holders().all(|(_, state)| state.came_complete) {
+            return;
+        }
+        self.witnessed_at = Some(now);
+        let doubted: Vec<PeerKey> = holders()
+            .filter(|(_, state)| state.doubted)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in doubted {
             self.count_claims(key, false, now);
         }
     }

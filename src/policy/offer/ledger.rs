@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{
-    Habits, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, RELAY_HORIZON, STUCK_LOOKS,
-    STUCK_PATIENCE, STUCK_PATIENCE_MAX,
+    Habits, LONELY_PATIENCE, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, RELAY_HORIZON,
+    STUCK_LOOKS, STUCK_PATIENCE, STUCK_PATIENCE_MAX,
 };
 use crate::base::{Bits, PeerKey};
 
@@ -99,6 +99,9 @@ pub(super) struct Peer {
     pub received: u32,
     /// What others got of what we gave it.
     relayed: Meter,
+    relayed_at: Option<Instant>,
+    /// When it came.
+    pub joined_at: Instant,
     /// Bytes per second while we served it; `None` until it got a piece.
     pub throughput: Option<f64>,
     /// Offers it did not take up.
@@ -129,6 +132,8 @@ impl Peer {
             unrelayed: BTreeSet::new(),
             received: 0,
             relayed: Meter::default(),
+            relayed_at: None,
+            joined_at: now,
             throughput: None,
             ignored: 0,
             reaction: Duration::ZERO,
@@ -146,6 +151,7 @@ impl Peer {
     /// Another peer announced a piece that this one got from us.
     pub fn relayed(&mut self, bytes: u64, now: Instant) {
         self.relayed.add(bytes, now);
+        self.relayed_at = Some(now);
     }
 
     /// Bytes per second it relays, on top of what every newcomer is trusted with.
@@ -189,7 +195,9 @@ impl Peer {
 
     /// Whether it relays what it holds alone, of which this much is left: as fast as it does so now, in good time.
     pub fn relays_in_time(&self, bytes: f64, now: Instant) -> bool {
-        self.relayed.rate(now) * RELAY_HORIZON.as_secs_f64() >= bytes
+        let of_late = |at| now.saturating_duration_since(at) < LONELY_PATIENCE;
+        self.relayed_at.is_some_and(of_late)
+            && self.relayed.rate(now) * RELAY_HORIZON.as_secs_f64() >= bytes
     }
 
     /// Whether it got nothing from anybody but us for much longer than it usually takes.

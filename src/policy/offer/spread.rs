@@ -29,7 +29,7 @@ impl Offer {
         self.offer_the_pool(now, uplink, idle, decisions);
         if idle && self.pool.is_empty() {
             self.take_back(now, uplink, decisions);
-            self.help_the_lonely(now, decisions);
+            self.send_the_claimed(now, decisions);
         }
     }
 

@@ -50,11 +50,27 @@ impl Offer {
                 && piece.lonely_since.as_ref().is_some_and(long)
                 && misers.iter().any(|key| self.peers[key].has.has(*index))
         };
-        let lonely: Vec<u32> = (self.lonely.iter().copied())
-            .filter(due)
-            .take(room)
-            .collect();
-        for piece in lonely {
+        let lonely: Vec<u32> = self.lonely.iter().copied().filter(due).take(room).collect();
+        self.offer_each(lonely, now, decisions);
+    }
+
+    /// While the first copy spreads: sends pieces that one peer claims, and nobody ever got of it or of us.
+    pub(super) fn send_the_claimed(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
+        let long = |since: Instant| now.saturating_duration_since(since) >= CLAIM_PATIENCE;
+        let bound: usize = self.peers.values().map(|p| p.bound.len()).sum();
+        let due = |index: &u32| {
+            let piece = &self.pieces[*index as usize];
+            let old = piece.lonely_since.is_some_and(long);
+            old && piece.bound.is_none() && piece.sent_to.is_none()
+        };
+        let room = LONELY_AT_ONCE.saturating_sub(bound);
+        let claimed: Vec<u32> = self.lonely.iter().copied().filter(due).take(room).collect();
+        self.offer_each(claimed, now, decisions);
+    }
+
+    /// Offers each of these to the best relay that lacks it.
+    fn offer_each(&mut self, pieces: Vec<u32>, now: Instant, decisions: &mut Vec<Decision>) {
+        for piece in pieces {
             let best = self
                 .peers
                 .iter()
@@ -73,11 +89,12 @@ impl Offer {
 
     /// Peers that do not relay what they hold, or too slowly for what nobody else got of them yet.
     fn misers(&self, now: Instant) -> Vec<PeerKey> {
+        let of_late = |at| now.saturating_duration_since(at) < LONELY_PATIENCE;
         let is_miser = |peer: &Peer| {
             let alone = peer.unrelayed.len() as f64 * self.piece_length as f64;
             match peer.received {
                 // What others get of it we cannot tell from what they get of one another.
-                0 => self.traded.rate(now) * RELAY_HORIZON.as_secs_f64() < self.piece_length as f64,
+                0 => !self.traded_at.is_some_and(of_late),
                 _ => !peer.relays_in_time(alone.max(1.0), now),
             }
         };

@@ -174,12 +174,13 @@ fn after_the_first_copy_nothing_is_given_but_what_is_lonely() {
     assert!(offer.first_copy_is_out());
     assert!(offer.decide(start, uplink()).is_empty());
     offer.have(PeerKey(2), 0, start);
-    offer.have(PeerKey(3), 0, start);
+    let traded = start + LONELY_PATIENCE / 2;
+    offer.have(PeerKey(3), 0, traded);
     assert!(
         offer.decide(start + LONELY_PATIENCE, uplink()).is_empty(),
         "they still trade"
     );
-    let given = offers(&offer.decide(start + 3 * LONELY_PATIENCE, uplink()));
+    let given = offers(&offer.decide(traded + LONELY_PATIENCE, uplink()));
     assert_eq!(given.len(), 1, "piece 0 has relays, piece 1 has none");
     assert_eq!(given[0].1, 1);
 }

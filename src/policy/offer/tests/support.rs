@@ -39,7 +39,11 @@ fn thrifty_gives_nothing_more_and_generous_by_our_share() {
         given(&mut offer, traded, start) / CAP as f64
     };
     assert_eq!(share(false, 4 * CAP), 0.0);
-    let (alone, many, crowd) = (share(true, 0), share(true, 4 * CAP), share(true, 100 * CAP));
+    let (alone, many, crowd) = (
+        share(true, CAP / 8),
+        share(true, 4 * CAP),
+        share(true, 100 * CAP),
+    );
     assert!((0.9..1.05).contains(&alone), "{alone}");
     assert!(many < alone && many > 0.3, "{many}");
     assert!(crowd < 0.3, "{crowd}");
