@@ -229,6 +229,9 @@ impl Offer {
         }
         self.unbind(peer, piece);
         self.bear_witness(peer, piece, now);
+        self.vouch(peer, piece);
+        let state = &mut self.pieces[piece as usize];
+        state.unexplained = state.sent_to.is_none() && state.holders == 0;
         if self.hold(peer, piece, now) && self.pieces[piece as usize].sent_to != Some(peer) {
             self.traded.add(self.piece_length, now);
             self.traded_at = Some(now);

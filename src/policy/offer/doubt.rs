@@ -54,6 +54,19 @@ impl Offer {
         }
     }
 
+    /// `peer` announced a piece. If we never sent it and one other holds it, that one gave it.
+    pub(super) fn vouch(&mut self, peer: PeerKey, index: u32) {
+        let piece = &self.pieces[index as usize];
+        let known = self.peers.get(&peer).is_some_and(|p| p.has.has(index));
+        if piece.holders != 1 || piece.sent_to.is_some() || known {
+            return;
+        }
+        let mut others = self.peers.iter_mut().filter(|(key, _)| **key != peer);
+        if let Some((_, giver)) = others.find(|(_, state)| state.has.has(index)) {
+            giver.vouched = true;
+        }
+    }
+
     /// Counts what a peer says it holds no more, or again.
     fn count_claims(&mut self, key: PeerKey, doubted: bool, now: Instant) {
         let Some(peer) = self.peers.get_mut(&key) else {

@@ -68,6 +68,8 @@ impl Binding {
 pub(super) struct Piece {
     /// Connected peers that hold it.
     pub holders: u32,
+    /// Whether its one holder announced it although nobody known to us could give it.
+    pub unexplained: bool,
     /// Since when at most one peer holds it, once anyone did.
     pub lonely_since: Option<Instant>,
     pub bound: Option<Binding>,
@@ -91,6 +93,8 @@ pub(super) struct Peer {
     /// Whether it came with a full BITFIELD, and whether there is reason to doubt what it says.
     pub came_complete: bool,
     pub doubted: bool,
+    /// Whether somebody was seen to hold what only this peer can have given.
+    pub vouched: bool,
     /// Whether it said that it wants none of that.
     pub uninterested: bool,
     /// Pieces it got from us that no other peer announced yet.
@@ -128,6 +132,7 @@ impl Peer {
             announced_at: None,
             came_complete: false,
             doubted: false,
+            vouched: false,
             uninterested: false,
             unrelayed: BTreeSet::new(),
             received: 0,

@@ -48,7 +48,7 @@ impl Offer {
             let piece = &self.pieces[*index as usize];
             piece.bound.is_none()
                 && piece.lonely_since.as_ref().is_some_and(long)
-                && misers.iter().any(|key| self.peers[key].has.has(*index))
+                && (piece.unexplained || misers.iter().any(|key| self.peers[key].has.has(*index)))
         };
         let lonely: Vec<u32> = self.lonely.iter().copied().filter(due).take(room).collect();
         self.offer_each(lonely, now, decisions);
@@ -93,8 +93,8 @@ impl Offer {
         let is_miser = |peer: &Peer| {
             let alone = peer.unrelayed.len() as f64 * self.piece_length as f64;
             match peer.received {
-                // What others get of it we cannot tell from what they get of one another.
-                0 => !self.traded_at.is_some_and(of_late),
+                // We gave it nothing: others were seen to get something of it, and the swarm goes on trading, or not.
+                0 => !(peer.vouched && self.traded_at.is_some_and(of_late)),
                 _ => !peer.relays_in_time(alone.max(1.0), now),
             }
         };
