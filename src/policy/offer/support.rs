@@ -5,7 +5,7 @@ use super::*;
 /// How many leechers that cannot get on are helped in one decision: each costs a look at every piece.
 const HELPED_AT_ONCE: usize = 8;
 /// Generous support: how many pieces are offered at a time.
-const SUPPORT_AT_ONCE: usize = 6;
+const SUPPORT_AT_ONCE: usize = 8;
 /// Support is not saved up for longer than it takes to send this many pieces.
 const SUPPORT_SAVED: f64 = 2.0;
 /// Where our share of the swarm's capacity is below this, support changes nothing that anybody would notice.
@@ -13,7 +13,7 @@ const MIN_SHARE: f64 = 0.05;
 /// Where our share is this much or more, the whole uplink is given.
 const FULL_SHARE: f64 = 1.0 / 3.0;
 /// The part of the uplink that is given where our share lies between.
-const PARTIAL_SUPPORT: f64 = 0.4;
+const PARTIAL_SUPPORT: f64 = 0.5;
 
 impl Offer {
     /// The swarm has a full copy: lonely pieces, and leechers that cannot get on, are helped.
@@ -28,7 +28,7 @@ impl Offer {
             .take(HELPED_AT_ONCE)
             .collect();
         for peer in stuck {
-            self.offer_rarest(peer, now, decisions);
+            self.offer_first(peer, |piece| piece.holders, now, decisions);
         }
         if self.ghosts.is_empty() {
             self.help_the_lonely(now, decisions);
@@ -104,7 +104,7 @@ impl Offer {
             .collect()
     }
 
-    /// Generous: goes on giving, by our share of what the swarm can carry. The rarest pieces go to whoever is most behind.
+    /// Generous: goes on giving, by our share of what the swarm can carry. Pieces that many hold go to whoever is most behind.
     pub(super) fn support(&mut self, now: Instant, uplink: Uplink, decisions: &mut Vec<Decision>) {
         if !self.generous {
             return;
@@ -120,7 +120,9 @@ impl Offer {
                 .filter(|(_, peer)| peer.bound.len() < STUCK_AT_ONCE)
                 .min_by_key(|(_, peer)| peer.has.count() as usize + peer.bound.len())
                 .map(|(key, _)| *key);
-            if !behind.is_some_and(|peer| self.offer_rarest(peer, now, decisions)) {
+            // What many hold, rarest-first leechers ask for last: it is hardly under way from somebody else already.
+            let commonest = |piece: &Piece| u32::MAX - piece.holders;
+            if !behind.is_some_and(|peer| self.offer_first(peer, commonest, now, decisions)) {
                 break;
             }
             self.support.0 -= self.piece_length as f64;
@@ -148,20 +150,27 @@ impl Offer {
         self.support = ((saved + earned).min(most), Some(now));
     }
 
-    /// Offers `peer` the rarest piece it lacks, and one it waits for before all others; false when there is none.
-    fn offer_rarest(&mut self, peer: PeerKey, now: Instant, decisions: &mut Vec<Decision>) -> bool {
+    /// Offers `peer` the piece it lacks that comes first in this order, and one it waits for before all others; false when
+    /// there is none.
+    fn offer_first(
+        &mut self,
+        peer: PeerKey,
+        order: impl Fn(&Piece) -> u32,
+        now: Instant,
+        decisions: &mut Vec<Decision>,
+    ) -> bool {
         let Some(state) = self.peers.get(&peer) else {
             return false;
         };
         let free = |index: &u32| self.pieces[*index as usize].bound.is_none();
         let awaited = state.waits_for.iter().copied().find(free);
         let lacked = |index: &u32| !state.has.has(*index) && free(index);
-        let rarest = || {
+        let first = || {
             (0..self.pieces.len() as u32)
                 .filter(lacked)
-                .min_by_key(|index| self.pieces[*index as usize].holders)
+                .min_by_key(|index| order(&self.pieces[*index as usize]))
         };
-        let Some(piece) = awaited.or_else(rarest) else {
+        let Some(piece) = awaited.or_else(first) else {
             return false;
         };
         self.bind(peer, piece, now);

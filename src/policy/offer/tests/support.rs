@@ -41,7 +41,7 @@ fn thrifty_gives_nothing_more_and_generous_by_our_share() {
     assert_eq!(share(false, 4 * CAP), 0.0);
     let (alone, many, crowd) = (
         share(true, CAP / 8),
-        share(true, 4 * CAP),
+        share(true, 12 * CAP),
         share(true, 100 * CAP),
     );
     assert!((0.9..1.05).contains(&alone), "{alone}");
