@@ -21,6 +21,7 @@ use crate::policy::retire;
 mod metadata;
 mod peer;
 mod pex;
+mod rest;
 mod serving;
 mod slots;
 mod warmth;

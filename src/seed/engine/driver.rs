@@ -1,14 +1,14 @@
 //! The engine's loop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
+use super::resting::{Resting, ShelfError};
 use super::seeding::{Link, Seeding};
 use super::{Order, QUEUE, Report};
 use crate::base::{InfoHash, PeerKey, Rate};
@@ -18,10 +18,11 @@ use crate::seed::dial::Dialled;
 use crate::seed::listener::Known;
 use crate::seed::reader::{ReadError, Reader, WarmPiece};
 use crate::seed::shaper::{Shaper, on_the_wire};
-use crate::seed::swarm::{Action, Swarm};
+use crate::seed::swarm::Action;
 use crate::seed::torrent::Torrent;
 
 mod peers;
+mod rest;
 
 /// How often swarms see time pass. Short, because an idle uplink is noticed by it.
 const TICK: Duration = Duration::from_millis(100);
@@ -35,6 +36,7 @@ type FromPeer = (InfoHash, PeerKey, connection::Report);
 enum Back {
     Warmed(InfoHash, u32, Result<WarmPiece, ReadError>),
     Dialled(InfoHash, SocketAddr, Dialled),
+    Read(InfoHash, u64, Result<Box<Torrent>, ShelfError>),
 }
 
 pub(super) struct Driver {
@@ -43,7 +45,16 @@ pub(super) struct Driver {
     known: Known,
     shaper: Shaper,
     reader: Reader,
+    /// The torrents that somebody is there for, or was a moment ago.
     seedings: HashMap<InfoHash, Seeding>,
+    /// All others. Nothing walks through them but a report.
+    resting: HashMap<InfoHash, Resting>,
+    /// Those among them whose peers' addresses are known.
+    sought: HashSet<InfoHash>,
+    /// The seedings of which something was asked for or is under way.
+    busy: BTreeSet<InfoHash>,
+    /// Readings from shelves so far.
+    tickets: u64,
     peers: usize,
     next_key: u64,
     idle_since: Option<Instant>,
@@ -65,6 +76,10 @@ impl Driver {
             shaper: Shaper::new(cap.map(|cap| cap.0), Instant::now()),
             reader: Reader::default(),
             seedings: HashMap::new(),
+            resting: HashMap::new(),
+            sought: HashSet::new(),
+            busy: BTreeSet::new(),
+            tickets: 0,
             peers: 0,
             next_key: 0,
             idle_since: None,
@@ -92,6 +107,8 @@ impl Driver {
         let stopped = loop {
             let opens = self.shaper.opens_at(Instant::now());
             let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
+            // Then there is nothing that time would change.
+            let asleep = self.seedings.is_empty() && self.sought.is_empty();
             let mut touched = None;
             tokio::select! {
                 Some((hash, peer, report)) = from_peers.recv() => {
@@ -105,8 +122,8 @@ impl Driver {
                     Some(order) => self.order(order),
                     None => break None,
                 },
-                _ = tick.tick() => self.tick(),
-                () = sleep_until(opens.into()) => {}
+                _ = tick.tick(), if !asleep => self.tick(),
+                () = sleep_until(opens.into()), if !asleep => {}
             }
             if let Some(hash) = touched {
                 self.act(hash);
@@ -116,6 +133,7 @@ impl Driver {
         listeners.iter().for_each(AbortHandle::abort);
         self.known.write().clear();
         self.seedings.clear();
+        self.resting.clear();
         if let Some(reply) = stopped {
             // Whoever asked may have lost interest.
             let _: Result<(), ()> = oneshot::Sender::send(reply, ());
@@ -125,12 +143,11 @@ impl Driver {
     fn order(&mut self, order: Order) {
         match order {
             Order::Add {
-                torrent,
-                device,
-                silent,
+                info_hash,
+                resting,
                 done,
             } => {
-                self.add(torrent, device, silent);
+                self.add(info_hash, *resting);
                 // Whoever asked may have lost interest.
                 let _ = done.send(());
             }
@@ -140,14 +157,12 @@ impl Driver {
                 if let Some(seeding) = self.seedings.get_mut(&hash) {
                     seeding.swarm.set_silent(silent, now);
                     self.act(hash);
+                } else if let Some(resting) = self.resting.get_mut(&hash) {
+                    resting.silent = silent;
                 }
             }
             Order::Cap(cap) => self.shaper.set_cap(cap.map(|cap| cap.0), Instant::now()),
-            Order::Met(hash, addresses) => {
-                if let Some(seeding) = self.seedings.get_mut(&hash) {
-                    seeding.book.learn(addresses, Instant::now());
-                }
-            }
+            Order::Met(hash, addresses) => self.met(hash, addresses),
             Order::Report(reply) => {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.report());
@@ -156,23 +171,12 @@ impl Driver {
         }
     }
 
-    fn add(&mut self, torrent: Arc<Torrent>, device: u64, silent: bool) {
-        let now = Instant::now();
-        let hash = torrent.info_hash;
-        if self.seedings.contains_key(&hash) {
-            return;
-        }
-        let mut swarm = Swarm::new(torrent, self.port);
-        swarm.set_silent(silent, now);
-        // The first peers may come before the first tick.
-        swarm.tick(self.uplink(0), now);
-        self.seedings.insert(hash, Seeding::new(swarm, device, now));
-        self.known.write().insert(hash);
-    }
-
     fn remove(&mut self, hash: InfoHash) {
         self.known.write().remove(&hash);
         self.shaper.forget(hash);
+        self.busy.remove(&hash);
+        self.sought.remove(&hash);
+        self.resting.remove(&hash);
         // Dropping the links ends their connections.
         if let Some(gone) = self.seedings.remove(&hash) {
             self.peers -= gone.links.len();
@@ -207,6 +211,10 @@ impl Driver {
             };
             seeding.swarm.tick(uplink, now);
             self.act(hash);
+        }
+        if slow {
+            self.seek(now);
+            self.put_to_rest(now);
         }
     }
 
@@ -255,6 +263,7 @@ impl Driver {
                 }
             }
         }
+        self.note(hash);
     }
 
     /// Hands blocks to connections as long as the bucket is open and anybody wants some.
@@ -266,8 +275,11 @@ impl Driver {
                 self.idle_since = None;
                 return;
             }
-            let ready = self.seedings.iter().filter(|(_, s)| s.swarm.has_next());
-            let Some(hash) = self.shaper.next(ready.map(|(hash, _)| *hash)) else {
+            let ready = |hash: &&InfoHash| {
+                let seeding = self.seedings.get(*hash);
+                seeding.is_some_and(|seeding| seeding.swarm.has_next())
+            };
+            let Some(hash) = self.shaper.next(self.busy.iter().filter(ready).copied()) else {
                 break;
             };
             let Some(seeding) = self.seedings.get_mut(&hash) else {
@@ -290,7 +302,7 @@ impl Driver {
                 let _ = link.orders.send(order);
             }
         }
-        if self.seedings.values().all(|s| s.swarm.is_idle()) {
+        if self.busy.is_empty() {
             self.idle_since.get_or_insert(now);
         } else {
             self.idle_since = None;
@@ -300,10 +312,13 @@ impl Driver {
     fn report(&self) -> Report {
         let now = Instant::now();
         let rates = self.seedings.values().map(Seeding::rate);
+        let awake = self.seedings.values().map(|seeding| seeding.report(now));
+        let resting = self.resting.iter();
+        let resting = resting.map(|(hash, resting)| resting.report(*hash));
         Report {
             cap: self.shaper.cap(),
             rate: rates.sum::<f64>() as u64,
-            torrents: self.seedings.values().map(|s| s.report(now)).collect(),
+            torrents: awake.chain(resting).collect(),
         }
     }
 }
