@@ -322,3 +322,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
