@@ -113,6 +113,8 @@ pub struct Swarm {
     unchoked_at: Option<Instant>,
     payload: u64,
     actions: VecDeque<Action>,
+    /// When something last happened that was not decided upon.
+    undecided: Option<Instant>,
 }
 
 impl Swarm {
@@ -134,10 +136,12 @@ impl Swarm {
             unchoked_at: None,
             payload: 0,
             actions: VecDeque::new(),
+            undecided: None,
         }
     }
 
-    /// Takes in what happened, and decides.
+    /// Takes in what happened. What follows from it is decided when [`Swarm::poll`] has nothing else to say: deciding looks at
+    /// every peer, and hundreds of them may have said something meanwhile.
     pub fn handle(&mut self, event: Event, now: Instant) {
         match event {
             Event::Joined {
@@ -167,7 +171,7 @@ impl Swarm {
             Event::Warmed(piece, readable) => self.warmed(piece, readable, now),
             Event::Left(peer) => self.left(peer, now),
         }
-        self.decide(now);
+        self.undecided = Some(now);
     }
 
     /// Lets time pass; call it about once a second, and more often while the uplink idles.
@@ -181,6 +185,11 @@ impl Swarm {
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Action> {
+        if self.actions.is_empty()
+            && let Some(now) = self.undecided.take()
+        {
+            self.decide(now);
+        }
         self.actions.pop_front()
     }
 
@@ -306,6 +315,7 @@ impl Swarm {
     }
 
     fn decide(&mut self, now: Instant) {
+        self.undecided = None;
         if self.silent {
             return;
         }

@@ -26,6 +26,8 @@ mod rest;
 
 /// How often swarms see time pass. Short, because an idle uplink is noticed by it.
 const TICK: Duration = Duration::from_millis(100);
+/// Reports taken in before what follows from them is decided, when so many wait.
+const REPORTS_AT_ONCE: usize = 64;
 /// Ticks between the slower duties: rates, dialling.
 const SLOW_TICKS: u32 = 10;
 
@@ -109,14 +111,23 @@ impl Driver {
             let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
             // Then there is nothing that time would change.
             let asleep = self.seedings.is_empty() && self.sought.is_empty();
-            let mut touched = None;
+            let mut touched = BTreeSet::new();
             tokio::select! {
                 Some((hash, peer, report)) = from_peers.recv() => {
                     self.heard_from(hash, peer, report);
-                    touched = Some(hash);
+                    touched.insert(hash);
+                    for _ in 1..REPORTS_AT_ONCE {
+                        let Ok((hash, peer, report)) = from_peers.try_recv() else {
+                            break;
+                        };
+                        self.heard_from(hash, peer, report);
+                        touched.insert(hash);
+                    }
                 }
                 Some(greeted) = newcomers.recv() => self.newcomer(greeted),
-                Some(back) = coming_back.recv() => touched = Some(self.came_back(back)),
+                Some(back) = coming_back.recv() => {
+                    touched.insert(self.came_back(back));
+                }
                 order = orders.recv() => match order {
                     Some(Order::Stop(reply)) => break Some(reply),
                     Some(order) => self.order(order),
@@ -125,9 +136,7 @@ impl Driver {
                 _ = tick.tick(), if !asleep => self.tick(),
                 () = sleep_until(opens.into()), if !asleep => {}
             }
-            if let Some(hash) = touched {
-                self.act(hash);
-            }
+            touched.into_iter().for_each(|hash| self.act(hash));
             self.pump();
         };
         listeners.iter().for_each(AbortHandle::abort);
