@@ -235,6 +235,7 @@ impl App {
             let settled = self.look_at_sources().await?;
             let pause = if settled { RESCAN } else { UNSETTLED };
             self.look_again = Instant::now() + pause;
+            device::heap::give_back();
         }
         self.take_up_work().await?;
         let report = self.engine.report().await;

@@ -32,7 +32,7 @@ struct TestShelf {
 impl Shelf for TestShelf {
     fn read(&self, info_hash: InfoHash) -> Result<Torrent, ShelfError> {
         let reading = self.readings.fetch_add(1, Ordering::SeqCst);
-        if self.unsound && reading % 2 == 0 {
+        if self.unsound && reading.is_multiple_of(2) {
             return Err("the shelf is unsound".into());
         }
         Ok(torrent(info_hash, &self.root))
