@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId};
 use crate::device;
-use crate::metainfo::HashQueue;
+use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig};
 use crate::seed::discovery::{Discovery, DiscoveryConfig};
@@ -30,6 +30,7 @@ mod orders;
 pub mod overview;
 mod picture;
 mod seeding;
+mod shelf;
 
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
@@ -37,10 +38,13 @@ pub use overview::{Overview, ReleaseView, SourceView, UpstreamView};
 
 use handle::Orders;
 use hashing::Hashing;
+use picture::Painted;
 use seeding::Live;
 
 /// How often the box looks at its swarms and decides, and its page is refreshed.
 const STEP: Duration = Duration::from_secs(1);
+/// The least time between two looks when releases are hashed in quick succession: a look reads the whole catalogue.
+const BRISK: Duration = Duration::from_millis(250);
 /// How often sources are looked at for changes that nobody told us of.
 const RESCAN: Duration = Duration::from_secs(30);
 /// How often while something in them is still being copied.
@@ -110,6 +114,10 @@ pub struct App {
     overview: watch::Sender<Arc<Overview>>,
     look_again: Instant,
     written_down: Instant,
+    stepped: Instant,
+    /// The database as it was when the work queue was last looked at; none when something else calls for a look.
+    looked: Option<u64>,
+    painted: Painted,
 }
 
 impl App {
@@ -158,6 +166,9 @@ impl App {
             by_hash: HashMap::new(),
             look_again: Instant::now(),
             written_down: Instant::now(),
+            stepped: Instant::now(),
+            looked: None,
+            painted: Painted::default(),
             found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
@@ -188,17 +199,29 @@ impl App {
         let mut step = interval(STEP);
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let look = tokio::select! {
                 () = cancel.cancelled() => break,
                 Some((order, reply)) = self.orders.recv() => {
                     let result = self.obey(order).await;
                     // The page may have been closed while we worked.
                     let _ = reply.send(result);
+                    true
                 }
-                Some((id, event)) = self.hashing.next() => self.hashed(id, event).await,
-                Some(found) = self.found.recv() => self.engine.met(found.info_hash, found.addrs).await,
-                _ = step.tick() => {}
+                Some((id, event)) = self.hashing.next() => {
+                    let finished = matches!(event, HashEvent::Finished(_));
+                    self.hashed(id, event).await;
+                    finished && self.stepped.elapsed() >= BRISK
+                }
+                Some(found) = self.found.recv() => {
+                    self.engine.met(found.info_hash, found.addrs).await;
+                    false
+                }
+                _ = step.tick() => true,
+            };
+            if !look {
+                continue;
             }
+            self.stepped = Instant::now();
             if let Err(error) = self.step().await {
                 tracing::error!(%error, "a step could not be finished; it is tried again");
             }
@@ -213,15 +236,28 @@ impl App {
             let settled = self.look_at_sources().await?;
             let pause = if settled { RESCAN } else { UNSETTLED };
             self.look_again = Instant::now() + pause;
+            device::heap::give_back();
         }
-        self.hash_what_waits().await?;
-        self.seed_what_is_ready().await?;
+        self.take_up_work().await?;
         let report = self.engine.report().await;
         self.decide(&report).await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
         }
         self.paint(&report).await
+    }
+
+    /// Does what the stage column says is to be done, when it may have changed.
+    async fn take_up_work(&mut self) -> Result<(), StoreError> {
+        let changes = self.store.changes();
+        if self.looked == Some(changes) {
+            return Ok(());
+        }
+        let releases = self.store.run(Store::releases).await?;
+        let all_taken = self.hash_what_waits(&releases).await?;
+        self.seed_what_is_ready(&releases).await?;
+        self.looked = all_taken.then_some(changes);
+        Ok(())
     }
 
     async fn stop(mut self) {

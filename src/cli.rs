@@ -46,6 +46,7 @@ pub fn main() -> ExitCode {
         _ => telemetry::start(),
     }
     device::descriptors::raise_limit();
+    device::heap::share_arenas();
     let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
         Command::Serve(args) => block_on(serve::run(args, cli.offline)),
         Command::Create(args) => create::run(args).map_err(Into::into),

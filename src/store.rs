@@ -21,6 +21,7 @@ mod upgrade;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -44,6 +45,7 @@ pub use torrent::NewTorrent;
 #[derive(Clone)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
+    changes: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Store {
@@ -75,7 +77,14 @@ impl Store {
     fn new(connection: Connection) -> Self {
         Self {
             connection: Arc::new(Mutex::new(connection)),
+            changes: Arc::new(AtomicU64::new(0)),
         }
+    }
+
+    /// How many times something was written through this value and its clones. While it stays the same, whatever was read
+    /// is still so: nobody else writes to the box's database while it runs.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// Runs `call` where blocking is allowed, and waits for its result. `call` runs to its end even when the caller
@@ -124,6 +133,7 @@ impl Store {
             Failure::Store(error) => error,
         })?;
         transaction.commit().map_err(sql)?;
+        self.changes.fetch_add(1, Ordering::SeqCst);
         Ok(value)
     }
 }

@@ -1,5 +1,6 @@
 //! From sources to releases: what is there, what is new, what changed, what is gone.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -19,6 +20,16 @@ pub(super) struct Looked {
 
 /// One entry of a source, listed.
 type Entry = (OsString, Result<Listing, ListingError>);
+
+/// What is in a source.
+#[derive(Debug)]
+struct Found {
+    names: HashSet<OsString>,
+    /// The entries that are not as they were, or that something is to be done with.
+    entries: Vec<Entry>,
+    /// Whether all others have been left alone for a while.
+    settled: bool,
+}
 
 impl App {
     /// Writes down which sources there are.
@@ -62,14 +73,19 @@ impl App {
         let releases = self.store.run(Store::releases).await?;
         let sources: Vec<Source> = self.sources.values().map(|l| l.source.clone()).collect();
         for source in sources {
-            let path = source.path.clone();
-            let looked = tokio::task::spawn_blocking(move || look(&path)).await;
-            let looked = looked.unwrap_or_else(|error| Err(error.to_string()));
             let known = releases.iter().filter(|r| r.source == source.id);
+            let look = Look {
+                store: self.store.clone(),
+                source: source.clone(),
+                at_rest: known.clone().filter_map(at_rest).collect(),
+                quiet: self.config.quiet,
+            };
+            let looked = tokio::task::spawn_blocking(move || look.look()).await;
+            let looked = looked.unwrap_or_else(|error| Err(error.to_string()));
             match looked {
-                Ok(entries) => {
+                Ok(found) => {
                     self.set_problem(&source, None);
-                    settled &= self.compare(&source, entries, known).await?;
+                    settled &= self.compare(&source, found, known).await?;
                 }
                 Err(why) => {
                     for release in known {
@@ -104,17 +120,17 @@ impl App {
     async fn compare<'a>(
         &mut self,
         source: &Source,
-        entries: Vec<Entry>,
+        found: Found,
         known: impl Iterator<Item = &'a Release>,
     ) -> Result<bool, StoreError> {
-        let mut settled = true;
+        let mut settled = found.settled;
         for release in known {
-            if !entries.iter().any(|(name, _)| *name == release.name) {
+            if !found.names.contains(&release.name) {
                 self.went_away(release, "it is not in its folder any more")
                     .await?;
             }
         }
-        for (name, listing) in entries {
+        for (name, listing) in found.entries {
             match listing {
                 Ok(listing) => settled &= self.present(source, name, listing).await?,
                 // Nothing in it to share, or not yet: a folder being filled is no failure.
@@ -157,13 +173,12 @@ impl App {
             let back = release.resume_stage.unwrap_or(Stage::Found);
             self.set_stage(release.id, back, "it is here again").await?;
         }
-        let quiet =
-            source.kind == SourceKind::Uploads || is_quiet(&content, self.config.quiet, now);
+        let quiet = is_left_alone(source, &content, self.config.quiet, now);
         if release.stage == Stage::Found && source.auto_share && quiet {
             self.set_stage(release.id, Stage::Hashing, "waiting to be read")
                 .await?;
         }
-        Ok(quiet || !source.auto_share)
+        Ok(quiet)
     }
 
     /// The files are not those that were listed before: what was made of them is of no use.
@@ -216,17 +231,58 @@ fn is_same_content(stored: &Content, now: &Content) -> bool {
     stored.files.len() == now.files.len() && stored.files.iter().zip(&now.files).all(same)
 }
 
-/// Lists every entry of a source that is not junk.
-fn look(path: &std::path::Path) -> Result<Vec<Entry>, String> {
-    let names = folder::candidates(path).map_err(|error| error.to_string())?;
-    let wanted = names
-        .into_iter()
-        .filter(|name| metainfo::left_out(name).is_none());
-    let listed = wanted.map(|name| {
-        let listing = metainfo::list(&path.join(&name));
-        (name, listing)
-    });
-    Ok(listed.collect())
+/// A release that a look at its source has nothing to do with as long as its files are what they were.
+fn at_rest(release: &Release) -> Option<(OsString, ReleaseId)> {
+    let moves_on = matches!(release.stage, Stage::Found | Stage::Absent);
+    (!moves_on).then(|| (release.name.clone(), release.id))
+}
+
+/// One look at a source, all on one blocking thread: there may be thousands of entries, and mostly nothing is new.
+struct Look {
+    store: Store,
+    source: Source,
+    at_rest: HashMap<OsString, ReleaseId>,
+    quiet: Duration,
+}
+
+impl Look {
+    /// Lists every entry that is not junk.
+    fn look(self) -> Result<Found, String> {
+        let path = &self.source.path;
+        let names = folder::candidates(path).map_err(|error| error.to_string())?;
+        let mut found = Found {
+            names: HashSet::new(),
+            entries: Vec::new(),
+            settled: true,
+        };
+        let wanted = names
+            .into_iter()
+            .filter(|name| metainfo::left_out(name).is_none());
+        for name in wanted {
+            let listing = metainfo::list(&path.join(&name));
+            found.names.insert(name.clone());
+            match &listing {
+                Ok(listing) if self.is_unchanged(&name, &listing.content) => {
+                    let (quiet, now) = (self.quiet, Timestamp::now());
+                    found.settled &= is_left_alone(&self.source, &listing.content, quiet, now);
+                }
+                _ => found.entries.push((name, listing)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_unchanged(&self, name: &OsStr, content: &Content) -> bool {
+        let stored = self.at_rest.get(name).map(|id| self.store.content(*id));
+        // What cannot be read is looked at once more, and then its error is said.
+        stored.is_some_and(|stored| stored.is_ok_and(|stored| is_same_content(&stored, content)))
+    }
+}
+
+/// Whether nothing is being copied here: uploads come whole, and what is not shared by itself need not be waited for.
+fn is_left_alone(source: &Source, content: &Content, quiet: Duration, now: Timestamp) -> bool {
+    let quiet = || is_quiet(content, quiet, now);
+    source.kind == SourceKind::Uploads || !source.auto_share || quiet()
 }
 
 /// Whether nothing was written to it for a while. A time in the future says nothing, and does not hold it up.

@@ -10,7 +10,7 @@ use crate::base::{Content, Kind, ReleaseId, Stage, Timestamp};
 use crate::metainfo::{
     HashError, HashEvent, HashJob, Metainfo, Options, PieceHashes, SubmitError, piece_length,
 };
-use crate::store::{NewTorrent, Store, StoreError};
+use crate::store::{NewTorrent, Release, Store, StoreError};
 
 /// Events of all jobs that wait for the conductor; each job's own channel is bounded too.
 const EVENTS: usize = 64;
@@ -65,8 +65,12 @@ impl Hashing {
 
 impl App {
     /// Queues every release that waits to be hashed, from the piece after the last one known.
-    pub(super) async fn hash_what_waits(&mut self) -> Result<(), StoreError> {
-        let releases = self.store.run(Store::releases).await?;
+    /// False when some have to come again.
+    pub(super) async fn hash_what_waits(
+        &mut self,
+        releases: &[Release],
+    ) -> Result<bool, StoreError> {
+        let mut all_taken = true;
         let waiting = releases.iter().filter(|r| r.stage == Stage::Hashing);
         for release in waiting {
             let id = release.id;
@@ -98,14 +102,16 @@ impl App {
                     self.hashing.jobs.insert(id, job);
                 }
                 // Its turn comes: it stays in its stage, and the next step tries again.
-                Err(SubmitError::Full | SubmitError::Twice(_) | SubmitError::NoThread(_)) => {}
+                Err(SubmitError::Full | SubmitError::Twice(_) | SubmitError::NoThread(_)) => {
+                    all_taken = false;
+                }
                 Err(SubmitError::Read(error)) => {
                     self.set_stage(id, Stage::Failed, &error.to_string())
                         .await?;
                 }
             }
         }
-        Ok(())
+        Ok(all_taken)
     }
 
     /// Takes in what a job tells.
@@ -117,6 +123,8 @@ impl App {
             } => self.keep_hashes(id, hashed, new_hashes).await,
             HashEvent::Finished(result) => {
                 let job = self.hashing.jobs.remove(&id);
+                // It may have been resumed while its job was being cancelled.
+                self.looked = None;
                 match (job, result) {
                     (Some(job), Ok(hashes)) => self.make_torrent(id, job, hashes).await,
                     (_, Err(HashError::Cancelled)) | (None, _) => Ok(()),
@@ -140,6 +148,7 @@ impl App {
             return Ok(());
         };
         job.hashed = hashed;
+        self.painted.is_outdated = true;
         let (first, piece_length) = (job.kept, job.piece_length);
         job.kept += (new_hashes.len() / HASH) as u32;
         if new_hashes.is_empty() {

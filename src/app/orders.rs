@@ -98,6 +98,10 @@ impl App {
     async fn reload_settings(&mut self) -> Result<(), OrderError> {
         let before = self.settings.clone();
         self.settings = self.store.run(Store::settings).await?;
+        // What was decided by the old rule is decided again.
+        self.live
+            .values_mut()
+            .for_each(|live| live.undecided = true);
         if self.settings.upstream_cap != before.upstream_cap {
             self.engine.set_cap(self.cap()).await;
         }

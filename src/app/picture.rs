@@ -1,6 +1,7 @@
 //! Painting the picture that the owner's page shows.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::overview::{Overview, ReleaseView, SourceView, UpstreamView};
 use super::{App, catalogue};
@@ -8,42 +9,87 @@ use crate::base::{Magnet, Rate, Timestamp};
 use crate::seed::engine::Report;
 use crate::store::{Release, SourceKind, Spent, Store, StoreError};
 
+/// The least often a picture is painted, so that the page's "three minutes ago" stay true.
+const FRESH: Duration = Duration::from_secs(30);
+/// Free space is shown again when it changed by this much: there is always something that writes a little.
+const FREE_STEP: u64 = 1 << 20;
+
+/// What the last picture shows.
+#[derive(Debug)]
+pub(super) struct Painted {
+    /// The database as it was then; none before the first picture.
+    changes: Option<u64>,
+    at: Instant,
+    /// Whether a release's figures changed since.
+    pub is_outdated: bool,
+}
+
+impl Default for Painted {
+    fn default() -> Self {
+        Self {
+            changes: None,
+            at: Instant::now(),
+            is_outdated: true,
+        }
+    }
+}
+
 impl App {
-    /// Paints the box as it is now.
+    /// Paints the box as it is now, if it is not as it was.
     pub(super) async fn paint(&mut self, report: &Report) -> Result<(), StoreError> {
-        let read = |store: &Store| Ok((store.releases()?, store.spent_by_release()?));
-        let (releases, spent) = self.store.run(read).await?;
-        let releases = releases.iter().map(|release| {
-            let spent = spent.get(&release.id).copied().unwrap_or_default();
-            self.release_view(release, spent)
-        });
+        let changes = self.store.changes();
+        let before = self.overview.borrow().clone();
         let mut sources: Vec<SourceView> =
             self.sources.values().map(|s| self.source_view(s)).collect();
         sources.sort_by_key(|source| source.id);
+        let upstream = upstream_view(report);
+        let is_new = self.painted.changes != Some(changes);
+        let is_current = !is_new
+            && !self.painted.is_outdated
+            && self.painted.at.elapsed() < FRESH
+            && upstream == before.upstream
+            && are_alike(&sources, &before.sources);
+        if is_current {
+            return Ok(());
+        }
+        let releases = if is_new {
+            self.view_releases().await?
+        } else {
+            let mut releases = before.releases.clone();
+            releases.iter_mut().for_each(|view| self.update(view));
+            releases
+        };
         let picture = Overview {
             at: Timestamp::now(),
-            releases: releases.collect(),
+            releases,
             sources,
-            upstream: UpstreamView {
-                cap: report.cap,
-                rate: report.rate,
-                limit: match report.cap {
-                    Some(cap) => format!("your limit of {}", Rate(cap)),
-                    None => String::from("no limit is set"),
-                },
-                peers: report.torrents.iter().map(|torrent| torrent.peers).sum(),
-            },
+            upstream,
         };
+        drop(before);
         self.overview.send_replace(Arc::new(picture));
+        self.painted = Painted {
+            changes: Some(changes),
+            at: Instant::now(),
+            is_outdated: false,
+        };
         Ok(())
     }
 
+    /// Views every release as the database has it.
+    async fn view_releases(&mut self) -> Result<Vec<ReleaseView>, StoreError> {
+        let read = |store: &Store| Ok((store.releases()?, store.spent_by_release()?));
+        let (releases, spent) = self.store.run(read).await?;
+        let views = releases.iter().map(|release| {
+            let spent = spent.get(&release.id).copied().unwrap_or_default();
+            if let Some(live) = self.live.get_mut(&release.id) {
+                live.spent = spent;
+            }
+            self.release_view(release, spent)
+        });
+        Ok(views.collect())
+    }
+
     fn release_view(&self, release: &Release, spent: Spent) -> ReleaseView {
-        let live = self.live.get(&release.id);
-        let unwritten = live.map_or((0, 0), |live| live.unwritten);
-        let figures = live.and_then(|live| live.figures.as_ref());
-        let payload = spent.payload_bytes + unwritten.0;
-        let job = self.hashing.jobs.get(&release.id);
         let name = release.display_name();
         let magnet = |info_hash| Magnet {
             info_hash,
@@ -52,31 +98,54 @@ impl App {
             trackers: &self.settings.trackers,
         };
         let pieces = |length: u32| release.size.div_ceil(u64::from(length.max(1))) as u32;
-        ReleaseView {
+        let mut view = ReleaseView {
             id: release.id,
             source: release.source,
-            stage: live.map_or(release.stage, |live| live.stage),
-            reason: live.map_or_else(|| release.reason.clone(), |live| live.reason.clone()),
+            stage: release.stage,
+            reason: release.reason.clone(),
             since: release.since,
             size: release.size,
             files: release.files,
-            hashed: match (release.info_hash, job) {
-                (Some(_), _) => release.size,
-                (None, Some(job)) => job.hashed,
-                (None, None) => 0,
-            },
+            hashed: 0,
             info_hash: release.info_hash,
             piece_length: release.piece_length,
             pieces: release.piece_length.map(pieces),
             magnet: release.info_hash.map(|hash| magnet(hash).to_string()),
-            copies_spent: payload as f64 / release.size.max(1) as f64,
-            payload_bytes: payload,
-            wire_bytes: spent.wire_bytes + unwritten.1,
-            rate: figures.map_or(0, |f| f.rate),
-            peers: figures.map_or(0, |f| f.peers),
-            relays: figures.map_or(0, |f| f.relays.len() as u32),
-            availability: figures.map_or(0.0, |f| f.copies),
+            copies_spent: spent.payload_bytes as f64 / release.size.max(1) as f64,
+            payload_bytes: spent.payload_bytes,
+            wire_bytes: spent.wire_bytes,
+            rate: 0,
+            peers: 0,
+            relays: 0,
+            availability: 0.0,
             name,
+        };
+        self.update(&mut view);
+        view
+    }
+
+    /// Brings a view up to date with what the engine and the hasher do.
+    fn update(&self, view: &mut ReleaseView) {
+        view.hashed = match (view.info_hash, self.hashing.jobs.get(&view.id)) {
+            (Some(_), _) => view.size,
+            (None, Some(job)) => job.hashed,
+            (None, None) => 0,
+        };
+        (view.rate, view.peers, view.relays) = (0, 0, 0);
+        view.availability = 0.0;
+        let Some(live) = self.live.get(&view.id) else {
+            return;
+        };
+        view.stage = live.stage;
+        view.reason.clone_from(&live.reason);
+        view.payload_bytes = live.spent.payload_bytes + live.unwritten.0;
+        view.wire_bytes = live.spent.wire_bytes + live.unwritten.1;
+        view.copies_spent = view.payload_bytes as f64 / view.size.max(1) as f64;
+        if let Some(figures) = &live.figures {
+            view.rate = figures.rate;
+            view.peers = figures.peers;
+            view.relays = figures.relays.len() as u32;
+            view.availability = figures.copies;
         }
     }
 
@@ -91,4 +160,30 @@ impl App {
             free: uploads.then(|| self.uploads.free().ok()).flatten(),
         }
     }
+}
+
+fn upstream_view(report: &Report) -> UpstreamView {
+    UpstreamView {
+        cap: report.cap,
+        rate: report.rate,
+        limit: match report.cap {
+            Some(cap) => format!("your limit of {}", Rate(cap)),
+            None => String::from("no limit is set"),
+        },
+        peers: report.torrents.iter().map(|torrent| torrent.peers).sum(),
+    }
+}
+
+/// Whether nothing changed that is worth a new picture.
+fn are_alike(now: &[SourceView], before: &[SourceView]) -> bool {
+    let alike = |(now, before): (&SourceView, &SourceView)| {
+        let free = now.free.zip(before.free);
+        let free = free.filter(|(now, before)| now.abs_diff(*before) < FREE_STEP);
+        let now = SourceView {
+            free: free.map_or(now.free, |(_, before)| Some(before)),
+            ..now.clone()
+        };
+        now == *before
+    };
+    now.len() == before.len() && now.iter().zip(before).all(alike)
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::App;
+use super::shelf::Shelved;
 use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
 use crate::policy::retire::{Evidence, Retire, Rule};
-use crate::seed::Torrent;
 use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
-use crate::store::{Day, Release, Spend, Store, StoreError};
+use crate::store::{Day, Release, Spend, Spent, Store, StoreError};
 
 /// A release that the engine has.
 #[derive(Debug)]
@@ -24,6 +24,10 @@ pub(super) struct Live {
     /// Bytes not yet written down: payload, wire.
     pub unwritten: (u64, u64),
     pub figures: Option<TorrentReport>,
+    /// What the database says it cost.
+    pub spent: Spent,
+    /// Whether policy has to look at it: something changed, or time may.
+    pub undecided: bool,
 }
 
 /// Whether a release in this stage is the engine's.
@@ -36,8 +40,10 @@ fn is_seeded(stage: Stage) -> bool {
 
 impl App {
     /// Hands every release that has a torrent to the engine, the tracker and the announcer.
-    pub(super) async fn seed_what_is_ready(&mut self) -> Result<(), StoreError> {
-        let releases = self.store.run(Store::releases).await?;
+    pub(super) async fn seed_what_is_ready(
+        &mut self,
+        releases: &[Release],
+    ) -> Result<(), StoreError> {
         for release in releases.iter().filter(|r| is_seeded(r.stage)) {
             if !self.live.contains_key(&release.id) {
                 self.seed(release).await?;
@@ -48,33 +54,32 @@ impl App {
 
     async fn seed(&mut self, release: &Release) -> Result<(), StoreError> {
         let id = release.id;
-        let (Some(info_hash), Some(piece_length)) = (release.info_hash, release.piece_length)
+        let (Some(info_hash), Some(looked)) =
+            (release.info_hash, self.sources.get(&release.source))
         else {
             return Ok(());
         };
+        let root = looked.source.path.join(&release.name);
         if self.by_hash.contains_key(&info_hash) {
             let why = "the same content is shared from another place already";
             return self.set_stage(id, Stage::Paused, why).await;
         }
-        let read = move |store: &Store| Ok((store.torrent(id)?, store.content(id)?));
-        let (info, content) = self.store.run(read).await?;
-        let Some(info) = info else {
-            return self
-                .set_stage(id, Stage::Failed, "its torrent is gone")
-                .await;
-        };
+        let is_kept = move |store: &Store| store.has_torrent(id);
+        if !self.store.run(is_kept).await? {
+            let why = "its torrent is gone";
+            return self.set_stage(id, Stage::Failed, why).await;
+        }
         if let Err(error) = self.tracker.register(info_hash) {
             tracing::warn!(release = %id, %error, "the box's own tracker does not take it");
         }
-        let torrent = Torrent::new(
-            info_hash,
-            info.into(),
-            piece_length,
-            content,
-            release.private,
-        );
+        let shelf = Arc::new(Shelved {
+            store: self.store.clone(),
+            id,
+        });
         let silent = release.stage == Stage::Retired;
-        self.engine.add(Arc::new(torrent), silent).await;
+        self.engine
+            .add_shelved(info_hash, &root, shelf, silent)
+            .await;
         self.announcer.add(self.subject(info_hash));
         self.discovery.add(info_hash, release.private).await;
         self.by_hash.insert(info_hash, id);
@@ -86,6 +91,8 @@ impl App {
             counted: (0, 0),
             unwritten: (0, 0),
             figures: None,
+            spent: Spent::default(),
+            undecided: true,
         };
         self.live.insert(id, live);
         Ok(())
@@ -112,6 +119,8 @@ impl App {
             tracing::error!(release = %id, %error, "what was spent could not be written down");
         }
         self.live.remove(&id);
+        self.looked = None;
+        self.painted.is_outdated = true;
         self.by_hash.remove(&info_hash);
         self.engine.remove(info_hash).await;
         self.tracker.unregister(info_hash);
@@ -132,7 +141,11 @@ impl App {
             live.unwritten.0 += torrent.payload.saturating_sub(live.counted.0);
             live.unwritten.1 += torrent.wire.saturating_sub(live.counted.1);
             live.counted = (torrent.payload, torrent.wire.max(live.counted.1));
-            live.figures = Some(torrent.clone());
+            if live.figures.as_ref() != Some(torrent) {
+                live.figures = Some(torrent.clone());
+                live.undecided = true;
+                self.painted.is_outdated = true;
+            }
         }
     }
 
@@ -147,7 +160,7 @@ impl App {
         };
         let mut moved = Vec::new();
         let mut unreadable = Vec::new();
-        for (id, live) in &mut self.live {
+        for (id, live) in self.live.iter_mut().filter(|(_, live)| live.undecided) {
             let Some(figures) = &live.figures else {
                 continue;
             };
@@ -161,6 +174,8 @@ impl App {
                 stuck: figures.stuck,
             };
             let verdict = live.retire.decide(&rule, &evidence, now);
+            live.undecided = live.retire.waits();
+            self.painted.is_outdated |= live.reason != verdict.reason;
             live.reason = verdict.reason;
             if live.stage != verdict.stage {
                 live.stage = verdict.stage;

@@ -109,6 +109,11 @@ impl Retire {
         }
     }
 
+    /// Whether time alone may change the verdict, the evidence being what it was.
+    pub fn waits(&self) -> bool {
+        self.enough_since.is_some() || self.stage == Stage::Retired
+    }
+
     fn must_wake(
         &mut self,
         rule: &Rule,

@@ -42,11 +42,19 @@ struct Address {
 pub(super) struct AddressBook {
     addresses: BTreeMap<SocketAddr, Address>,
     dialling: usize,
+    /// Nobody is due before.
+    quiet_until: Option<Instant>,
 }
 
 impl AddressBook {
+    /// Whether no address is known.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
     /// Takes in addresses somebody named.
     pub fn learn(&mut self, addresses: impl IntoIterator<Item = SocketAddr>, now: Instant) {
+        self.quiet_until = None;
         for addr in addresses {
             let addr = wire::canonical(addr);
             let useless =
@@ -64,6 +72,9 @@ impl AddressBook {
 
     /// Whom to dial now, given who is connected.
     pub fn due(&mut self, connected: &[SocketAddr], now: Instant) -> Vec<SocketAddr> {
+        if self.quiet_until.is_some_and(|until| now < until) {
+            return Vec::new();
+        }
         let wanted = WANTED_PEERS
             .saturating_sub(connected.len() + self.dialling)
             .min(DIALS_AT_ONCE.saturating_sub(self.dialling));
@@ -78,6 +89,8 @@ impl AddressBook {
             })
             .collect();
         self.dialling += due.len();
+        let waiting = self.addresses.values().filter(|a| !a.dialling);
+        self.quiet_until = waiting.map(|a| a.next).min();
         due
     }
 
@@ -87,6 +100,7 @@ impl AddressBook {
             return;
         };
         self.dialling = self.dialling.saturating_sub(1);
+        self.quiet_until = None;
         address.dialling = false;
         address.failures = if reached { 0 } else { address.failures + 1 };
         address.next = match address.failures {

@@ -2,20 +2,25 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::listener::{self, Known};
+use super::reader::Reader;
 use super::torrent::Torrent;
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, InfoHash, Kind, Rate, listen};
 use crate::policy::retire::Relay;
 
 mod driver;
+mod resting;
 mod seeding;
 
 use driver::Driver;
+use resting::{Resting, Source};
+pub use resting::{Shelf, ShelfError};
 
 /// Messages waiting for the engine, from connections and from its owner. When it is full, connections wait and TCP
 /// slows their peers down.
@@ -24,7 +29,7 @@ const QUEUE: usize = 1024;
 const PEER_ID_PREFIX: &[u8; 8] = b"-SM0100-";
 
 /// How to start an engine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EngineConfig {
     /// Where to take connections; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
@@ -67,7 +72,7 @@ pub struct Report {
 }
 
 /// One torrent's figures.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TorrentReport {
     /// Which.
     pub info_hash: InfoHash,
@@ -93,9 +98,8 @@ pub struct TorrentReport {
 #[derive(Debug)]
 enum Order {
     Add {
-        torrent: Arc<Torrent>,
-        device: u64,
-        silent: bool,
+        info_hash: InfoHash,
+        resting: Box<Resting>,
         done: oneshot::Sender<()>,
     },
     Remove(InfoHash),
@@ -161,12 +165,31 @@ impl Engine {
     /// Starts to seed a torrent; `silent` gives metadata and addresses only, as when retired. Peers that come for it
     /// are let in once this returns.
     pub async fn add(&self, torrent: Arc<Torrent>, silent: bool) {
-        let device = super::reader::Reader::device(&torrent).await;
+        let device = Reader::device(&torrent.content.root).await;
+        let resting = Resting::new(Source::Held(torrent.clone()), device, silent);
+        self.add_resting(torrent.info_hash, resting).await;
+    }
+
+    /// As [`Engine::add`], for a torrent that is read from its shelf when somebody comes for it, and let go of when
+    /// everybody has left. `root` is the file or folder that its content is.
+    pub async fn add_shelved(
+        &self,
+        info_hash: InfoHash,
+        root: &Path,
+        shelf: Arc<dyn Shelf>,
+        silent: bool,
+    ) {
+        let device = Reader::device(root).await;
+        let resting = Resting::new(Source::Shelved(shelf), device, silent);
+        self.add_resting(info_hash, resting).await;
+    }
+
+    async fn add_resting(&self, info_hash: InfoHash, resting: Resting) {
+        let resting = Box::new(resting);
         let (done, added) = oneshot::channel();
         self.order(Order::Add {
-            torrent,
-            device,
-            silent,
+            info_hash,
+            resting,
             done,
         })
         .await;

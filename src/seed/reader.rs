@@ -131,9 +131,8 @@ impl Reader {
         })
     }
 
-    /// The device a torrent's content is on; 0 when that cannot be told.
-    pub async fn device(torrent: &Torrent) -> u64 {
-        let root = torrent.content.root.clone();
+    /// The device that content with this root is on; 0 when that cannot be told.
+    pub async fn device(root: &Path) -> u64 {
         let metadata = tokio::fs::metadata(root).await;
         metadata.map_or(0, |metadata| metadata.dev())
     }

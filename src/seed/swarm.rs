@@ -23,6 +23,7 @@ use crate::policy::retire;
 mod metadata;
 mod peer;
 mod pex;
+mod rest;
 mod serving;
 mod slots;
 mod warmth;
@@ -116,6 +117,8 @@ pub struct Swarm {
     unchoked_at: Option<Instant>,
     payload: u64,
     actions: VecDeque<Action>,
+    /// When something last happened that was not decided upon.
+    undecided: Option<Instant>,
 }
 
 impl Swarm {
@@ -138,10 +141,12 @@ impl Swarm {
             unchoked_at: None,
             payload: 0,
             actions: VecDeque::new(),
+            undecided: None,
         }
     }
 
-    /// Takes in what happened, and decides.
+    /// Takes in what happened. What follows from it is decided when [`Swarm::poll`] has nothing else to say: deciding looks at
+    /// every peer, and hundreds of them may have said something meanwhile.
     pub fn handle(&mut self, event: Event, now: Instant) {
         match event {
             Event::Joined {
@@ -173,7 +178,7 @@ impl Swarm {
             Event::Left(peer) => self.left(peer, now),
         }
         if self.offer.is_due() {
-            self.decide(now);
+            self.undecided = Some(now);
         }
     }
 
@@ -189,6 +194,11 @@ impl Swarm {
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Action> {
+        if self.actions.is_empty()
+            && let Some(now) = self.undecided.take()
+        {
+            self.decide(now);
+        }
         self.actions.pop_front()
     }
 
@@ -315,6 +325,7 @@ impl Swarm {
     }
 
     fn decide(&mut self, now: Instant) {
+        self.undecided = None;
         if self.silent {
             return;
         }

@@ -48,6 +48,20 @@ impl Store {
         )
     }
 
+    /// Whether a release's torrent is kept.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn has_torrent(&self, id: ReleaseId) -> Result<bool, StoreError> {
+        self.read(
+            || format!("look for the torrent of release {id}"),
+            |db| {
+                db.prepare_cached("SELECT EXISTS (SELECT 1 FROM torrent WHERE release = ?1)")?
+                    .query_row([id.0], |row| row.get(0))
+            },
+        )
+    }
+
     /// The bencoded info dictionary of a release, when it has been hashed.
     ///
     /// # Errors
@@ -75,10 +89,16 @@ mod tests {
         let [a, b] = [ReleaseId(1), ReleaseId(2)];
         store.save_progress(a, 16, 0, &[7; 20]).unwrap();
         assert_eq!(store.torrent(a).unwrap(), None);
+        assert!(!store.has_torrent(a).unwrap());
+        let changes = store.changes();
 
         let new = torrent(5);
         store.save_torrent(a, &new, "hashed", Timestamp(9)).unwrap();
+        assert!(store.changes() > changes);
+        let changes = store.changes();
+        assert!(store.has_torrent(a).unwrap());
         let release = store.release(a).unwrap();
+        assert_eq!(store.changes(), changes, "reading changes nothing");
         assert_eq!(release.stage, Stage::Ready);
         assert_eq!(release.info_hash, Some(new.info_hash));
         assert_eq!(release.piece_length, Some(new.piece_length));

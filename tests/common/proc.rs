@@ -43,3 +43,13 @@ pub fn raise_open_files(wanted: u64) {
         panic!("this test needs {wanted} open files, the limit is {hard}: {error}")
     });
 }
+
+/// Processor time it has taken, in both modes, all threads.
+pub fn cpu(pid: u32) -> Option<std::time::Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything; what follows it are numbers.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    // `USER_HZ` is 100 on every Linux.
+    Some(std::time::Duration::from_millis(ticks * 10))
+}

@@ -1,14 +1,14 @@
 //! The engine's loop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
+use super::resting::{Resting, ShelfError};
 use super::seeding::{Link, Seeding};
 use super::{EngineConfig, Order, QUEUE, Report};
 use crate::base::{InfoHash, PeerKey};
@@ -18,13 +18,16 @@ use crate::seed::dial::Dialled;
 use crate::seed::listener::Known;
 use crate::seed::reader::{ReadError, Reader, WarmPiece};
 use crate::seed::shaper::{Shaper, on_the_wire};
-use crate::seed::swarm::{Action, Swarm};
+use crate::seed::swarm::Action;
 use crate::seed::torrent::Torrent;
 
 mod peers;
+mod rest;
 
 /// How often swarms see time pass. Short, because an idle uplink is noticed by it.
 const TICK: Duration = Duration::from_millis(100);
+/// Reports taken in before what follows from them is decided, when so many wait.
+const REPORTS_AT_ONCE: usize = 64;
 /// Ticks between the slower duties: rates, dialling.
 const SLOW_TICKS: u32 = 10;
 
@@ -35,6 +38,7 @@ type FromPeer = (InfoHash, PeerKey, connection::Report);
 enum Back {
     Warmed(InfoHash, u32, Result<WarmPiece, ReadError>),
     Dialled(InfoHash, SocketAddr, Dialled),
+    Read(InfoHash, u64, Result<Box<Torrent>, ShelfError>),
 }
 
 pub(super) struct Driver {
@@ -43,7 +47,16 @@ pub(super) struct Driver {
     known: Known,
     shaper: Shaper,
     reader: Reader,
+    /// The torrents that somebody is there for, or was a moment ago.
     seedings: HashMap<InfoHash, Seeding>,
+    /// All others. Nothing walks through them but a report.
+    resting: HashMap<InfoHash, Resting>,
+    /// Those among them whose peers' addresses are known.
+    sought: HashSet<InfoHash>,
+    /// The seedings of which something was asked for or is under way.
+    busy: BTreeSet<InfoHash>,
+    /// Readings from shelves so far.
+    tickets: u64,
     peers: usize,
     next_key: u64,
     generous: bool,
@@ -66,6 +79,10 @@ impl Driver {
             shaper: Shaper::new(config.cap.map(|cap| cap.0), Instant::now()),
             reader: Reader::default(),
             seedings: HashMap::new(),
+            resting: HashMap::new(),
+            sought: HashSet::new(),
+            busy: BTreeSet::new(),
+            tickets: 0,
             peers: 0,
             next_key: 0,
             generous: config.generous,
@@ -94,30 +111,40 @@ impl Driver {
         let stopped = loop {
             let opens = self.shaper.opens_at(Instant::now());
             let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
-            let mut touched = None;
+            // Then there is nothing that time would change.
+            let asleep = self.seedings.is_empty() && self.sought.is_empty();
+            let mut touched = BTreeSet::new();
             tokio::select! {
                 Some((hash, peer, report)) = from_peers.recv() => {
                     self.heard_from(hash, peer, report);
-                    touched = Some(hash);
+                    touched.insert(hash);
+                    for _ in 1..REPORTS_AT_ONCE {
+                        let Ok((hash, peer, report)) = from_peers.try_recv() else {
+                            break;
+                        };
+                        self.heard_from(hash, peer, report);
+                        touched.insert(hash);
+                    }
                 }
                 Some(greeted) = newcomers.recv() => self.newcomer(greeted),
-                Some(back) = coming_back.recv() => touched = Some(self.came_back(back)),
+                Some(back) = coming_back.recv() => {
+                    touched.insert(self.came_back(back));
+                }
                 order = orders.recv() => match order {
                     Some(Order::Stop(reply)) => break Some(reply),
                     Some(order) => self.order(order),
                     None => break None,
                 },
-                _ = tick.tick() => self.tick(),
-                () = sleep_until(opens.into()) => {}
+                _ = tick.tick(), if !asleep => self.tick(),
+                () = sleep_until(opens.into()), if !asleep => {}
             }
-            if let Some(hash) = touched {
-                self.act(hash);
-            }
+            touched.into_iter().for_each(|hash| self.act(hash));
             self.pump();
         };
         listeners.iter().for_each(AbortHandle::abort);
         self.known.write().clear();
         self.seedings.clear();
+        self.resting.clear();
         if let Some(reply) = stopped {
             // Whoever asked may have lost interest.
             let _: Result<(), ()> = oneshot::Sender::send(reply, ());
@@ -127,12 +154,11 @@ impl Driver {
     fn order(&mut self, order: Order) {
         match order {
             Order::Add {
-                torrent,
-                device,
-                silent,
+                info_hash,
+                resting,
                 done,
             } => {
-                self.add(torrent, device, silent);
+                self.add(info_hash, *resting);
                 // Whoever asked may have lost interest.
                 let _ = done.send(());
             }
@@ -142,6 +168,8 @@ impl Driver {
                 if let Some(seeding) = self.seedings.get_mut(&hash) {
                     seeding.swarm.set_silent(silent, now);
                     self.act(hash);
+                } else if let Some(resting) = self.resting.get_mut(&hash) {
+                    resting.silent = silent;
                 }
             }
             Order::Cap(cap) => self.shaper.set_cap(cap.map(|cap| cap.0), Instant::now()),
@@ -151,11 +179,7 @@ impl Driver {
                     seeding.swarm.set_generous(generous);
                 }
             }
-            Order::Met(hash, addresses) => {
-                if let Some(seeding) = self.seedings.get_mut(&hash) {
-                    seeding.book.learn(addresses, Instant::now());
-                }
-            }
+            Order::Met(hash, addresses) => self.met(hash, addresses),
             Order::Report(reply) => {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.report());
@@ -164,24 +188,12 @@ impl Driver {
         }
     }
 
-    fn add(&mut self, torrent: Arc<Torrent>, device: u64, silent: bool) {
-        let now = Instant::now();
-        let hash = torrent.info_hash;
-        if self.seedings.contains_key(&hash) {
-            return;
-        }
-        let mut swarm = Swarm::new(torrent, self.port);
-        swarm.set_silent(silent, now);
-        swarm.set_generous(self.generous);
-        // The first peers may come before the first tick.
-        swarm.tick(self.uplink(0), now);
-        self.seedings.insert(hash, Seeding::new(swarm, device, now));
-        self.known.write().insert(hash);
-    }
-
     fn remove(&mut self, hash: InfoHash) {
         self.known.write().remove(&hash);
         self.shaper.forget(hash);
+        self.busy.remove(&hash);
+        self.sought.remove(&hash);
+        self.resting.remove(&hash);
         // Dropping the links ends their connections.
         if let Some(gone) = self.seedings.remove(&hash) {
             self.peers -= gone.links.len();
@@ -216,6 +228,10 @@ impl Driver {
             };
             seeding.swarm.tick(uplink, now);
             self.act(hash);
+        }
+        if slow {
+            self.seek(now);
+            self.put_to_rest(now);
         }
     }
 
@@ -264,6 +280,7 @@ impl Driver {
                 }
             }
         }
+        self.note(hash);
     }
 
     /// Hands blocks to connections as long as the bucket is open and anybody wants some.
@@ -275,8 +292,11 @@ impl Driver {
                 self.idle_since = None;
                 return;
             }
-            let ready = self.seedings.iter().filter(|(_, s)| s.swarm.has_next());
-            let Some(hash) = self.shaper.next(ready.map(|(hash, _)| *hash)) else {
+            let ready = |hash: &&InfoHash| {
+                let seeding = self.seedings.get(*hash);
+                seeding.is_some_and(|seeding| seeding.swarm.has_next())
+            };
+            let Some(hash) = self.shaper.next(self.busy.iter().filter(ready).copied()) else {
                 break;
             };
             let Some(seeding) = self.seedings.get_mut(&hash) else {
@@ -302,7 +322,11 @@ impl Driver {
             }
         }
         // The line has room, and nobody who is there can use it; not if all that lacks is the disk.
-        let cold = self.seedings.values().any(|s| s.swarm.waits_for_disk());
+        let waits = |hash: &InfoHash| {
+            let seeding = self.seedings.get(hash);
+            seeding.is_some_and(|seeding| seeding.swarm.waits_for_disk())
+        };
+        let cold = self.busy.iter().any(waits);
         if self.shaper.has_room(now) && !cold {
             self.idle_since.get_or_insert(now);
         } else {
@@ -313,10 +337,16 @@ impl Driver {
     fn report(&self) -> Report {
         let now = Instant::now();
         let rates = self.seedings.values().map(Seeding::rate);
+        let awake = self.seedings.values().map(|seeding| seeding.report(now));
+        let resting = self.resting.iter();
+        let resting = resting.map(|(hash, resting)| resting.report(*hash));
         Report {
             cap: self.shaper.cap(),
             rate: rates.sum::<f64>() as u64,
-            torrents: self.seedings.values().map(|s| s.report(now)).collect(),
+            torrents: awake.chain(resting).collect(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

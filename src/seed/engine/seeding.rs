@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::TorrentReport;
+use super::resting::{Resting, Source};
 use crate::base::PeerKey;
 use crate::seed::connection;
 use crate::seed::dial::AddressBook;
@@ -62,29 +63,59 @@ impl Link {
 #[derive(Debug)]
 pub(super) struct Seeding {
     pub swarm: Swarm,
+    source: Source,
     pub device: u64,
     pub links: BTreeMap<PeerKey, Link>,
     pub pieces: HashMap<u32, WarmPiece>,
     pub book: AddressBook,
     pub unreadable: Option<String>,
+    /// Payload before it rested last.
+    payload: u64,
     wire: f64,
+    /// Since when nobody is connected, as far as it was noticed.
+    deserted: Option<Instant>,
     /// Wire bytes at the last measurement, and bytes per second then.
     measured: (f64, Instant),
     rate: f64,
 }
 
 impl Seeding {
-    pub fn new(swarm: Swarm, device: u64, now: Instant) -> Self {
+    /// A torrent that woke up: `swarm` is fresh.
+    pub fn new(swarm: Swarm, resting: Resting, now: Instant) -> Self {
         Self {
             swarm,
-            device,
+            source: resting.source,
+            device: resting.device,
             links: BTreeMap::new(),
             pieces: HashMap::new(),
-            book: AddressBook::default(),
+            book: resting.book,
             unreadable: None,
-            wire: 0.0,
-            measured: (0.0, now),
+            payload: resting.payload,
+            wire: resting.wire,
+            deserted: None,
+            measured: (resting.wire, now),
             rate: 0.0,
+        }
+    }
+
+    /// Whether nobody is connected any more, for long enough that it can be put away. Call it about once a second.
+    pub fn may_rest(&mut self, now: Instant) -> bool {
+        if !self.links.is_empty() {
+            self.deserted = None;
+            return false;
+        }
+        let since = *self.deserted.get_or_insert(now);
+        // What its content's owner was not told yet is kept for him.
+        self.unreadable.is_none() && self.swarm.may_rest(now.saturating_duration_since(since))
+    }
+
+    /// What is left of it when it rests.
+    pub fn rest(self) -> Resting {
+        Resting {
+            payload: self.payload + self.swarm.payload(),
+            wire: self.wire,
+            book: self.book,
+            ..Resting::new(self.source, self.device, self.swarm.is_silent())
         }
     }
 
@@ -156,7 +187,7 @@ impl Seeding {
     pub fn report(&self, now: Instant) -> TorrentReport {
         TorrentReport {
             info_hash: self.swarm.torrent().info_hash,
-            payload: self.swarm.payload(),
+            payload: self.payload + self.swarm.payload(),
             wire: self.wire.max(0.0) as u64,
             rate: self.rate as u64,
             peers: self.swarm.peers() as u32,
@@ -178,8 +209,10 @@ mod tests {
     #[test]
     fn a_peer_is_known_by_its_name_and_its_machine_and_is_young_for_a_while() {
         let now = Instant::now();
-        let swarm = Swarm::new(Arc::new(torrent(&[1 << 20], 1 << 15)), None);
-        let mut seeding = Seeding::new(swarm, 0, now);
+        let torrent = Arc::new(torrent(&[1 << 20], 1 << 15));
+        let swarm = Swarm::new(torrent.clone(), None);
+        let resting = Resting::new(Source::Held(torrent), 0, false);
+        let mut seeding = Seeding::new(swarm, resting, now);
         let addr: SocketAddr = "192.0.2.1:40000".parse().unwrap();
         let (orders, _) = mpsc::unbounded_channel();
         seeding

@@ -10,6 +10,9 @@ use crate::seed::wire::{MAX_PEX_ADDRESSES, Said};
 
 /// BEP 11: at most one message a minute.
 const PEX_EVERY: Duration = Duration::from_secs(60);
+/// Addresses of connected peers that one peer is told of. Clients hold about as many connections in a swarm and hear of
+/// others from one another; remembering 500 for each of 500 would take more memory than all else a swarm knows.
+const MAX_TOLD: usize = 100;
 
 impl Swarm {
     /// Sends each peer what changed since it was told last.
@@ -41,10 +44,13 @@ impl Swarm {
             };
             let itself = peer.listens;
             let dropped: Vec<SocketAddr> = peer.told.difference(&present).copied().collect();
-            let added: Vec<(SocketAddr, bool)> = known
-                .iter()
+            let room = MAX_TOLD.saturating_sub(peer.told.len() - dropped.len());
+            // From those after it on, so that not everybody is told of the same few.
+            let after = known.partition_point(|(other, _)| *other <= key);
+            let others = known[after..].iter().chain(&known[..after]);
+            let added: Vec<(SocketAddr, bool)> = others
                 .filter(|(_, addr)| Some(*addr) != itself && !peer.told.contains(addr))
-                .take(MAX_PEX_ADDRESSES)
+                .take(MAX_PEX_ADDRESSES.min(room))
                 .map(|(key, addr)| (*addr, self.offer.is_complete(*key)))
                 .collect();
             if added.is_empty() && dropped.is_empty() {

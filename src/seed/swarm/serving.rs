@@ -31,6 +31,11 @@ impl Swarm {
         self.can_be_served().next().is_some()
     }
 
+    /// Whether nobody waits for anything: nothing asked for, nothing under way.
+    pub fn is_idle(&self) -> bool {
+        self.ready.is_empty() && self.in_flight == 0
+    }
+
     /// Whether somebody could be sent something at once if it had been read.
     pub fn waits_for_disk(&self) -> bool {
         self.ready.iter().any(|key| {

@@ -278,6 +278,48 @@ fn peers_are_told_of_one_another_once_and_of_departures() {
 }
 
 #[test]
+fn in_a_crowd_each_is_told_of_some_and_everybody_of_somebody() {
+    let mut bench = Bench::new();
+    (1..=200).for_each(|key| {
+        bench.join(key);
+    });
+    let uplink = Uplink {
+        cap: None,
+        rate: 0,
+        idle_since: None,
+    };
+    let mut told: BTreeMap<PeerKey, BTreeSet<SocketAddr>> = BTreeMap::new();
+    for _ in 0..5 {
+        bench.swarm.tick(uplink, bench.now);
+        for action in bench.actions() {
+            if let Action::Say(peer, Said::Peers { added, .. }) = action {
+                let added = added.into_iter().map(|(addr, _)| addr);
+                told.entry(peer).or_default().extend(added);
+            }
+        }
+        bench.now += Duration::from_secs(60);
+    }
+    assert_eq!(told.len(), 200);
+    assert!(told.values().all(|told| told.len() == 100));
+    let named: BTreeSet<SocketAddr> = told.into_values().flatten().collect();
+    assert_eq!(named.len(), 200);
+}
+
+#[test]
+fn what_was_heard_together_is_decided_together() {
+    let mut bench = Bench::new();
+    let offered = haves(&bench.join(1), 1);
+    let now = bench.now;
+    for piece in &offered {
+        let heard = Event::Heard(PeerKey(1), Heard::Have(*piece));
+        bench.swarm.handle(heard, now);
+    }
+    let next = haves(&bench.actions(), 1);
+    assert!(!next.is_empty() && next.iter().all(|piece| !offered.contains(piece)));
+    assert_eq!(bench.actions(), [], "once is enough");
+}
+
+#[test]
 fn a_silent_swarm_gives_metadata_and_no_payload() {
     let mut bench = Bench::new();
     let offered = haves(&bench.join(1), 1);

@@ -1,5 +1,6 @@
 //! What we say to a peer, and how it is written.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use librqbit_buffers::ByteBuf;
@@ -59,6 +60,13 @@ pub enum Said {
     },
 }
 
+thread_local! {
+    /// The codec writes into room for the longest message there is. Each connection has its own `out`, which would keep
+    /// that much for good.
+    static SCRATCH: RefCell<Box<[u8]>> =
+        RefCell::new(vec![0; librqbit_peer_protocol::MAX_MSG_LEN].into());
+}
+
 /// The name we give ourselves.
 pub const CLIENT: &str = concat!("Semoir ", env!("CARGO_PKG_VERSION"));
 
@@ -114,13 +122,12 @@ impl Said {
             },
             ut_pex: None,
         };
-        let start = out.len();
-        out.resize(start + librqbit_peer_protocol::MAX_MSG_LEN, 0);
-        let written = codec.serialize(&mut out[start..], &ids).unwrap_or_else(|error| {
-            tracing::error!(%error, message = ?self, "a message of our own does not fit its buffer");
-            0
+        SCRATCH.with_borrow_mut(|scratch| match codec.serialize(scratch, &ids) {
+            Ok(written) => out.extend_from_slice(&scratch[..written]),
+            Err(error) => {
+                tracing::error!(%error, message = ?self, "a message of our own does not fit its buffer");
+            }
         });
-        out.truncate(start + written);
     }
 }
 

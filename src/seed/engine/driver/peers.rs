@@ -14,13 +14,16 @@ use crate::seed::swarm::Event;
 use crate::seed::wire;
 
 /// Peers of one torrent. Each costs some tens of KiB with its kernel buffers.
-const MAX_PEERS_PER_TORRENT: usize = 500;
+pub(super) const MAX_PEERS_PER_TORRENT: usize = 500;
 /// Peers of all torrents, well below the descriptors a service may have open.
 const MAX_PEERS: usize = 2_000;
 
 impl Driver {
     /// Somebody finished the handshake, on either side.
     pub(super) fn newcomer(&mut self, greeted: Greeted) {
+        let Some(greeted) = self.awaited(greeted) else {
+            return;
+        };
         let now = Instant::now();
         let hash = greeted.greeting.info_hash;
         let Some(seeding) = self.seedings.get_mut(&hash) else {
@@ -124,20 +127,24 @@ impl Driver {
                 hash
             }
             Back::Dialled(hash, addr, result) => {
-                let Some(seeding) = self.seedings.get_mut(&hash) else {
+                let Some(book) = self.book(hash) else {
                     return hash;
                 };
                 match result {
                     Dialled::Reached(greeted) => {
-                        seeding.book.dialled(addr, true, now);
+                        book.dialled(addr, true, now);
                         self.newcomer(*greeted);
                     }
-                    Dialled::Ourselves => seeding.book.forget(addr),
+                    Dialled::Ourselves => book.forget(addr),
                     Dialled::Failed(error) => {
                         tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
-                        seeding.book.dialled(addr, false, now);
+                        book.dialled(addr, false, now);
                     }
                 }
+                hash
+            }
+            Back::Read(hash, ticket, torrent) => {
+                self.read(hash, ticket, torrent);
                 hash
             }
         }
@@ -154,15 +161,17 @@ impl Driver {
             self.peers -= 1;
             seeding.swarm.handle(Event::Left(peer), Instant::now());
         }
+        self.note(hash);
     }
 
     /// Dials whom a torrent's swarm still lacks.
     pub(super) fn dial(&mut self, hash: InfoHash, now: Instant) {
-        let Some(seeding) = self.seedings.get_mut(&hash) else {
-            return;
+        let connected: Vec<SocketAddr> = match self.seedings.get(&hash) {
+            Some(seeding) => seeding.swarm.addresses().collect(),
+            None => Vec::new(),
         };
-        let connected: Vec<SocketAddr> = seeding.swarm.addresses().collect();
-        for addr in seeding.book.due(&connected, now) {
+        let due = self.book(hash).map(|book| book.due(&connected, now));
+        for addr in due.unwrap_or_default() {
             let (back, peer_id) = (self.back.clone(), self.peer_id);
             tokio::spawn(async move {
                 let result = dial(addr, hash, peer_id).await;

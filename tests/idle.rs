@@ -1,0 +1,75 @@
+//! A thousand releases nobody wants: memory, files and processor time of the whole box.
+
+mod common;
+
+use std::path::Path;
+use std::time::Duration;
+
+use common::appliance::Appliance;
+use common::proc;
+use common::wait::wait_for;
+
+const RELEASES: usize = 1000;
+/// From the start until all are hashed and seeded; the optimised program takes a few seconds.
+const BOUND: Duration = Duration::from_secs(120);
+/// Memory for one release. The goal is 5 KiB; the allocator and the database's cache do as they like with the rest.
+const RSS_EACH: u64 = 10 << 10;
+/// Time to come to rest, and to look at it: longer than the time between two looks at the folder.
+const REST: Duration = Duration::from_secs(3);
+const WATCH: Duration = Duration::from_secs(35);
+/// Processor time over that, of a program that may not be optimised; optimised it takes a tenth.
+const CPU: Duration = Duration::from_millis(350);
+
+/// Releases of one piece each, last changed an hour ago.
+fn fill(folder: &Path, numbers: std::ops::Range<usize>) {
+    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for n in numbers {
+        let path = folder.join(format!("release {n:04}"));
+        std::fs::write(&path, n.to_be_bytes().repeat(1 << 11)).expect("a file can be written");
+        let file = std::fs::File::options().write(true).open(&path);
+        let changed = file.and_then(|file| file.set_modified(hour_ago));
+        changed.expect("a file's time can be set");
+    }
+}
+
+fn wait_spreading(appliance: &mut Appliance, releases: usize) {
+    wait_for("all releases are seeded", BOUND, || {
+        appliance.assert_alive();
+        let all = appliance.releases();
+        let spreading = all.iter().filter(|r| r["stage"] == "spreading").count();
+        (spreading == releases).then_some(())
+    });
+}
+
+/// Memory and open files once nothing happens any more.
+fn at_rest(appliance: &Appliance) -> (u64, usize) {
+    std::thread::sleep(REST);
+    let pid = appliance.pid();
+    let rss = proc::rss(pid).expect("it runs");
+    (rss, proc::open_files(pid).expect("it runs"))
+}
+
+#[test]
+fn a_thousand_idle_releases_are_cheap() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let source = dir.path().join("source");
+    std::fs::create_dir(&source).expect("a folder can be made");
+    fill(&source, 0..1);
+    let mut appliance = Appliance::start(&dir.path().join("state"), &[&source]);
+    wait_spreading(&mut appliance, 1);
+    let (rss_one, files_one) = at_rest(&appliance);
+    appliance.kill();
+    fill(&source, 1..RELEASES);
+    appliance.restart();
+    wait_spreading(&mut appliance, RELEASES);
+    let (rss, files) = at_rest(&appliance);
+    let each = rss.saturating_sub(rss_one) / RELEASES as u64;
+    println!("{each} bytes each, {files} files open");
+    assert!(each <= RSS_EACH, "{each} bytes each");
+    assert!(files <= files_one + 4, "{files_one}, then {files}");
+    let before = proc::cpu(appliance.pid()).expect("it runs");
+    std::thread::sleep(WATCH);
+    let spent = proc::cpu(appliance.pid()).expect("it runs") - before;
+    println!("{spent:?} in {WATCH:?}");
+    assert!(spent <= CPU, "{spent:?}");
+}
