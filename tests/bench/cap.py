@@ -118,7 +118,7 @@ def row(bench, name, rate, origin, goals):
     meter, started, end = measure(bench, rate, origin)
     cap = origins.rate_as_set(origin, rate) if rate else 0
     begun = meter.begins(cap or MIB) or end - START - 1
-    silent = f"{begun - started:.1f} s"
+    silent = f"{max(0, begun - started):.1f} s"
     if not rate:
         low, high = meter.windows(begun + 0.5, end, min(1, end - begun - 0.6))
         table.row(name, origins.label(origin), f"{meter.rate(begun + 0.5, end) / MIB:.0f} MiB/s",
@@ -177,8 +177,8 @@ def change(bench, goals):
             continue
         took = meter.obeys(begin, until, rate, ONES)
         later = " … ".join(table.percent(one / rate - 1) for one in meter.windows(begin + (took or 0), until, 1))
-        table.row(names[index - 1], names[index], "never" if took is None else f"{took:.2f} s", table.percent(first / rate - 1), later,
-                  f"{table.load():.1f}")
+        obeyed = "never" if took is None else f"{took:.2f} s"
+        table.row(names[index - 1], names[index], obeyed, table.percent(first / rate - 1), later, f"{table.load():.1f}")
         goals.at_most(f"{names[index]}, obeyed after, s", took, OBEYED)
 
 
@@ -187,8 +187,10 @@ def main(bench, goals):
         table.head(f"Wire bytes against a cap: {LEECHERS} hungry leechers",
                    f"{bench.seconds} s each, the first {START} s of sending in a column of their own; windows slide; about "
                    f"{duration(lasts(bench))}.")
-        table.columns("cap", "origin", "mean", "worst 1 s windows", "worst 10 s windows", "highest of the first seconds", "silent for", "load")
+        table.columns("cap", "origin", "mean", "worst 1 s windows", "worst 10 s windows", "highest of the first seconds",
+                      "silent for", "load")
         for name, rate, origin in rows:
+            table.progress(f"{name}: {origins.label(origin)}")
             row(bench, name, rate, origin, goals)
         goals.say()
     if changes(bench):

@@ -90,8 +90,9 @@ def main(bench, goals):
     samples, loads = {name: [] for name in names}, {name: [] for name in names}
     with tempfile.TemporaryDirectory(dir=bench.work, prefix="semoir-bench-") as work:
         content = Content(os.path.join(work, "seed"), size, PIECE)
-        for _ in range(bench.runs):
+        for turn in range(bench.runs):
             for name in names:
+                table.progress(f"{origins.label(name)}, run {turn + 1} of {bench.runs}")
                 samples[name].append(measure(bench, content, name))
                 loads[name].append(table.load())
     cpu = {name: statistics.median(sample.cpu for sample in its) for name, its in samples.items()}

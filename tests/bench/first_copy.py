@@ -27,6 +27,8 @@ PIECE = 512 * KIB
 PATIENCE, LEAST = 8, 60
 # Payload and the link's count must agree, protocol messages and what is in flight aside.
 PROTOCOL, FLIGHT = 0.02, 1 * MIB
+# The part of the content that a leecher which refuses to relay may have sent all the same.
+REFUSED = 0.01
 # Seconds a run takes beside the transfer itself.
 OVERHEAD = 8
 
@@ -72,8 +74,8 @@ def run(bench, row, origin):
                 json.dump({"torrent": content.torrent, "folder": os.path.join(work, "swarm"), "pieces": content.pieces,
                            "peers": row.peers, "device": net.device, "frame": net.frame, "original": content.path,
                            "limit": max(PATIENCE * ideal, LEAST)}, file)
-            observer = os.path.join(origins.HERE, "observer.py")
-            with Program([sys.executable, observer, plan], os.path.join(work, "observer"), net.swarm.within, talks=True) as observer:
+            command = [sys.executable, os.path.join(origins.HERE, "observer.py"), plan]
+            with Program(command, os.path.join(work, "observer"), net.swarm.within, talks=True) as observer:
                 observer.line()
                 home = os.path.join(work, "home")
                 with bench.origins.start(origin, content, home, swarm_net.ORIGIN, swarm_net.PEER_PORT, bench.cap, net.origin.within,
@@ -84,7 +86,7 @@ def run(bench, row, origin):
                     congestion = net.congestion()
                     result = json.loads(observer.line())
                     program.check()
-                    keep_logs(work, row, origin)
+                    keep_logs(work, row, origin, result)
     result.update(congestion=congestion, load=table.load())
     for event in result["events"].values():
         event["time"] = event["seconds"] / ideal
@@ -93,24 +95,27 @@ def run(bench, row, origin):
     return result
 
 
-def keep_logs(work, row, origin):
-    """SEMOIR_BENCH_LOGS=DIR keeps what origin and observer wrote."""
+def keep_logs(work, row, origin, result):
+    """SEMOIR_BENCH_LOGS=DIR keeps what origin and observer wrote, and the observer's result."""
     if kept := os.environ.get("SEMOIR_BENCH_LOGS"):
         to = os.path.join(kept, f"{row.name} {origin} {time.time():.0f}".replace("/", "-"))
         os.makedirs(to, exist_ok=True)
         for name in ("observer", "home/log", "log"):
             shutil.copy(os.path.join(work, name), os.path.join(to, name.replace("/", "-")))
+        with open(os.path.join(to, "result.json"), "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
 
 
 class Figures:
     """The medians of one origin's runs of one row; an event that some run never saw has none."""
 
-    def __init__(self, results):
-        self.results, self.medians = results, {}
+    def __init__(self, results, peers, size):
+        self.results, self.peers, self.size, self.medians = results, peers, size, {}
         for event in (FIRST, THREE, ALL):
             seen = [result["events"][event] for result in results if event in result["events"]]
             if seen and len(seen) == len(results):
-                self.medians[event] = {figure: statistics.median(one[figure] for one in seen) for figure in ("copies", "time", "wire")}
+                self.medians[event] = {figure: statistics.median(one[figure] for one in seen)
+                                       for figure in ("copies", "time", "wire")}
 
     def get(self, event, figure):
         return self.medians[event][figure] if event in self.medians else None
@@ -125,6 +130,9 @@ class Figures:
             if result["wrong"]:
                 yield f"{len(result['wrong'])} leechers say they have everything, and what they have is WRONG"
             last = max(result["events"].values(), key=lambda event: event["seconds"], default=None)
+            for index, peer in enumerate(self.peers):
+                if peer.get("refuses") and result["sent"].get(str(index), 0) > REFUSED * self.size:
+                    yield f"the leecher that was to relay nothing relayed {result['sent'][str(index)] / MIB:.1f} MiB"
             if last and last["payload"] and not 0 <= last["stream"] - last["payload"] <= PROTOCOL * last["payload"] + FLIGHT:
                 yield f"the link's count is {last['stream'] / last['payload']:.3f} of the leechers' own"
 
@@ -143,13 +151,14 @@ def judge(goals, row, wanted, name, ours, anchors):
 def bench_row(bench, row, goals):
     names = players(bench, row)
     results = {name: [] for name in names}
-    for _ in range(bench.runs):
+    for turn in range(bench.runs):
         for name in names:
+            table.progress(f"{row.name}: {origins.label(name)}, run {turn + 1} of {bench.runs}")
             try:
                 results[name].append(run(bench, row, name))
             except Failed as failure:
                 goals.judge(f"{row.name}, {name}: a run failed: {failure}", False, "failed", "none")
-    figures = {name: Figures(its) for name, its in results.items()}
+    figures = {name: Figures(its, row.peers, bench.size) for name, its in results.items()}
     for name, its in figures.items():
         seen = sorted({congestion for result in its.results for congestion in result["congestion"]})
         wire = its.get(ALL, "wire") or its.get(FIRST, "wire")
@@ -165,11 +174,13 @@ def bench_row(bench, row, goals):
 
 def main(bench, goals):
     table.head(f"First copies: {bench.size // MIB} MiB, pieces of {PIECE // KIB} KiB, cap {bench.cap / MIB:g} MiB/s",
-               f"Copies sent @ time ÷ {bench.size / bench.cap:g} s, medians of {bench.runs} runs in turn; about {duration(lasts(bench))}.",
+               f"Copies sent @ time ÷ {bench.size / bench.cap:g} s, medians of {bench.runs} runs in turn; about "
+               f"{duration(lasts(bench))}.",
                *(f"{row.name}: {row.note}." for row in chosen(bench) if row.note))
     if not bench.origins.generous:
         goals.note("this semoir has no --generous: its rows are left out")
-    table.columns("leechers", "origin", "first full copy", "3 complete", "all complete", "IP bytes ÷ size at the end", "TCP", "load")
+    table.columns("leechers", "origin", "first full copy", "3 complete", "all complete", "IP bytes ÷ size at the end", "TCP",
+                  "load")
     for row in chosen(bench):
         bench_row(bench, row, goals)
     goals.say()

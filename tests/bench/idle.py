@@ -129,11 +129,13 @@ def main(bench, goals):
                f"Processor time over {WATCH} s; memory is RSS, with all of them less with one; about {duration(lasts(bench))}.")
     table.columns("seeder", "KiB for each", "CPU", "open files, with one", "with all", "RSS with one, MiB", "load")
     for name in ["semoir"] + (bench.anchors or ANCHORS):
+        table.progress(origins.label(name))
         labels = ["semoir, just hashed", "semoir, restarted"] if name == "semoir" else [origins.label(name)]
         few, many = measure(bench, name, 1, 1), measure(bench, name, bench.torrents, WATCH)
         for what, one, all_ in zip(labels, few, many):
             each = (all_.rss - one.rss) / (bench.torrents - 1)
-            table.row(what, f"{each / KIB:.1f}", f"{all_.cpu:.3%}", one.files, all_.files, f"{one.rss / MIB:.1f}", f"{table.load():.1f}")
+            table.row(what, f"{each / KIB:.1f}", f"{all_.cpu:.3%}", one.files, all_.files, f"{one.rss / MIB:.1f}",
+                      f"{table.load():.1f}")
             if name == "semoir":
                 goals.at_most(f"{what}, KiB for each torrent", each / KIB, MEMORY / KIB, "{:.1f}")
                 goals.at_most(f"{what}, CPU, %", 100 * all_.cpu, 100 * CPU, "{:.3f}")

@@ -57,7 +57,8 @@ class Origins:
 
 
 def libtorrent(ip, port, torrents, folder, cap=0, super_seeding=False, verified=False):
-    plan = {"ip": ip, "port": port, "cap": cap, "folder": folder, "super": super_seeding, "verified": verified, "torrents": torrents}
+    plan = {"ip": ip, "port": port, "cap": cap, "folder": folder, "super": super_seeding, "verified": verified,
+            "torrents": torrents}
     return [sys.executable, os.path.join(HERE, "seed_libtorrent.py"), json.dumps(plan)]
 
 

@@ -117,9 +117,12 @@ def main(bench, goals):
     with tempfile.TemporaryDirectory(dir=bench.work, prefix="semoir-bench-") as work:
         content = Content(os.path.join(work, "seed"), SIZE, PIECE)
         for name in ["semoir"] + (bench.anchors or ANCHORS):
+            table.progress(origins.label(name))
             connected, each, used, before = measure(bench, content, name)
-            table.row(origins.label(name), connected, f"{each / KIB:.1f}", f"{used:.2%}", f"{before / MIB:.1f}", f"{table.load():.1f}")
+            table.row(origins.label(name), connected, f"{each / KIB:.1f}", f"{used:.2%}", f"{before / MIB:.1f}",
+                      f"{table.load():.1f}")
             if name == "semoir":
-                goals.judge("peers that stay connected", connected >= ENOUGH * bench.peers, connected, f"≥ {ENOUGH * bench.peers:.0f}")
+                enough = ENOUGH * bench.peers
+                goals.judge("peers that stay connected", connected >= enough, connected, f"≥ {enough:.0f}")
                 goals.at_most("KiB for each peer", each / KIB, GOAL / KIB, "{:.1f}")
     goals.say()

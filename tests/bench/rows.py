@@ -64,10 +64,11 @@ def rows():
                 yield Row(f"{count} {when}, {up} MiB/s up", even(count, seconds, up * MIB), FAST if up == 4 else THRIFTY,
                           GENEROUS if up == 2 else None, lasts=1.6 if up == 4 else 2.3)
     yield Row("uneven", UNEVEN, firsts(1.10, 1.15) + [Goal(THREE, "copies", 1.20), Goal(ALL, "time", float("inf"))], lasts=4,
-              note="8 at once: two upload 64 KiB/s, one downloads 128 KiB/s, one leaves at half, one never unchokes anybody, the others "
-                   "upload 2 MiB/s; \"all\" are the three fast and the two slow uploaders")
+              note="8 at once: two upload 64 KiB/s, one downloads 128 KiB/s, one leaves at half, one never unchokes anybody, the "
+                   "others upload 2 MiB/s; \"all\" are the three fast and the two slow uploaders")
     mixed = [{"kind": kind, "up": 2 * MIB} for kind in ("transmission", "aria2") * 3]
     yield Row("Transmission and aria2", mixed, firsts(1.10, 1.20), lasts=3,
-              note="3 and 3 at once, 2 MiB/s up; copies are the TCP stream's bytes, protocol included, as neither says what it has from whom")
+              note="3 and 3 at once, 2 MiB/s up; copies are the TCP stream's bytes, protocol included, as neither says what it "
+                   "has from whom")
     yield Row("80 ms RTT", even(8, 0, 4 * MIB), firsts(1.05, 1.15), delay=0.08, lasts=1.8,
               note="8 at once, 4 MiB/s up, 80 ms between them and the origin, none among them")

@@ -133,7 +133,8 @@ class SwarmNet:
             space.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/tcp_no_metrics_save")
             try:
                 space.ip(f"route replace {link} dev {device} src {own[0]} congctl {congestion}",
-                         *(f"route replace local {ip} dev {device} table local proto kernel src {ip} congctl {congestion}" for ip in own))
+                         *(f"route replace local {ip} dev {device} table local proto kernel src {ip} congctl {congestion}"
+                           for ip in own))
             except Failed:
                 pass
 

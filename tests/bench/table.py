@@ -1,6 +1,7 @@
 """Markdown tables, and what is said of goals below them."""
 
 import os
+import sys
 
 
 def head(title, *notes):
@@ -14,7 +15,14 @@ def columns(*names):
     row(*("---" for _ in names))
 
 
+def progress(text):
+    """What goes on now, for somebody who watches; the next line takes its place."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="\r", file=sys.stderr, flush=True)
+
+
 def row(*cells):
+    progress("")
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
@@ -39,7 +47,8 @@ class Goals:
         self.lines, self.missed = [], 0
 
     def at_most(self, what, value, bound, form="{:.2f}"):
-        self.judge(what, value is not None and value <= bound, form.format(value) if value is not None else "never", "≤ " + form.format(bound))
+        said = "never" if value is None else form.format(value)
+        self.judge(what, value is not None and value <= bound, said, "≤ " + form.format(bound))
 
     def between(self, what, low, high, least, most, form=percent):
         self.judge(what, low >= least and high <= most, f"{form(low)} … {form(high)}", f"{form(least)} … {form(most)}")

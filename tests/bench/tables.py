@@ -36,7 +36,8 @@ def without(asked, tables):
 
 def create(asked):
     table.head("Making torrents")
-    command = [sys.executable, os.path.join(HERE, "create.py"), asked.semoir, "--runs", str(asked.create_runs), "--work", asked.work]
+    command = [sys.executable, os.path.join(HERE, "create.py"), asked.semoir]
+    command += ["--runs", str(asked.create_runs), "--work", asked.work]
     command += ["--check"] if asked.check else []
     return subprocess.run(command + (["--size", "1GiB"] if asked.quick else []), check=False).returncode
 
@@ -48,7 +49,8 @@ def run(asked):
         print(f"The table {name} is left out: {why}.")
     started = Origins(asked.semoir)
     goals = table.Goals()
-    firsts = first_copy.Bench(started, asked.work, relay, asked.runs, asked.size, asked.cap, asked.congestion, asked.anchors, asked.rows)
+    firsts = first_copy.Bench(started, asked.work, relay, asked.runs, asked.size, asked.cap, asked.congestion, asked.anchors,
+                              asked.rows)
     caps = cap.Bench(started, asked.work, asked.seconds, asked.congestion, asked.anchors, asked.rows)
     costs = cost.Bench(started, asked.work, asked.runs, asked.cost_size, asked.anchors)
     idles = idle.Bench(started, asked.work, asked.torrents, asked.anchors)
