@@ -1,7 +1,9 @@
 """How much a capped origin has to send before a swarm owns the content: semoir beside libtorrent's super-seeding.
 
-Copies are payload that the origin sent over the content's size, as the leechers count it; time is in units of size/cap.
-The cap counts all bytes on the wire for semoir, payload for libtorrent: 1.00 @ 1.04 is what semoir can reach at best.
+Copies are bytes of the TCP streams that the origin sent, over the content's size, by the link's own count: payload, and 0.1 to
+0.3 % of protocol messages. The leechers' count of payload only checks it: one that completes closes its connections before it
+can be asked what came through them. Time is in units of size/cap; semoir's cap counts all bytes of IP, so that it can reach
+1.00 @ 1.04 at best, libtorrent's counts payload.
 """
 
 import json
@@ -25,7 +27,7 @@ from units import KIB, MIB, duration
 PIECE = 512 * KIB
 # A run ends after so many lengths of size/cap, and not before so many seconds.
 PATIENCE, LEAST = 8, 60
-# Payload and the link's count must agree, protocol messages and what is in flight aside.
+# At the first full copy the leechers' count and the link's must agree, protocol messages and what is in flight aside.
 PROTOCOL, FLIGHT = 0.02, 1 * MIB
 # The part of the content that a leecher which refuses to relay may have sent all the same.
 REFUSED = 0.01
@@ -90,7 +92,7 @@ def run(bench, row, origin):
     result.update(congestion=congestion, load=table.load())
     for event in result["events"].values():
         event["time"] = event["seconds"] / ideal
-        event["copies"] = (event["payload"] or event["stream"]) / bench.size
+        event["copies"] = event["stream"] / bench.size
         event["wire"] /= bench.size
     return result
 
@@ -129,12 +131,12 @@ class Figures:
         for result in self.results:
             if result["wrong"]:
                 yield f"{len(result['wrong'])} leechers say they have everything, and what they have is WRONG"
-            last = max(result["events"].values(), key=lambda event: event["seconds"], default=None)
             for index, peer in enumerate(self.peers):
                 if peer.get("refuses") and result["sent"].get(str(index), 0) > REFUSED * self.size:
                     yield f"the leecher that was to relay nothing relayed {result['sent'][str(index)] / MIB:.1f} MiB"
-            if last and last["payload"] and not 0 <= last["stream"] - last["payload"] <= PROTOCOL * last["payload"] + FLIGHT:
-                yield f"the link's count is {last['stream'] / last['payload']:.3f} of the leechers' own"
+            first = result["events"].get(FIRST)
+            if first and first["payload"] and not 0 <= first["stream"] - first["payload"] <= PROTOCOL * self.size + FLIGHT:
+                yield f"the link's count is {first['stream'] / first['payload']:.3f} of the leechers' own"
 
 
 def judge(goals, row, wanted, name, ours, anchors):

@@ -43,7 +43,7 @@ class Leecher:
         return {index for index, held in enumerate(status.pieces) if held}, status.is_seeding or status.is_finished
 
     def received(self):
-        """Payload bytes from the origin."""
+        """Payload bytes from the origin, as far as connections that are still there tell."""
         for peer in self.handle.get_peer_info():
             if peer.ip[0] == swarm_net.ORIGIN:
                 # A lower figure than before is a new connection's.

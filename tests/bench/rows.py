@@ -68,7 +68,6 @@ def rows():
                    "others upload 2 MiB/s; \"all\" are the three fast and the two slow uploaders")
     mixed = [{"kind": kind, "up": 2 * MIB} for kind in ("transmission", "aria2") * 3]
     yield Row("Transmission and aria2", mixed, firsts(1.10, 1.20), lasts=3,
-              note="3 and 3 at once, 2 MiB/s up; copies are the TCP stream's bytes, protocol included, as neither says what it "
-                   "has from whom")
+              note="3 and 3 at once, 2 MiB/s up, each asked over its RPC")
     yield Row("80 ms RTT", even(8, 0, 4 * MIB), firsts(1.05, 1.15), delay=0.08, lasts=1.8,
               note="8 at once, 4 MiB/s up, 80 ms between them and the origin, none among them")

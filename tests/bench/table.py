@@ -27,7 +27,7 @@ def row(*cells):
 
 
 def percent(value):
-    return f"{100 * value:+.1f} %"
+    return f"{100 * value:+.2f} %" if abs(value) < 0.01 else f"{100 * value:+.1f} %"
 
 
 def load():
