@@ -29,8 +29,8 @@ PIECE = 512 * KIB
 PATIENCE, LEAST = 8, 60
 # At the first full copy the leechers' count and the link's must agree, protocol messages and what is in flight aside.
 PROTOCOL, FLIGHT = 0.02, 1 * MIB
-# The part of the content that a leecher which refuses to relay may have sent all the same.
-REFUSED = 0.01
+# What a leecher that refuses to relay may have sent all the same.
+REFUSED = 2 * MIB
 # Seconds a run takes beside the transfer itself.
 OVERHEAD = 8
 
@@ -132,7 +132,7 @@ class Figures:
             if result["wrong"]:
                 yield f"{len(result['wrong'])} leechers say they have everything, and what they have is WRONG"
             for index, peer in enumerate(self.peers):
-                if peer.get("refuses") and result["sent"].get(str(index), 0) > REFUSED * self.size:
+                if peer.get("refuses") and result["sent"].get(str(index), 0) > REFUSED:
                     yield f"the leecher that was to relay nothing relayed {result['sent'][str(index)] / MIB:.1f} MiB"
             first = result["events"].get(FIRST)
             if first and first["payload"] and not 0 <= first["stream"] - first["payload"] <= PROTOCOL * self.size + FLIGHT:
@@ -142,6 +142,9 @@ class Figures:
 def judge(goals, row, wanted, name, ours, anchors):
     for goal in wanted:
         value, what = ours.get(goal.event, goal.figure), f"{row.name}, {name}, {goal.event}, {goal.figure}"
+        if goal.bound == float("inf"):
+            goals.judge(f"{row.name}, {name}, {goal.event}", value is not None, f"{value:.2f}" if value else "never", "ever")
+            continue
         if not goal.beside:
             goals.at_most(what, value, goal.bound, "{:.3f}" if goal.figure == "copies" else "{:.2f}")
             continue

@@ -23,14 +23,17 @@ def add(session, torrent, folder, flags=0):
     return session.add_torrent(parameters)
 
 
+# No slot to unchoke anybody in; the optimistic one, which libtorrent always has, is given once, at the start, for a MiB at most.
+REFUSES = {"choking_algorithm": 0, "unchoke_slots_limit": 0, "optimistic_unchoke_interval": 1 << 30}
+
+
 class Leecher:
     """`peer` is its row of the plan (see observer.py)."""
 
     def __init__(self, index, peer, torrent, folder):
         os.makedirs(folder, exist_ok=True)
-        refuses = {"unchoke_slots_limit": 0, "choking_algorithm": 0} if peer.get("refuses") else {}
         self.session = session(swarm_net.leecher_ip(index), swarm_net.PEER_PORT, peer["up"],
-                               download_rate_limit=int(peer.get("down", 0)), **refuses)
+                               download_rate_limit=int(peer.get("down", 0)), **(REFUSES if peer.get("refuses") else {}))
         self.handle = add(self.session, torrent, folder)
         self.closed, self.now = 0, 0
 

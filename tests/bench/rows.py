@@ -10,7 +10,7 @@ FIRST, THREE, ALL = "first", "three", "all"
 
 @dataclass
 class Goal:
-    """`bound` on a figure, or, with `beside`, on its ratio to the best anchor's in the same run."""
+    """`bound` on a figure, or, with `beside`, on its ratio to the best anchor's in the same run. Infinity: it comes about."""
 
     event: str
     figure: str
@@ -64,7 +64,7 @@ def rows():
                 yield Row(f"{count} {when}, {up} MiB/s up", even(count, seconds, up * MIB), FAST if up == 4 else THRIFTY,
                           GENEROUS if up == 2 else None, lasts=1.6 if up == 4 else 2.3)
     yield Row("uneven", UNEVEN, firsts(1.10, 1.15) + [Goal(THREE, "copies", 1.20), Goal(ALL, "time", float("inf"))], lasts=4,
-              note="8 at once: two upload 64 KiB/s, one downloads 128 KiB/s, one leaves at half, one never unchokes anybody, the "
+              note="8 at once: two upload 64 KiB/s, one downloads 128 KiB/s, one leaves at half, one relays next to nothing, the "
                    "others upload 2 MiB/s; \"all\" are the three fast and the two slow uploaders")
     mixed = [{"kind": kind, "up": 2 * MIB} for kind in ("transmission", "aria2") * 3]
     yield Row("Transmission and aria2", mixed, firsts(1.10, 1.20), lasts=3,
