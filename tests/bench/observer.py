@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 
 import leecher_clients
 import leecher_libtorrent
@@ -153,11 +154,16 @@ def main():
         sent = {index: leecher.sent() for index, leecher in swarm.leechers.items() if index not in swarm.gone}
         say(events=swarm.events, done=swarm.done, gone=sorted(swarm.gone), wrong=swarm.wrong(), sent=sent,
             held={index: len(held) for index, held in swarm.held.items()})
-    finally:
-        swarm.stop()
-    # libtorrent's sessions take seconds to end, which nobody waits for.
+        status = 0
+    except BaseException as error:
+        status = 1
+        if not isinstance(error, SystemExit):
+            traceback.print_exc()
+    swarm.stop()
     sys.stdout.flush()
-    os._exit(0)
+    sys.stderr.flush()
+    # libtorrent's sessions take seconds to end, which nobody waits for.
+    os._exit(status)
 
 
 main()

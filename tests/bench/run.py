@@ -93,7 +93,7 @@ def main():
     find_libtorrent()
     become_root()
     allow_many_files()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     # Only now: the tables import libtorrent.
     import tables
