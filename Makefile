@@ -3,7 +3,7 @@
 #   make run [MEDIA=DIR]  build page and daemon, and start the box on this computer
 #   make test             every test
 #   make demo             the whole life of a release, in about a minute, with no network
-#   make bench            the benches, against an optimised build: two hours; make bench ARGS=--quick: half of one
+#   make bench            the benches, against an optimised build: two hours; half an hour with ARGS=--quick
 #   make bench-TABLE      one of them: create, first-copy, cap, cost, idle, peers
 #   make page             the page alone
 #   make check            formatting and lints
