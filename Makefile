@@ -3,7 +3,8 @@
 #   make run [MEDIA=DIR]  build page and daemon, and start the box on this computer
 #   make test             every test
 #   make demo             the whole life of a release, in about a minute, with no network
-#   make bench            the benches, against an optimised build
+#   make bench            the benches, against an optimised build: two hours; half an hour with ARGS=--quick
+#   make bench-TABLE      one of them: create, first-copy, cap, cost, idle, peers
 #   make page             the page alone
 #   make check            formatting and lints
 #   make clean            remove what was built (not ./var, the box's state)
@@ -20,7 +21,7 @@ PAGE_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -p
 export PATH := $(abspath $(TARGET))/node/node_modules/node/bin:$(PATH)
 export MEDIA
 
-.PHONY: run test demo bench page check clean setup-build setup-test
+.PHONY: run test demo page check clean setup-build setup-test setup-bench
 
 run: $(PAGE)
 	@cargo build --locked
@@ -42,10 +43,14 @@ demo: $(PAGE)
 	@cargo build --locked
 	@"$(TARGET)/debug/semoir" demo
 
-bench: export SEMOIR_OFFLINE = 1
-bench: setup-test $(PAGE)
-	cargo build --locked --release
-	python3 tests/bench/create.py "$(TARGET)/release/semoir" $(ARGS)
+# Tables beside other programs'; tests/bench/run.py --help lists what ARGS takes. It says at the start how long it takes.
+BENCH_TABLES := create first-copy cap cost idle peers
+BENCHES := bench $(BENCH_TABLES:%=bench-%)
+.PHONY: $(BENCHES)
+$(BENCHES): export SEMOIR_OFFLINE = 1
+$(BENCHES): setup-bench $(PAGE)
+	cargo build --locked --release --bins --example relay
+	python3 tests/bench/run.py "$(TARGET)/release/semoir" $(patsubst bench-%,%,$(filter-out bench,$@)) $(ARGS)
 
 page: $(PAGE)
 
@@ -62,6 +67,9 @@ setup-build:
 
 setup-test:
 	@tests/setup.sh test
+
+setup-bench:
+	@tests/setup.sh bench
 
 $(PAGE): $(PAGE_SOURCES) | setup-build
 	cd web && npm ci --no-fund --no-audit && npm run build

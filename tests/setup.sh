@@ -3,6 +3,7 @@
 #
 #   tests/setup.sh build    what `make run` and `make demo` need beside a Rust toolchain: a C compiler, node, npm
 #   tests/setup.sh test     the clients and the test runner, libtorrent, the media
+#   tests/setup.sh bench    the clients, libtorrent, and what makes network namespaces
 #   tests/setup.sh media    the media alone
 #   tests/setup.sh browser  what the page's tests in a browser need
 #
@@ -103,7 +104,8 @@ media() {
     rm -rf "$work"
 }
 
-tests() {
+# The clients that tests and benches run beside ours.
+clients() {
     build
     need transmission-daemon transmission-daemon
     need transmission-create transmission-cli
@@ -115,6 +117,16 @@ tests() {
         python3 -c 'import ensurepip' 2>/dev/null || { missing=python3-venv; install_missing; }
     fi
     libtorrent
+}
+
+bench() {
+    need ip iproute2
+    need nsenter util-linux
+    clients
+}
+
+tests() {
+    clients
     cargo nextest --version >/dev/null 2>&1 || {
         say "installing cargo-nextest from crates.io (it is compiled: some minutes)"
         cargo install --quiet --locked cargo-nextest
@@ -131,7 +143,8 @@ browser() {
 case "${1:-}" in
     build) build ;;
     test) tests ;;
+    bench) bench ;;
     media) media ;;
     browser) browser ;;
-    *) fail "tests/setup.sh build|test|media|browser" ;;
+    *) fail "tests/setup.sh build|test|bench|media|browser" ;;
 esac
