@@ -1,4 +1,5 @@
-//! The live picture of the box that pages and events show. Refreshed about once a second by the conductor.
+//! The live picture of the box that pages and events show. The conductor paints it anew when something
+//! changed, at most about once a second, and now and then so that its time stays true.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -244,6 +244,36 @@ mod tests {
     }
 
     #[test]
+    fn time_alone_matters_only_while_something_is_waited_for() {
+        let start = Instant::now();
+        let rule = Rule {
+            sustain: Duration::ZERO,
+            ..Rule::default()
+        };
+        let three = relays(&["192.0.2.1:1", "198.51.100.1:1", "203.0.113.1:1"]);
+        let mut retire = Retire::new(Stage::Ready);
+        for (relays, stage, waits) in [
+            (&three[..0], Stage::Spreading, false),
+            (&three[..1], Stage::Supporting, false),
+            (&three[..], Stage::Retired, true),
+            // It comes back after a while.
+            (&three[..0], Stage::Retired, true),
+        ] {
+            let verdict = retire.decide(&rule, &evidence(relays, relays.len() as f64), start);
+            assert_eq!((verdict.stage, retire.waits()), (stage, waits));
+        }
+        let later = start + rule.patience;
+        assert_eq!(
+            retire.decide(&rule, &evidence(&[], 0.0), later).stage,
+            Stage::Spreading
+        );
+        assert!(!retire.waits());
+        let sustained = Rule::default();
+        retire.decide(&sustained, &evidence(&three, 3.0), later);
+        assert!(retire.waits(), "until they carried it long enough");
+    }
+
+    #[test]
     fn one_network_is_one_relay_and_loopback_ports_are_people() {
         assert_eq!(
             distinct_networks(&relays(&[

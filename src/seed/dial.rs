@@ -169,6 +169,11 @@ mod tests {
         let now = start + GRACE;
         assert_eq!(book.due(&[addr(2)], now), [addr(1)]);
         assert!(book.due(&[addr(2)], now).is_empty(), "one dial at a time");
+        assert_eq!(book.due(&[], now), [addr(2)], "its connection ended");
+        book.forget(addr(1));
+        book.forget(addr(2));
+        book.learn([addr(1), addr(2)], start);
+        assert_eq!(book.due(&[addr(2)], now), [addr(1)]);
         book.dialled(addr(1), false, now);
         assert!(book.due(&[addr(2)], now + RETRY).is_empty());
         assert_eq!(book.due(&[addr(2)], now + 2 * RETRY), [addr(1)]);
