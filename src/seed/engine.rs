@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::listener::{self, Known};
 use super::torrent::Torrent;
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, InfoHash, Kind, Rate, listen};
+use crate::base::{Beside, ErrorKind, InfoHash, Kind, Rate, listen};
 use crate::policy::retire::Relay;
 
 mod driver;
@@ -30,6 +30,8 @@ pub struct EngineConfig {
     pub listen: Vec<SocketAddr>,
     /// The limit on what leaves, in wire bytes per second; none is no limit.
     pub cap: Option<Rate>,
+    /// What leaves beside the peers' connections; it is taken from the limit.
+    pub beside: Beside,
 }
 
 /// Why an engine does not start.
@@ -131,12 +133,15 @@ impl Engine {
         }
         let tasks = listeners
             .into_iter()
-            .map(|l| listener::listen(l, known.clone(), peer_id, greeted.clone()))
+            .map(|l| {
+                let (known, beside) = (known.clone(), config.beside.clone());
+                listener::listen(l, known, peer_id, greeted.clone(), beside)
+            })
             .map(|task| tokio::spawn(task).abort_handle())
             .collect();
         let (orders, taken) = mpsc::channel(QUEUE);
         let port = listening.first().map(SocketAddr::port);
-        let driver = Driver::new(peer_id, port, config.cap, known);
+        let driver = Driver::new(peer_id, port, config.cap, known, config.beside);
         tokio::spawn(driver.run(taken, newcomers, tasks));
         Ok(Self {
             orders,

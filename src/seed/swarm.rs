@@ -28,9 +28,13 @@ mod warmth;
 use peer::Peer;
 use warmth::Warmth;
 
-/// Bytes handed to one connection and not yet written. Two blocks keep the socket fed while the next is chosen;
-/// more would fix the order of serving too early.
+/// Bytes handed to one connection and not yet written, at least. Two blocks keep the socket fed while the next is
+/// chosen; more would fix the order of serving too early.
 pub const IN_FLIGHT: u32 = 2 * super::wire::BLOCK_LENGTH;
+/// Where much is sent, they are what is sent in this time, so that a fast line is not fed block by block, ...
+const IN_FLIGHT_TIME: Duration = Duration::from_millis(10);
+/// ... and no more than this: by then the cost of handing over is lost in that of sending.
+const MAX_IN_FLIGHT: u32 = 512 << 10;
 
 /// What happens to a swarm.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub enum Event {
     Heard(PeerKey, Heard),
     /// A block was written to a peer's socket, whole.
     Written(PeerKey, Block),
-    /// A block that had been handed over was forgotten, as [`Action::Unsend`] asked.
+    /// A block that had been handed over was not written: [`Action::Unsend`] asked so, or the limit was lowered.
     Unsent(PeerKey, Block),
     /// A piece was read and can be sent, or not; then its requests are forgotten.
     Warmed(u32, bool),
@@ -110,6 +114,8 @@ pub struct Swarm {
     listen_port: Option<u16>,
     uplink: Uplink,
     unchoked_at: Option<Instant>,
+    /// Bytes handed to one connection and not yet written, at most.
+    in_flight: u32,
     payload: u64,
     actions: VecDeque<Action>,
 }
@@ -131,6 +137,7 @@ impl Swarm {
                 idle_since: None,
             },
             unchoked_at: None,
+            in_flight: IN_FLIGHT,
             payload: 0,
             actions: VecDeque::new(),
         }
@@ -138,6 +145,18 @@ impl Swarm {
 
     /// Takes in what happened, and decides.
     pub fn handle(&mut self, event: Event, now: Instant) {
+        self.handle_all([event], now);
+    }
+
+    /// Takes in all that happened at once, in order, and decides once: deciding costs more than the rest.
+    pub fn handle_all(&mut self, events: impl IntoIterator<Item = Event>, now: Instant) {
+        events
+            .into_iter()
+            .for_each(|event| self.take_in(event, now));
+        self.decide(now);
+    }
+
+    fn take_in(&mut self, event: Event, now: Instant) {
         match event {
             Event::Joined {
                 peer,
@@ -162,16 +181,34 @@ impl Swarm {
                 }
             }
             Event::Written(peer, block) => self.written(peer, block, now),
-            Event::Unsent(peer, block) => self.with(peer, |peer| peer.took(block)),
+            Event::Unsent(peer, block) => self.unsent(peer, block),
             Event::Warmed(piece, readable) => self.warmed(piece, readable, now),
             Event::Left(peer) => self.left(peer, now),
         }
-        self.decide(now);
+    }
+
+    /// A block comes back. Unless the peer may not have it any more, it is the next one to be handed over.
+    fn unsent(&mut self, key: PeerKey, block: Block) {
+        self.with(key, |peer| peer.took(block));
+        if self.silent || !self.offer.may_serve(key, block.index) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.choked) else {
+            return;
+        };
+        peer.queue.push_front(block);
+        self.ready.insert(key);
+        if self.warmth.wanted(block.index) {
+            self.actions.push_back(Action::Warm(block.index));
+        }
     }
 
     /// Lets time pass; call it about once a second, and more often while the uplink idles.
     pub fn tick(&mut self, uplink: Uplink, now: Instant) {
         self.uplink = uplink;
+        let share = uplink.rate as f64 / self.ready.len().max(1) as f64;
+        self.in_flight = ((share * IN_FLIGHT_TIME.as_secs_f64()) as u32) // saturates
+            .clamp(IN_FLIGHT, MAX_IN_FLIGHT);
         self.decide(now);
         self.share_addresses(now);
         self.deal_slots(now);

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::seeding::{Link, Seeding};
 use super::{Order, QUEUE, Report};
-use crate::base::{InfoHash, PeerKey, Rate};
+use crate::base::{Beside, InfoHash, PeerKey, Rate};
 use crate::policy::offer::Uplink;
 use crate::seed::connection::{self, Greeted};
 use crate::seed::dial::Dialled;
@@ -28,6 +28,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Ticks between the slower duties: rates, dialling.
 const SLOW_TICKS: u32 = 10;
 
+/// Reports taken in before the next blocks are handed over.
+const REPORTS_AT_ONCE: usize = 64;
+
 type FromPeer = (InfoHash, PeerKey, connection::Report);
 
 /// What background work brings back.
@@ -42,6 +45,8 @@ pub(super) struct Driver {
     port: Option<u16>,
     known: Known,
     shaper: Shaper,
+    /// What leaves beside the peers, and how much of it was taken from the bucket.
+    beside: (Beside, u64),
     reader: Reader,
     seedings: HashMap<InfoHash, Seeding>,
     peers: usize,
@@ -55,7 +60,13 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub fn new(peer_id: [u8; 20], port: Option<u16>, cap: Option<Rate>, known: Known) -> Self {
+    pub fn new(
+        peer_id: [u8; 20],
+        port: Option<u16>,
+        cap: Option<Rate>,
+        known: Known,
+        beside: Beside,
+    ) -> Self {
         let (reports, from_peers) = mpsc::channel(QUEUE);
         let (back, coming_back) = mpsc::unbounded_channel();
         Self {
@@ -63,6 +74,7 @@ impl Driver {
             port,
             known,
             shaper: Shaper::new(cap.map(|cap| cap.0), Instant::now()),
+            beside: (beside, 0),
             reader: Reader::default(),
             seedings: HashMap::new(),
             peers: 0,
@@ -89,14 +101,17 @@ impl Driver {
         };
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reports = Vec::new();
         let stopped = loop {
             let opens = self.shaper.opens_at(Instant::now());
             let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
             let mut touched = None;
             tokio::select! {
-                Some((hash, peer, report)) = from_peers.recv() => {
-                    self.heard_from(hash, peer, report);
-                    touched = Some(hash);
+                1.. = from_peers.recv_many(&mut reports, REPORTS_AT_ONCE) => {
+                    for (hash, peer, report) in reports.drain(..) {
+                        self.heard_from(hash, peer, report);
+                        self.act(hash);
+                    }
                 }
                 Some(greeted) = newcomers.recv() => self.newcomer(greeted),
                 Some(back) = coming_back.recv() => touched = Some(self.came_back(back)),
@@ -142,7 +157,7 @@ impl Driver {
                     self.act(hash);
                 }
             }
-            Order::Cap(cap) => self.shaper.set_cap(cap.map(|cap| cap.0), Instant::now()),
+            Order::Cap(cap) => self.set_cap(cap.map(|cap| cap.0)),
             Order::Met(hash, addresses) => {
                 if let Some(seeding) = self.seedings.get_mut(&hash) {
                     seeding.book.learn(addresses, Instant::now());
@@ -153,6 +168,23 @@ impl Driver {
                 let _ = reply.send(self.report());
             }
             Order::Stop(_) => {}
+        }
+    }
+
+    /// Changes the limit, also for what connections hold already.
+    fn set_cap(&mut self, cap: Option<u64>) {
+        let now = Instant::now();
+        let old = self.shaper.cap();
+        self.shaper.set_cap(cap, now);
+        let lowered = cap.filter(|cap| old.is_none_or(|old| *cap < old));
+        let sending: usize = self.seedings.values().map(|s| s.sending(now)).sum();
+        let share = lowered.map(|cap| cap / sending.max(1) as u64);
+        for seeding in self.seedings.values_mut() {
+            let under_way = seeding.pace(cap, share);
+            // Nobody was charged for it without a limit; what comes back is taken off again.
+            if old.is_none() {
+                self.shaper.charge(None, under_way);
+            }
         }
     }
 
@@ -182,6 +214,7 @@ impl Driver {
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
+        self.charge_beside();
         let slow = self.ticks.is_multiple_of(SLOW_TICKS);
         let hashes: Vec<InfoHash> = self
             .seedings
@@ -210,6 +243,14 @@ impl Driver {
         }
     }
 
+    /// Takes from the bucket what left beside the peers since the last look.
+    fn charge_beside(&mut self) {
+        let (beside, charged) = &mut self.beside;
+        let total = beside.total();
+        self.shaper.charge(None, (total - *charged) as f64);
+        *charged = total;
+    }
+
     /// What the uplink does, as a torrent that is sent at `rate` sees it.
     fn uplink(&self, rate: u64) -> Uplink {
         Uplink {
@@ -236,7 +277,7 @@ impl Driver {
                 Action::Unsend(peer, piece) => {
                     if let Some(link) = seeding.links.get(&peer) {
                         // A connection that is gone has nothing to unsend.
-                        let _ = link.orders.send(connection::Order::Unsend(piece));
+                        let _ = link.orders.send(connection::Order::Unsend(Some(piece)));
                     }
                 }
                 Action::Close(peer, offence) => self.hang_up(hash, peer, &offence.to_string()),
@@ -277,7 +318,7 @@ impl Driver {
                 break;
             };
             self.idle_since = None;
-            let wire = seeding.estimate(peer, Seeding::block_bytes(block));
+            let wire = seeding.hand_over(peer, block, now);
             self.shaper.charge(Some(hash), wire);
             let piece = seeding.pieces.get(&block.index);
             if let (Some(piece), Some(link)) = (piece, seeding.links.get(&peer)) {

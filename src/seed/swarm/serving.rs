@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{IN_FLIGHT, Offence, Swarm};
+use super::{Offence, Swarm};
 use crate::base::PeerKey;
 use crate::seed::swarm::Action;
 use crate::seed::wire::{Block, REQUEST_QUEUE};
@@ -39,7 +39,7 @@ impl Swarm {
         self.ready.iter().filter_map(|key| {
             let peer = &self.peers[key];
             let block = *peer.queue.front()?;
-            let can = peer.in_flight < IN_FLIGHT && self.warmth.is_warm(block.index);
+            let can = peer.in_flight < self.in_flight && self.warmth.is_warm(block.index);
             can.then_some((*key, block))
         })
     }
