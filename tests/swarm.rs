@@ -163,14 +163,13 @@ fn the_cap_is_met_and_held() {
 }
 
 /// Limits in bytes per second, in turn, and for how long each is looked at once a second has passed. They are those of
-/// 256 kbit/s, 1 MiB/s and 64 Mbit/s; between the first and the third there is none at all.
-const CHANGES: [(Option<u64>, u64); 6] = [
-    (Some(1 << 20), 3),
+/// 1 MiB/s, 256 kbit/s, 64 and 2 Mbit/s; after the first there is none at all, and every buffer fills.
+const CHANGES: [(Option<u64>, u64); 5] = [
+    (Some(1 << 20), 2),
     (None, 1),
-    (Some(32_000), 7),
-    (Some(8_000_000), 3),
-    (Some(256_000), 4),
     (Some(32_000), 5),
+    (Some(8_000_000), 2),
+    (Some(256_000), 3),
 ];
 
 /// How far the mean is from the limit at most, over some seconds: a segment or two, and our clocks.

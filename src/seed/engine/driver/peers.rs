@@ -143,6 +143,7 @@ impl Driver {
                     }
                     Dialled::Ourselves => seeding.book.forget(addr),
                     Dialled::Failed(error) => {
+                        self.beside.0.exchange(0);
                         tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
                         seeding.book.dialled(addr, false, now);
                     }
