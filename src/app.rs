@@ -133,6 +133,7 @@ impl App {
     ) -> Result<(Self, Handle), AppError> {
         let settings = store.run(Store::settings).await?;
         let engine = Engine::start(EngineConfig {
+            beside: tracker.beside().clone(),
             listen: vec![config.peer],
             cap: settings.upstream_cap,
             generous: settings.generous,
@@ -140,6 +141,7 @@ impl App {
         let peer = engine.listening().first().copied().unwrap_or(config.peer);
         tracker.set_own_addresses(device::network::reachable_at(peer));
         let (announcer, announced) = Announcer::start(AnnouncerConfig {
+            beside: tracker.beside().clone(),
             peer_id: engine.peer_id(),
             port: peer.port(),
             from: peer.ip(),
@@ -147,6 +149,7 @@ impl App {
             given: Vec::new(),
         })?;
         let (discovery, discovered) = Discovery::start(DiscoveryConfig {
+            beside: tracker.beside().clone(),
             port: peer.port(),
             offline: config.offline,
             dht: true,

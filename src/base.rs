@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod authority;
 pub mod bencode;
+pub mod beside;
 pub mod bits;
 pub mod content;
 pub mod disposition;
@@ -17,6 +18,7 @@ pub mod torrent_file;
 pub mod units;
 
 pub use authority::{Authority, Host};
+pub use beside::Beside;
 pub use bits::Bits;
 pub use content::{Content, ContentFile, FileIdentity};
 pub use error::{ErrorKind, Kind};

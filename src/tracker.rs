@@ -27,7 +27,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-use crate::base::InfoHash;
+use crate::base::{Beside, InfoHash};
 use swarm::{Announce, Answer, Counts, Event, Limits, Refusal, Table, TableFull};
 
 /// Announces kept for a subscriber of [`Tracker::subscribe`] that lags. At the most an announce takes 64 bytes here; a
@@ -57,6 +57,7 @@ pub struct Tracker {
 struct Shared {
     table: Mutex<Table>,
     feed: broadcast::Sender<Seen>,
+    beside: Beside,
 }
 
 impl Default for Tracker {
@@ -73,8 +74,14 @@ impl Tracker {
             shared: Arc::new(Shared {
                 table: Mutex::new(table),
                 feed: broadcast::channel(FEED_LENGTH).0,
+                beside: Beside::default(),
             }),
         }
+    }
+
+    /// Where its answers are counted.
+    pub fn beside(&self) -> &Beside {
+        &self.shared.beside
     }
 
     /// Tracks a torrent from now on. Registering it again changes nothing.

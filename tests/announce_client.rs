@@ -58,7 +58,12 @@ fn request() -> Request {
 async fn announce(answer: impl AsRef<[u8]>) -> Result<Answer, AnnounceError> {
     let here = server(answer).await;
     let target = Target::parse(&format!("http://{here}/announce")).unwrap();
-    let client = TrackerClient::new(true, std::net::Ipv4Addr::UNSPECIFIED.into()).unwrap();
+    let client = TrackerClient::new(
+        true,
+        std::net::Ipv4Addr::UNSPECIFIED.into(),
+        Default::default(),
+    )
+    .unwrap();
     client.announce(&target, &request()).await
 }
 
@@ -132,7 +137,12 @@ async fn nobody_there_is_an_error_without_the_url() {
     let addr = free.local_addr().unwrap();
     drop(free);
     let target = Target::parse(&format!("http://{addr}/announce?passkey=secret")).unwrap();
-    let client = TrackerClient::new(true, std::net::Ipv4Addr::UNSPECIFIED.into()).unwrap();
+    let client = TrackerClient::new(
+        true,
+        std::net::Ipv4Addr::UNSPECIFIED.into(),
+        Default::default(),
+    )
+    .unwrap();
     let error = client.announce(&target, &request()).await.unwrap_err();
     assert!(matches!(error, AnnounceError::Unreachable(_)), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");

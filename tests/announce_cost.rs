@@ -82,6 +82,7 @@ async fn measure(over_http: bool) {
     let url = serve(&tracker, over_http).await;
     let mut feed = tracker.subscribe();
     let (announcer, _found) = Announcer::start(AnnouncerConfig {
+        beside: Default::default(),
         from: std::net::Ipv4Addr::UNSPECIFIED.into(),
         peer_id: [b'x'; 20],
         port: 7300,

@@ -81,7 +81,7 @@ async fn a_thousand_torrents_nobody_wants_cost_next_to_nothing() {
     let engine = Engine::start(EngineConfig {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         cap: None,
-        generous: false,
+        ..EngineConfig::default()
     })
     .unwrap();
     let shelf = Arc::new(Films);

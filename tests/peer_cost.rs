@@ -75,7 +75,7 @@ async fn measure(pieces: u32) {
     let engine = Engine::start(EngineConfig {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         cap: Some(semoir::base::Rate(1 << 16)),
-        generous: false,
+        ..EngineConfig::default()
     })
     .unwrap();
     let torrent = torrent(pieces);

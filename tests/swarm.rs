@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use common::appliance::Appliance;
 use common::clients::{Client, Kind, Limits, Link, verify, wait_complete, wait_until};
 use common::content::Tree;
+use common::hungry::Hungry;
 use common::origin::{Figures, Options, Seed, create};
 use common::tracker::Tracker;
 use common::wire::{FakePeer, hash_bytes};
+use semoir::base::{Beside, Content, ContentFile, FileIdentity, InfoHash, Rate};
+use semoir::seed::{Engine, EngineConfig, Torrent};
 
 /// The owner's cap, in bytes per second on the wire.
 const CAP: u64 = 1 << 20;
@@ -157,6 +160,77 @@ fn the_cap_is_met_and_held() {
         outside >= cap * 0.8,
         "the clients received {outside:.0} B/s of payload only"
     );
+}
+
+/// Limits in bytes per second, in turn, and for how long each is looked at once a second has passed. They are those of
+/// 1 MiB/s, 256 kbit/s, 64 and 2 Mbit/s; after the first there is none at all, and every buffer fills.
+const CHANGES: [(Option<u64>, u64); 5] = [
+    (Some(1 << 20), 2),
+    (None, 1),
+    (Some(32_000), 5),
+    (Some(8_000_000), 2),
+    (Some(256_000), 3),
+];
+
+/// How far the mean is from the limit at most, over some seconds: a segment or two, and our clocks.
+const CHANGED_MEAN: f64 = 0.04;
+
+/// The same for one second.
+const CHANGED_SECOND: f64 = 0.12;
+
+/// Counted where it arrives, with segments as long as an Ethernet line's.
+#[test]
+fn a_changed_cap_is_obeyed_within_a_second() {
+    const PIECE: u32 = 512 << 10;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("film.mkv");
+    // Holes are read as zeros, and the leechers do not look at what they get.
+    let length = 16 << 30;
+    let file = std::fs::File::create(&path).expect("a file");
+    file.set_len(length).expect("a long file");
+    let info_hash = InfoHash([0x5e; 20]);
+    let content = Content {
+        root: dir.path().to_owned(),
+        files: vec![ContentFile {
+            path: "film.mkv".into(),
+            length,
+            identity: Some(FileIdentity::of(&file.metadata().expect("metadata"))),
+        }],
+    };
+    let info = Default::default();
+    let torrent = Torrent::new(info_hash, info, PIECE, content, false);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let engine = runtime.block_on(async {
+        let engine = Engine::start(EngineConfig {
+            listen: vec!["127.0.0.1:0".parse().expect("an address")],
+            cap: Some(Rate(CAP)),
+            beside: Beside::default(),
+            ..EngineConfig::default()
+        });
+        let engine = engine.expect("a port is free");
+        engine.add(std::sync::Arc::new(torrent), false).await;
+        engine
+    });
+    let crowd = Hungry::start(8, engine.listening()[0], info_hash.0, PIECE);
+    std::thread::sleep(Duration::from_secs(1));
+    let mut wrong = Vec::new();
+    for (cap, seconds) in CHANGES {
+        runtime.block_on(engine.set_cap(cap.map(Rate)));
+        std::thread::sleep(Duration::from_secs(1));
+        let (mean, least, most) = crowd.rates(Duration::from_secs(seconds));
+        println!("cap {cap:?}: mean {mean:.0}, seconds {least:.0} to {most:.0}");
+        let Some(cap) = cap.map(|cap| cap as f64) else {
+            assert!(mean > 50e6, "without a limit it is {mean:.0} B/s only");
+            continue;
+        };
+        let off = |rate: f64| (rate / cap - 1.0).abs();
+        if off(mean) > CHANGED_MEAN || off(least).max(off(most)) > CHANGED_SECOND {
+            wrong.push(format!("{cap}: {mean:.0}, seconds {least:.0} to {most:.0}"));
+        }
+    }
+    crowd.stop();
+    runtime.block_on(engine.stop());
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

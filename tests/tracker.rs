@@ -74,6 +74,7 @@ fn loopbacks() -> [IpAddr; 2] {
 
 fn announcer(port: u16) -> (Announcer, mpsc::Receiver<Found>) {
     let config = AnnouncerConfig {
+        beside: Default::default(),
         from: std::net::Ipv4Addr::UNSPECIFIED.into(),
         peer_id: *b"-SM0001-abcdefghijkl",
         port,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::signals;
-use crate::base::{ErrorKind, InfoHash, Kind, Rate, Size, Stage};
+use crate::base::{Beside, ErrorKind, InfoHash, Kind, Rate, Size, Stage};
 use crate::policy::retire::{Evidence, Retire, Rule, Verdict};
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig, Figures, Subject};
 use crate::seed::discovery::{Discovery, DiscoveryConfig};
@@ -144,13 +144,16 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
     };
     let (metainfo, content) = prepared;
     memory.verified(&metainfo, &content);
+    let beside = Beside::default();
     let engine = Engine::start(EngineConfig {
+        beside: beside.clone(),
         listen: vec![args.listen],
         cap: args.cap,
         generous: args.generous,
     })?;
     let listening = engine.listening().first().copied().unwrap_or(args.listen);
     let (announcer, mut announced) = Announcer::start(AnnouncerConfig {
+        beside: beside.clone(),
         peer_id: engine.peer_id(),
         port: listening.port(),
         from: listening.ip(),
@@ -158,6 +161,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
         given: metainfo.trackers.iter().flatten().cloned().collect(),
     })?;
     let (discovery, mut discovered) = Discovery::start(DiscoveryConfig {
+        beside: beside.clone(),
         port: listening.port(),
         offline,
         dht: !args.no_dht,

@@ -24,7 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use answer::{AnnounceError, Figures, Scraped};
 
-use crate::base::{InfoHash, Timestamp};
+use crate::base::{Beside, InfoHash, Timestamp};
 use crate::seed::found::Found;
 use client::TrackerClient;
 use plan::Plan;
@@ -52,6 +52,8 @@ pub struct AnnouncerConfig {
     pub offline: bool,
     /// Tracker URLs given explicitly, on the command line: asked even when offline.
     pub given: Vec<String>,
+    /// Where what is sent is counted.
+    pub beside: Beside,
 }
 
 /// A torrent to announce.
@@ -117,7 +119,7 @@ impl Announcer {
         );
         let shared = Arc::new(Shared {
             plan: Mutex::new(plan),
-            client: TrackerClient::new(config.offline, config.from)?,
+            client: TrackerClient::new(config.offline, config.from, config.beside)?,
             changed: Notify::new(),
             ended: CancellationToken::new(),
         });

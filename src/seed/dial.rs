@@ -133,7 +133,7 @@ pub(super) async fn dial(addr: SocketAddr, info_hash: InfoHash, peer_id: [u8; 20
     let greet = async {
         let mut stream = TcpStream::connect(addr).await?;
         socket::prepare(&stream);
-        socket::write_all(&stream, &wire::handshake(info_hash, peer_id), false).await?;
+        socket::write_all(&stream, &wire::handshake(info_hash, peer_id)).await?;
         let greeting = listener::hear(&mut stream).await?;
         let greeting = greeting.filter(|greeting| greeting.info_hash == info_hash);
         let greeting = greeting.ok_or_else(|| io::Error::other("it is here for something else"))?;

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
-use crate::base::{ErrorKind, InfoHash, Kind};
+use crate::base::{Beside, ErrorKind, InfoHash, Kind};
 use crate::seed::found::{Found, Witness, plausible};
 
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
@@ -43,6 +43,8 @@ pub struct DiscoveryConfig {
     pub upnp: bool,
     /// The folder the DHT's routing table is kept in (`dht.json`), so that the next start is quick.
     pub state_dir: PathBuf,
+    /// Where what is sent is counted.
+    pub beside: Beside,
 }
 
 /// A part of discovery that cannot run.
@@ -98,7 +100,13 @@ impl Discovery {
             match dht::start(&config, stop.clone()).await {
                 Ok(node) => {
                     let (sender, orders) = mpsc::channel(ORDERS);
-                    tokio::spawn(dht::run(node, config.port, orders, found.clone()));
+                    tokio::spawn(dht::run(
+                        node,
+                        config.port,
+                        orders,
+                        found.clone(),
+                        config.beside.clone(),
+                    ));
                     tasks.push(sender);
                     running.dht = true;
                 }
@@ -186,6 +194,7 @@ mod tests {
             lsd: true,
             upnp: true,
             state_dir: PathBuf::from("nowhere"),
+            beside: Beside::default(),
         }
     }
 

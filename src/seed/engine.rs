@@ -11,7 +11,7 @@ use super::listener::{self, Known};
 use super::reader::Reader;
 use super::torrent::Torrent;
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, InfoHash, Kind, Rate, listen};
+use crate::base::{Beside, ErrorKind, InfoHash, Kind, Rate, listen};
 use crate::policy::retire::Relay;
 
 mod driver;
@@ -37,6 +37,8 @@ pub struct EngineConfig {
     pub cap: Option<Rate>,
     /// Whether more is given than the first copy and what a swarm lacks.
     pub generous: bool,
+    /// What leaves beside the peers' connections; it is taken from the limit.
+    pub beside: Beside,
 }
 
 /// Why an engine does not start.
@@ -138,7 +140,10 @@ impl Engine {
         }
         let tasks = listeners
             .into_iter()
-            .map(|l| listener::listen(l, known.clone(), peer_id, greeted.clone()))
+            .map(|l| {
+                let (known, beside) = (known.clone(), config.beside.clone());
+                listener::listen(l, known, peer_id, greeted.clone(), beside)
+            })
             .map(|task| tokio::spawn(task).abort_handle())
             .collect();
         let (orders, taken) = mpsc::channel(QUEUE);

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::connection::Greeted;
 use super::socket;
 use super::wire::{self, HANDSHAKE_LENGTH};
-use crate::base::InfoHash;
+use crate::base::{Beside, InfoHash};
 
 /// A stranger's time to say what he wants; an honest handshake takes one round trip.
 pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +35,7 @@ pub(super) async fn listen(
     known: Known,
     peer_id: [u8; 20],
     greeted: mpsc::Sender<Greeted>,
+    beside: Beside,
 ) {
     let mut strangers: VecDeque<JoinHandle<()>> = VecDeque::new();
     loop {
@@ -52,7 +53,7 @@ pub(super) async fn listen(
         {
             oldest.abort();
         }
-        let (known, greeted) = (known.clone(), greeted.clone());
+        let (known, greeted, beside) = (known.clone(), greeted.clone(), beside.clone());
         let addr = wire::canonical(addr);
         strangers.push_back(tokio::spawn(async move {
             match timeout(HANDSHAKE_PATIENCE, answer(stream, addr, &known, peer_id)).await {
@@ -60,9 +61,15 @@ pub(super) async fn listen(
                     // The engine is gone when this fails, and so is the need.
                     let _ = greeted.send(peer).await;
                 }
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => tracing::debug!(%addr, %error, "a stranger was turned away"),
-                Err(_) => tracing::debug!(%addr, "a stranger said nothing in time"),
+                Ok(Ok(None)) => beside.exchange(0),
+                Ok(Err(error)) => {
+                    beside.exchange(0);
+                    tracing::debug!(%addr, %error, "a stranger was turned away");
+                }
+                Err(_) => {
+                    beside.exchange(0);
+                    tracing::debug!(%addr, "a stranger said nothing in time");
+                }
             }
         }));
     }
@@ -83,7 +90,7 @@ async fn answer(
         return Ok(None);
     }
     let ours = wire::handshake(greeting.info_hash, peer_id);
-    socket::write_all(&stream, &ours, false).await?;
+    socket::write_all(&stream, &ours).await?;
     Ok(Some(Greeted {
         stream,
         addr,

@@ -7,10 +7,13 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::sys::sendfile::sendfile64;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -22,8 +25,8 @@ use crate::base::{ErrorKind, FileIdentity, Kind};
 
 /// Pieces read at a time from one device: two keep a disk busy, more make it seek.
 const READS_PER_DEVICE: usize = 2;
-/// Bytes read at a time; the data is read for its effect on the page cache, so the buffer stays in the CPU's.
-const READ_CHUNK: usize = 256 << 10;
+/// Bytes read at a time. A call cannot be interrupted, and should end soon after nobody needs the piece any more.
+const READ_CHUNK: usize = 4 << 20;
 
 /// A run of bytes ready to be sent.
 #[derive(Debug, Clone)]
@@ -144,15 +147,18 @@ fn warm(torrent: &Torrent, index: u32) -> Result<WarmPiece, ReadError> {
         begin: 0,
         length: torrent.length_of(index),
     };
-    let mut buffer = vec![0; READ_CHUNK];
+    let mut nowhere = None;
     let segments = torrent.spans(whole).into_iter();
-    let segments = segments.map(|span| warm_span(span, &mut buffer));
+    let segments = segments.map(|span| warm_span(span, &mut nowhere));
     Ok(WarmPiece {
         segments: segments.collect::<Result<_, _>>()?,
     })
 }
 
-fn warm_span(span: Span, buffer: &mut [u8]) -> Result<Segment, ReadError> {
+/// Reads a span by sending it to `/dev/null`: the file's pages are looked up or read, and not copied to anywhere, so
+/// that what is in the page cache already costs next to nothing. (`mincore(2)` and `cachestat(2)` would cost even less,
+/// but say nothing about files that are not ours to write.)
+fn warm_span(span: Span, nowhere: &mut Option<File>) -> Result<Segment, ReadError> {
     let Span {
         file,
         offset,
@@ -166,14 +172,25 @@ fn warm_span(span: Span, buffer: &mut [u8]) -> Result<Segment, ReadError> {
         });
     };
     let opened = open_checked(&path, identity)?;
-    let (mut at, end) = (offset, offset + length);
-    while at < end {
-        let want = buffer.len().min((end - at) as usize);
-        match opened.read_at(&mut buffer[..want], at) {
+    let failed = |error| ReadError::Io {
+        path: path.clone(),
+        error,
+    };
+    let sink = match nowhere {
+        Some(sink) => sink,
+        None => nowhere.insert(File::create("/dev/null").map_err(failed)?),
+    };
+    will_need(&opened, offset, length);
+    let out_of_range = |_| failed(io::ErrorKind::InvalidInput.into());
+    let mut at = i64::try_from(offset).map_err(out_of_range)?;
+    let mut left = length;
+    while left > 0 {
+        let want = READ_CHUNK.min(usize::try_from(left).unwrap_or(READ_CHUNK));
+        match sendfile64(&*sink, &opened, Some(&mut at), want) {
             Ok(0) => return Err(ReadError::Changed { path }),
-            Ok(read) => at += read as u64,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(ReadError::Io { path, error }),
+            Ok(read) => left -= read as u64,
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(failed(error.into())),
         }
     }
     Ok(Segment {
@@ -181,6 +198,20 @@ fn warm_span(span: Span, buffer: &mut [u8]) -> Result<Segment, ReadError> {
         offset,
         length,
     })
+}
+
+/// Has the kernel read all of it at once rather than by its small steps.
+fn will_need(file: &File, offset: u64, length: u64) {
+    let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else {
+        return;
+    };
+    // Advice that is not taken changes nothing.
+    let _ = posix_fadvise(
+        file,
+        offset,
+        length,
+        PosixFadviseAdvice::POSIX_FADV_WILLNEED,
+    );
 }
 
 /// Opens a file that must be what was hashed.
@@ -201,6 +232,8 @@ fn open_checked(path: &Path, hashed: FileIdentity) -> Result<File, ReadError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
     use crate::base::{Content, ContentFile, InfoHash};
 
@@ -274,5 +307,39 @@ mod tests {
         std::fs::remove_file(dir.path().join("a")).unwrap();
         let error = Reader::default().warm(torrent, 0, 0).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    /// Opening a pipe that nobody writes to hangs as a dead disk does.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_hung_device_stalls_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let [dead, alive] = ["dead", "alive"].map(|name| {
+            let folder = dir.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            on_disk(&folder, &[("a", b"hello")])
+        });
+        let pipe = dir.path().join("dead/a");
+        std::fs::remove_file(&pipe).unwrap();
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let reader = Reader::default();
+        let hung: Vec<_> = (0..100)
+            .map(|_| {
+                let (reader, dead) = (reader.clone(), dead.clone());
+                tokio::spawn(async move { reader.warm(dead, 1, 0).await })
+            })
+            .collect();
+        for _ in 0..3 {
+            let read = reader.warm(alive.clone(), 2, 0);
+            let read = tokio::time::timeout(std::time::Duration::from_secs(30), read).await;
+            assert_eq!(read.expect("not stalled").unwrap().segments.len(), 1);
+        }
+        assert!(hung.iter().all(|read| !read.is_finished()));
+        // Let them go: with somebody to write, opening ends, and finds something else than was hashed.
+        let open = move || std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        let writer = tokio::task::spawn_blocking(open).await.unwrap();
+        for read in hung {
+            assert_eq!(read.await.unwrap().unwrap_err().kind(), ErrorKind::Conflict);
+        }
+        drop(writer);
     }
 }

@@ -1,7 +1,7 @@
 //! The rate limit: one token bucket over all connections of all releases, shared by deficit round robin.
 //!
 //! Tokens are bytes on the wire (design, decision 5). A block is charged with an estimate when it is handed to a
-//! connection; what the kernel then says it really sent ([`super::socket::wire_bytes`]) corrects the estimate.
+//! connection; what the kernel then says it really sent ([`super::socket::sent`]) corrects the estimate.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,11 +12,15 @@ use crate::base::InfoHash;
 const SEGMENT: u64 = 1448;
 /// Header bytes of a segment: 20 IPv4 + 20 TCP + 12 timestamps. IPv6 has 20 more; the correction sees to that.
 const SEGMENT_HEADER: u64 = 52;
+/// The share of the limit that is used: what nobody counts (a reset, a resolved address) must not make it more than all.
+const USED: f64 = 0.995;
 /// How much unused allowance is kept: enough to forgive a late wake-up, too little to show in a one-second window.
 const BURST: Duration = Duration::from_millis(50);
-/// Bounds of the burst in bytes: two segments, so that the slowest line moves; a quarter MiB, so that the fastest
-/// line does not flood a home router's queue.
+/// Bounds of the burst in bytes: two segments, so that the slowest line moves; a quarter MiB, so that a fast line
+/// does not flood a home router's queue.
 const BURST_BOUNDS: (f64, f64) = (3_000.0, 262_144.0);
+/// And yet what the fastest lines carry between two looks: our timers come by the millisecond.
+const BURST_LEAST: Duration = Duration::from_millis(4);
 
 /// Bytes on the wire that `bytes` of TCP payload will take.
 pub fn on_the_wire(bytes: u64) -> u64 {
@@ -73,7 +77,7 @@ impl Shaper {
     /// When something may be sent again; `None` when it may now.
     pub fn opens_at(&mut self, now: Instant) -> Option<Instant> {
         self.refill(now);
-        let cap = self.cap? as f64;
+        let cap = self.cap? as f64 * USED;
         // A limit of nothing opens never; look again in a while, it may be changed.
         let wait = (self.tokens <= 0.0).then(|| (1.0 - self.tokens) / cap.max(1.0));
         wait.map(|seconds| now + Duration::from_secs_f64(seconds.min(60.0)))
@@ -109,14 +113,16 @@ impl Shaper {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
         if let Some(cap) = self.cap {
-            self.tokens = (self.tokens + passed * cap as f64).min(burst(cap));
+            self.tokens = (self.tokens + passed * cap as f64 * USED).min(burst(cap));
         }
     }
 }
 
 /// Bytes of unused allowance that are kept under this limit.
 fn burst(cap: u64) -> f64 {
-    (cap as f64 * BURST.as_secs_f64()).clamp(BURST_BOUNDS.0, BURST_BOUNDS.1)
+    let cap = cap as f64 * USED;
+    let burst = (cap * BURST.as_secs_f64()).clamp(BURST_BOUNDS.0, BURST_BOUNDS.1);
+    burst.max(cap * BURST_LEAST.as_secs_f64())
 }
 
 #[cfg(test)]

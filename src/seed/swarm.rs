@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::torrent::Torrent;
 use super::wire::{Block, Heard, Hello, Said};
@@ -31,9 +31,13 @@ mod warmth;
 use peer::Peer;
 use warmth::Warmth;
 
-/// Bytes handed to one connection and not yet written. Two blocks keep the socket fed while the next is chosen;
-/// more would fix the order of serving too early.
+/// Bytes handed to one connection and not yet written, at least. Two blocks keep the socket fed while the next is
+/// chosen; more would fix the order of serving too early.
 pub const IN_FLIGHT: u32 = 2 * super::wire::BLOCK_LENGTH;
+/// Where much is sent, they are what is sent in this time, so that a fast line is not fed block by block, ...
+const IN_FLIGHT_TIME: Duration = Duration::from_millis(10);
+/// ... and no more than this: by then the cost of handing over is lost in that of sending.
+const MAX_IN_FLIGHT: u32 = 512 << 10;
 
 /// What happens to a swarm.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ pub enum Event {
     Heard(PeerKey, Heard),
     /// A block was written to a peer's socket, whole.
     Written(PeerKey, Block),
-    /// A block that had been handed over was forgotten, as [`Action::Unsend`] asked.
+    /// A block that had been handed over was not written: [`Action::Unsend`] asked so, or the limit was lowered.
     Unsent(PeerKey, Block),
     /// A piece was read and can be sent, or not; then its requests are forgotten.
     Warmed(u32, bool),
@@ -115,6 +119,8 @@ pub struct Swarm {
     listen_port: Option<u16>,
     uplink: Uplink,
     unchoked_at: Option<Instant>,
+    /// Bytes handed to one connection and not yet written, at most.
+    most_in_flight: u32,
     payload: u64,
     actions: VecDeque<Action>,
     /// When something last happened that was not decided upon.
@@ -139,6 +145,7 @@ impl Swarm {
                 idle_since: None,
             },
             unchoked_at: None,
+            most_in_flight: IN_FLIGHT,
             payload: 0,
             actions: VecDeque::new(),
             undecided: None,
@@ -186,6 +193,9 @@ impl Swarm {
     pub fn tick(&mut self, uplink: Uplink, now: Instant) {
         self.uplink = uplink;
         self.note_delays(now);
+        let share = uplink.rate as f64 / self.ready.len().max(1) as f64;
+        self.most_in_flight = ((share * IN_FLIGHT_TIME.as_secs_f64()) as u32) // saturates
+            .clamp(IN_FLIGHT, MAX_IN_FLIGHT);
         self.decide(now);
         self.share_addresses(now);
         self.deal_slots(now);

@@ -19,6 +19,9 @@ use crate::tracker::{Tracker, query};
 /// by then, and clients that ask without pause cost upstream.
 const RETRY_UNKNOWN_MINUTES: u64 = 30;
 
+/// Bytes of an answer's status line and headers, about.
+const HEAD: usize = 140;
+
 /// `GET /announce` and `GET /scrape`. Needs [`ConnectInfo`]: serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`.
 pub fn router(tracker: Tracker) -> Router {
@@ -36,22 +39,23 @@ async fn announce(
     let from = canonical(from);
     let asked = match query::announce(raw.as_deref().unwrap_or_default(), from) {
         Ok(asked) => asked,
-        Err(error) => return respond(failure(&error.to_string(), None)),
+        Err(error) => return respond(&tracker, failure(&error.to_string(), None)),
     };
-    respond(match tracker.announce(&asked.announce) {
+    let dict = match tracker.announce(&asked.announce) {
         Ok(answer) => write(&answer, from.ip(), asked.compact),
         Err(Refusal::Unregistered) => {
             let reason = Refusal::Unregistered.to_string();
             failure(&reason, Some(RETRY_UNKNOWN_MINUTES))
         }
         Err(refusal) => failure(&refusal.to_string(), None),
-    })
+    };
+    respond(&tracker, dict)
 }
 
 async fn scrape(State(tracker): State<Tracker>, RawQuery(raw): RawQuery) -> Response {
     let mut hashes = match query::scrape(raw.as_deref().unwrap_or_default()) {
         Ok(hashes) => hashes,
-        Err(error) => return respond(failure(&error.to_string(), None)),
+        Err(error) => return respond(&tracker, failure(&error.to_string(), None)),
     };
     hashes.sort_unstable();
     hashes.dedup();
@@ -66,7 +70,7 @@ async fn scrape(State(tracker): State<Tracker>, RawQuery(raw): RawQuery) -> Resp
             files = files.dict(&hash.0, file);
         }
     }
-    respond(Dict::default().dict(b"files", files))
+    respond(&tracker, Dict::default().dict(b"files", files))
 }
 
 /// The dictionary of an accepted announce. `external ip` (BEP 24) tells a client what it looks like from here.
@@ -113,9 +117,11 @@ fn failure(reason: &str, retry_minutes: Option<u64>) -> Dict {
     }
 }
 
-fn respond(dict: Dict) -> Response {
+fn respond(tracker: &Tracker, dict: Dict) -> Response {
     let headers = [(CONTENT_TYPE, "text/plain"), (CACHE_CONTROL, "no-store")];
-    (headers, dict.finish()).into_response()
+    let body = dict.finish();
+    tracker.beside().exchange(HEAD + body.len());
+    (headers, body).into_response()
 }
 
 #[cfg(test)]

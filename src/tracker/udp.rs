@@ -44,10 +44,12 @@ pub async fn serve(socket: UdpSocket, tracker: Tracker, cancel: CancellationToke
             Ok((length, from)) => {
                 failing = false;
                 let now = Instant::now();
-                if let Some(reply) = answer(&tracker, &ids, now, from, &buffer[..length])
-                    && let Err(error) = socket.send_to(&reply, from).await
-                {
-                    debug!(%from, %error, "answer not sent");
+                let Some(reply) = answer(&tracker, &ids, now, from, &buffer[..length]) else {
+                    continue;
+                };
+                match socket.send_to(&reply, from).await {
+                    Ok(length) => tracker.beside().datagram(length, from.ip()),
+                    Err(error) => debug!(%from, %error, "answer not sent"),
                 }
             }
             // On Linux an ICMP "port unreachable" for an earlier answer can surface here: nothing is wrong with us then.

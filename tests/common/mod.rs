@@ -9,6 +9,7 @@ pub mod clients;
 pub mod content;
 pub mod daemon;
 pub mod http;
+pub mod hungry;
 pub mod net;
 pub mod origin;
 pub mod proc;

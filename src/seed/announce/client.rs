@@ -13,7 +13,7 @@ use super::datagram;
 use super::http::{self, HttpClient};
 use super::target::{Target, Transport};
 use super::udp::UdpClient;
-use crate::base::InfoHash;
+use crate::base::{Beside, InfoHash};
 
 /// How long looking up a name may take.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,14 +44,14 @@ pub struct TrackerClient {
 }
 
 impl TrackerClient {
-    /// A client. See [`HttpClient::new`].
+    /// A client that counts what it sends. See [`HttpClient::new`].
     ///
     /// # Errors
     /// As [`HttpClient::new`].
-    pub fn new(offline: bool, from: IpAddr) -> Result<Self, AnnounceError> {
+    pub fn new(offline: bool, from: IpAddr, beside: Beside) -> Result<Self, AnnounceError> {
         Ok(Self {
-            http: HttpClient::new(offline, from)?,
-            udp: UdpClient::new(from),
+            http: HttpClient::new(offline, from, beside.clone())?,
+            udp: UdpClient::new(from, beside),
             resting: Mutex::default(),
         })
     }

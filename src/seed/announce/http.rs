@@ -15,7 +15,7 @@ use super::answer::{AnnounceError, Answer, Event, Request, Scraped};
 use super::client;
 use super::decode::{self, MAX_ANSWER};
 use super::target::Target;
-use crate::base::InfoHash;
+use crate::base::{Beside, InfoHash};
 
 /// How long an announce may take as a whole. Trackers under load take seconds.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -32,6 +32,10 @@ const IDLE: (usize, Duration) = (2, Duration::from_secs(15));
 /// Torrents in one scrape: a URL of 70 hashes has 5 KiB, which servers take.
 pub const MAX_SCRAPE: usize = 70;
 
+/// Bytes of a request beside its URL, and of our half of a TLS handshake, about.
+const HEAD: usize = 120;
+const TLS: usize = 800;
+
 /// What need not be encoded (RFC 3986, "unreserved").
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -44,6 +48,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 pub struct HttpClient {
     v4: Client,
     v6: Client,
+    beside: Beside,
 }
 
 impl HttpClient {
@@ -51,7 +56,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`AnnounceError::Unreachable`] when TLS cannot be set up at all.
-    pub fn new(offline: bool, from: IpAddr) -> Result<Self, AnnounceError> {
+    pub fn new(offline: bool, from: IpAddr, beside: Beside) -> Result<Self, AnnounceError> {
         let make = |from: IpAddr| {
             let builder = || builder(offline, from);
             builder().build().or_else(|error| {
@@ -63,6 +68,7 @@ impl HttpClient {
         Ok(Self {
             v4: make(client::local(from, false))?,
             v6: make(client::local(from, true))?,
+            beside,
         })
     }
 
@@ -81,7 +87,7 @@ impl HttpClient {
         request: &Request,
     ) -> Result<Answer, AnnounceError> {
         let url = with_query(&target.url, &query(request));
-        decode::announce(&fetch(self.of(v6), url).await?)
+        decode::announce(&self.fetch(v6, url).await?)
     }
 
     /// Asks for the counts of at most [`MAX_SCRAPE`] torrents; `None` for those the tracker is silent about.
@@ -100,7 +106,24 @@ impl HttpClient {
             .map(|hash| format!("info_hash={}", percent_encode(&hash.0, ENCODED)))
             .collect();
         let url = with_query(&url, &query.join("&"));
-        decode::scrape(&fetch(self.of(v6), url).await?, hashes)
+        decode::scrape(&self.fetch(v6, url).await?, hashes)
+    }
+
+    async fn fetch(&self, v6: bool, url: Url) -> Result<Vec<u8>, AnnounceError> {
+        let tls = if url.scheme() == "https" { TLS } else { 0 };
+        self.beside.exchange(HEAD + url.as_str().len() + tls);
+        let mut response = self.of(v6).get(url).send().await.map_err(unreachable)?;
+        if !response.status().is_success() {
+            return Err(AnnounceError::Status(response.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(AnnounceError::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
     }
 }
 
@@ -180,21 +203,6 @@ fn query(request: &Request) -> String {
         let _ = write!(query, "&trackerid={}", percent_encode(id, ENCODED));
     }
     query
-}
-
-async fn fetch(client: &Client, url: Url) -> Result<Vec<u8>, AnnounceError> {
-    let mut response = client.get(url).send().await.map_err(unreachable)?;
-    if !response.status().is_success() {
-        return Err(AnnounceError::Status(response.status().as_u16()));
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(AnnounceError::TooLong);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 fn unreachable(error: reqwest::Error) -> AnnounceError {

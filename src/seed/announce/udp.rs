@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::answer::{AnnounceError, Answer, Request, Scraped};
 use super::client;
 use super::datagram::{self, Action, MAX_PACKET};
-use crate::base::InfoHash;
+use crate::base::{Beside, InfoHash};
 
 /// How long an answer is waited for before the packet is sent again, and the last time before giving up. BEP 15 has
 /// 15 s × 2^n over an hour; but a tracker that answers at all does so within a second or two, and the plan has its own
@@ -41,13 +41,15 @@ pub struct UdpClient {
     kept: Mutex<HashMap<SocketAddr, Connection>>,
     waits: [Duration; 3],
     from: IpAddr,
+    beside: Beside,
 }
 
 impl UdpClient {
     /// A client whose packets come from this address, if it is of the tracker's family.
-    pub fn new(from: IpAddr) -> Self {
+    pub fn new(from: IpAddr, beside: Beside) -> Self {
         Self {
             from,
+            beside,
             ..Self::with_waits(WAITS)
         }
     }
@@ -58,6 +60,7 @@ impl UdpClient {
             kept: Mutex::default(),
             waits,
             from: Ipv4Addr::UNSPECIFIED.into(),
+            beside: Beside::default(),
         }
     }
 
@@ -148,6 +151,9 @@ impl UdpClient {
         let mut buffer = vec![0; MAX_PACKET];
         for wait in self.waits {
             socket.send(&packet).await.map_err(unreachable)?;
+            if let Ok(tracker) = socket.peer_addr() {
+                self.beside.datagram(packet.len(), tracker.ip());
+            }
             let answer = async {
                 loop {
                     let length = socket.recv(&mut buffer).await.map_err(unreachable)?;

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::resting::{Resting, ShelfError};
 use super::seeding::{Link, Seeding};
 use super::{EngineConfig, Order, QUEUE, Report};
-use crate::base::{InfoHash, PeerKey};
+use crate::base::{Beside, InfoHash, PeerKey};
 use crate::policy::offer::Uplink;
 use crate::seed::connection::{self, Greeted};
 use crate::seed::dial::Dialled;
@@ -46,6 +46,8 @@ pub(super) struct Driver {
     port: Option<u16>,
     known: Known,
     shaper: Shaper,
+    /// What leaves beside the peers, and how much of it was taken from the bucket.
+    beside: (Beside, u64),
     reader: Reader,
     /// The torrents that somebody is there for, or was a moment ago.
     seedings: HashMap<InfoHash, Seeding>,
@@ -77,6 +79,7 @@ impl Driver {
             port,
             known,
             shaper: Shaper::new(config.cap.map(|cap| cap.0), Instant::now()),
+            beside: (config.beside.clone(), 0),
             reader: Reader::default(),
             seedings: HashMap::new(),
             resting: HashMap::new(),
@@ -108,6 +111,7 @@ impl Driver {
         };
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reports = Vec::new();
         let stopped = loop {
             let opens = self.shaper.opens_at(Instant::now());
             let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
@@ -115,13 +119,8 @@ impl Driver {
             let asleep = self.seedings.is_empty() && self.sought.is_empty();
             let mut touched = BTreeSet::new();
             tokio::select! {
-                Some((hash, peer, report)) = from_peers.recv() => {
-                    self.heard_from(hash, peer, report);
-                    touched.insert(hash);
-                    for _ in 1..REPORTS_AT_ONCE {
-                        let Ok((hash, peer, report)) = from_peers.try_recv() else {
-                            break;
-                        };
+                1.. = from_peers.recv_many(&mut reports, REPORTS_AT_ONCE) => {
+                    for (hash, peer, report) in reports.drain(..) {
                         self.heard_from(hash, peer, report);
                         touched.insert(hash);
                     }
@@ -172,7 +171,7 @@ impl Driver {
                     resting.silent = silent;
                 }
             }
-            Order::Cap(cap) => self.shaper.set_cap(cap.map(|cap| cap.0), Instant::now()),
+            Order::Cap(cap) => self.set_cap(cap.map(|cap| cap.0)),
             Order::Generous(generous) => {
                 self.generous = generous;
                 for seeding in self.seedings.values_mut() {
@@ -185,6 +184,23 @@ impl Driver {
                 let _ = reply.send(self.report());
             }
             Order::Stop(_) => {}
+        }
+    }
+
+    /// Changes the limit, also for what connections hold already.
+    fn set_cap(&mut self, cap: Option<u64>) {
+        let now = Instant::now();
+        let old = self.shaper.cap();
+        self.shaper.set_cap(cap, now);
+        let lowered = cap.filter(|cap| old.is_none_or(|old| *cap < old));
+        let sending: usize = self.seedings.values().map(|s| s.sending(now)).sum();
+        let share = lowered.map(|cap| cap / sending.max(1) as u64);
+        for seeding in self.seedings.values_mut() {
+            let under_way = seeding.pace(cap, share);
+            // Nobody was charged for it without a limit; what comes back is taken off again.
+            if old.is_none() {
+                self.shaper.charge(None, under_way);
+            }
         }
     }
 
@@ -203,6 +219,7 @@ impl Driver {
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
+        self.charge_beside();
         let slow = self.ticks.is_multiple_of(SLOW_TICKS);
         let hashes: Vec<InfoHash> = self
             .seedings
@@ -235,6 +252,14 @@ impl Driver {
         }
     }
 
+    /// Takes from the bucket what left beside the peers since the last look.
+    fn charge_beside(&mut self) {
+        let (beside, charged) = &mut self.beside;
+        let total = beside.total();
+        self.shaper.charge(None, (total - *charged) as f64);
+        *charged = total;
+    }
+
     /// What the uplink does, as a torrent that is sent at `rate` sees it.
     fn uplink(&self, rate: u64) -> Uplink {
         Uplink {
@@ -261,7 +286,7 @@ impl Driver {
                 Action::Unsend(peer, piece) => {
                     if let Some(link) = seeding.links.get(&peer) {
                         // A connection that is gone has nothing to unsend.
-                        let _ = link.orders.send(connection::Order::Unsend(piece));
+                        let _ = link.orders.send(connection::Order::Unsend(Some(piece)));
                     }
                 }
                 Action::Close(peer, offence) => self.hang_up(hash, peer, &offence.to_string()),
@@ -308,7 +333,7 @@ impl Driver {
             if cap.is_none() {
                 self.idle_since = None;
             }
-            let wire = seeding.estimate(peer, Seeding::block_bytes(block));
+            let wire = seeding.hand_over(peer, block, now);
             self.shaper.charge(Some(hash), wire);
             let piece = seeding.pieces.get(&block.index);
             if let (Some(piece), Some(link)) = (piece, seeding.links.get(&peer)) {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::TorrentReport;
 use super::resting::{Resting, Source};
 use crate::base::PeerKey;
-use crate::seed::connection;
+use crate::seed::connection::{self, Account};
 use crate::seed::dial::AddressBook;
 use crate::seed::reader::WarmPiece;
 use crate::seed::shaper::on_the_wire;
@@ -19,9 +19,11 @@ use crate::seed::wire::{Block, Said};
 /// Two who dial each other do so within this time of learning of each other.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// Between two corrections of a connection's account: the kernel lags behind by what is in its buffer, so correcting
-/// at every block would only add noise.
-const CORRECT_EVERY: Duration = std::time::Duration::from_millis(250);
+/// What the kernel does not count: the segment that answers a peer's first one, and the two that end a connection.
+const OPENING: f64 = 60.0;
+const CLOSING: f64 = 104.0;
+/// A connection that was handed something in this time may still have some of it in the kernel.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// A connection as the engine keeps it.
 #[derive(Debug)]
@@ -30,10 +32,11 @@ pub(super) struct Link {
     pub addr: SocketAddr,
     pub peer_id: [u8; 20],
     since: Instant,
-    /// What the shaper was charged for it, and what the kernel says it sent.
+    /// Wire bytes charged for it so far.
     charged: f64,
-    sent: u64,
-    corrected: Instant,
+    /// Of these: for blocks that were handed over, and not reported as written or forgotten.
+    outstanding: f64,
+    handed: Option<Instant>,
 }
 
 impl Link {
@@ -49,8 +52,8 @@ impl Link {
             peer_id,
             since: now,
             charged: 0.0,
-            sent: 0,
-            corrected: now,
+            outstanding: 0.0,
+            handed: None,
         }
     }
 
@@ -126,17 +129,26 @@ impl Seeding {
         twin.map(|(key, _)| *key)
     }
 
-    /// Charges a connection with an estimate; returns the wire bytes to take from the bucket.
-    pub fn estimate(&mut self, peer: PeerKey, bytes: u64) -> f64 {
-        let wire = on_the_wire(bytes) as f64;
+    /// Charges a connection with a block that is handed to it; returns the wire bytes to take from the bucket.
+    pub fn hand_over(&mut self, peer: PeerKey, block: Block, now: Instant) -> f64 {
+        let wire = block_wire(block);
         if let Some(link) = self.links.get_mut(&peer) {
             link.charged += wire;
+            link.outstanding += wire;
+            link.handed = Some(now);
         }
         self.wire += wire;
         wire
     }
 
-    /// Tells a peer something; returns the wire bytes to take from the bucket. `headers`: of the segment it opens.
+    /// A block that was handed over is the kernel's now, or was forgotten.
+    pub fn settle(&mut self, peer: PeerKey, block: Block) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.outstanding = (link.outstanding - block_wire(block)).max(0.0);
+        }
+    }
+
+    /// Says something to a peer; returns the wire bytes to take from the bucket. `headers` is what carrying it costs.
     pub fn say(&mut self, peer: PeerKey, said: Said, headers: u64) -> f64 {
         let wire = (said.length() + headers) as f64;
         let Some(link) = self.links.get_mut(&peer) else {
@@ -149,25 +161,46 @@ impl Seeding {
         wire
     }
 
-    /// What the kernel says a connection has sent so far; returns the correction to the bucket.
-    pub fn correct(&mut self, peer: PeerKey, sent: Option<u64>, last: bool, now: Instant) -> f64 {
-        let (Some(link), Some(sent)) = (self.links.get_mut(&peer), sent) else {
+    /// Compares the books with what the kernel says; returns the correction to the bucket. `last`: the connection has
+    /// ended, and what was not sent by now never will be.
+    pub fn correct(&mut self, peer: PeerKey, account: Option<Account>, last: bool) -> f64 {
+        let (Some(link), Some(account)) = (self.links.get_mut(&peer), account) else {
             return 0.0;
         };
-        if !last && now.saturating_duration_since(link.corrected) < CORRECT_EVERY {
-            return 0.0;
-        }
-        link.corrected = now;
-        let correction = (sent.saturating_sub(link.sent)) as f64 - link.charged;
-        link.sent = sent;
-        link.charged = 0.0;
+        let sent = account.sent.wire as f64 + OPENING;
+        let due = if last {
+            sent + CLOSING
+        } else {
+            let unsent = account.sent.unsent as f64;
+            sent + unsent + link.outstanding - on_the_wire(account.unreported) as f64
+        };
+        let correction = due - link.charged;
+        link.charged = due;
         self.wire += correction;
         correction
     }
 
-    /// What it costs to say something this long.
-    pub fn block_bytes(block: Block) -> u64 {
-        u64::from(block.length) + 13
+    /// Tells every connection of a limit. When it was lowered, they call back what they can, and what they cannot is
+    /// sent within `share` each. Returns the wire bytes under way in the connections.
+    pub fn pace(&mut self, cap: Option<u64>, share: Option<u64>) -> f64 {
+        let mut under_way = 0.0;
+        for link in self.links.values_mut() {
+            under_way += link.outstanding;
+            // Connections that are gone report so by themselves.
+            if share.is_some() {
+                let _ = link.orders.send(connection::Order::Unsend(None));
+            }
+            let pace = connection::Order::Pace { rate: cap, share };
+            let _ = link.orders.send(pace);
+        }
+        under_way
+    }
+
+    /// Connections that have something to send, here or in the kernel.
+    pub fn sending(&self, now: Instant) -> usize {
+        let recent = |at: Instant| now.saturating_duration_since(at) < RECENT;
+        let busy = |link: &&Link| link.outstanding > 0.0 || link.handed.is_some_and(recent);
+        self.links.values().filter(busy).count()
     }
 
     /// Measures the rate since the last call.
@@ -199,6 +232,11 @@ impl Seeding {
     }
 }
 
+/// What a block takes on the wire, its header included.
+fn block_wire(block: Block) -> f64 {
+    on_the_wire(u64::from(block.length) + 13) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -227,5 +265,45 @@ mod tests {
         );
         let link = &seeding.links[&PeerKey(7)];
         assert!(link.is_fresh(now) && !link.is_fresh(now + FRESH));
+    }
+
+    #[test]
+    fn the_books_agree_with_the_kernel_whatever_is_under_way() {
+        let now = Instant::now();
+        let torrent = Arc::new(torrent(&[1 << 20], 1 << 15));
+        let swarm = Swarm::new(torrent.clone(), None);
+        let resting = Resting::new(Source::Held(torrent), 0, false);
+        let mut seeding = Seeding::new(swarm, resting, now);
+        let (orders, _taken) = mpsc::unbounded_channel();
+        let peer = PeerKey(7);
+        let addr = "192.0.2.1:40000".parse().unwrap();
+        seeding
+            .links
+            .insert(peer, Link::new(orders, addr, [1; 20], now));
+        let block = |begin| Block {
+            index: 0,
+            begin,
+            length: 1 << 14,
+        };
+        let account = |wire, unsent, unreported| {
+            let sent = crate::seed::socket::Sent { wire, unsent };
+            Some(Account { sent, unreported })
+        };
+        let mut bucket = seeding.hand_over(peer, block(0), now);
+        bucket += seeding.hand_over(peer, block(1 << 14), now);
+        let two = 2.0 * block_wire(block(0));
+        assert!(bucket == two && seeding.sending(now) == 1);
+        // Nothing is sent yet: only what opened the connection was not charged.
+        bucket += seeding.correct(peer, account(0, 0, 0), false);
+        assert_eq!(bucket, two + OPENING);
+        // One is in the kernel, half of it sent, and the line took 100 bytes more than was estimated.
+        seeding.settle(peer, block(0));
+        let half = block_wire(block(0)) as u64 / 2;
+        bucket += seeding.correct(peer, account(half + 100, half, 0), false);
+        assert!((bucket - two - OPENING - 100.0).abs() <= 1.0, "{bucket}");
+        // It goes without taking the second: that was never sent, and comes back.
+        bucket += seeding.correct(peer, account(half + 100, half, 0), true);
+        assert_eq!(bucket, half as f64 + 100.0 + OPENING + CLOSING);
+        assert_eq!(seeding.report(now).wire, bucket as u64);
     }
 }

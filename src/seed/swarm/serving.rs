@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{IN_FLIGHT, Offence, Peer, Swarm};
+use super::{Offence, Swarm};
 use crate::base::PeerKey;
 use crate::seed::swarm::Action;
 use crate::seed::wire::{Block, REQUEST_QUEUE};
@@ -41,7 +41,7 @@ impl Swarm {
         self.ready.iter().any(|key| {
             let peer = &self.peers[key];
             let cold = |block: &Block| !self.warmth.is_warm(block.index);
-            peer.in_flight < IN_FLIGHT && peer.queue.front().is_some_and(cold)
+            peer.in_flight < self.most_in_flight && peer.queue.front().is_some_and(cold)
         })
     }
 
@@ -49,7 +49,7 @@ impl Swarm {
     pub(super) fn note_delays(&mut self, now: Instant) {
         for key in &self.ready {
             let peer = &self.peers[key];
-            if peer.in_flight >= IN_FLIGHT {
+            if peer.in_flight >= self.most_in_flight {
                 continue;
             }
             let mut last = None;
@@ -66,7 +66,7 @@ impl Swarm {
         self.ready.iter().filter_map(|key| {
             let peer = &self.peers[key];
             let block = *peer.queue.front()?;
-            let can = peer.in_flight < IN_FLIGHT && self.warmth.is_warm(block.index);
+            let can = peer.in_flight < self.most_in_flight && self.warmth.is_warm(block.index);
             can.then_some((*key, block))
         })
     }
@@ -145,11 +145,20 @@ impl Swarm {
         self.forget_requests(key, which);
     }
 
-    /// A block that had been handed over was forgotten by the connection.
+    /// A block comes back from its connection. It is the next one to be handed over if the peer may still have it.
     pub(super) fn unsent(&mut self, key: PeerKey, block: Block) {
         self.took(key, block);
-        let waits = |peer: &Peer| peer.habits.keeps_requests || !peer.choked;
-        if self.peers.get(&key).is_some_and(waits) {
+        let may = !self.silent && self.offer.may_serve(key, block.index);
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        if may && !peer.choked {
+            peer.queue.push_front(block);
+            self.ready.insert(key);
+            if self.warmth.wanted(block.index) {
+                self.actions.push_back(Action::Warm(block.index));
+            }
+        } else if peer.habits.keeps_requests || !peer.choked {
             self.wait(key, block);
         }
     }

@@ -77,25 +77,36 @@ impl Driver {
             return;
         }
         match report {
-            connection::Report::Heard(heard) => {
-                seeding.swarm.handle(Event::Heard(peer, heard), now);
+            connection::Report::Heard(heard, account) => {
+                let correction = seeding.correct(peer, account, false);
+                self.shaper.charge(Some(hash), correction);
+                for heard in heard {
+                    seeding.swarm.handle(Event::Heard(peer, heard), now);
+                }
             }
             connection::Report::Done {
-                block,
+                blocks,
                 written,
-                wire,
+                account,
             } => {
-                let correction = seeding.correct(peer, wire, false, now);
+                blocks.iter().for_each(|block| seeding.settle(peer, *block));
+                let correction = seeding.correct(peer, account, false);
                 self.shaper.charge(Some(hash), correction);
-                let event = if written {
-                    Event::Written(peer, block)
+                let what = if written {
+                    Event::Written
                 } else {
-                    Event::Unsent(peer, block)
+                    Event::Unsent
                 };
-                seeding.swarm.handle(event, now);
+                for block in blocks {
+                    seeding.swarm.handle(what(peer, block), now);
+                }
             }
-            connection::Report::Closed { why, wire } => {
-                let correction = seeding.correct(peer, wire, true, now);
+            connection::Report::Sent(account) => {
+                let correction = seeding.correct(peer, account, false);
+                self.shaper.charge(Some(hash), correction);
+            }
+            connection::Report::Closed { why, account } => {
+                let correction = seeding.correct(peer, account, true);
                 self.shaper.charge(Some(hash), correction);
                 if let Some(link) = seeding.links.remove(&peer) {
                     tracing::debug!(%hash, addr = %link.addr, %why, "peer left");
@@ -139,6 +150,7 @@ impl Driver {
                     Dialled::Failed(error) => {
                         tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
                         book.dialled(addr, false, now);
+                        self.beside.0.exchange(0);
                     }
                 }
                 hash
