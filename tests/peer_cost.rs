@@ -35,7 +35,7 @@ static ALLOCATOR: Counting = Counting;
 const PEERS: u32 = 500;
 const BOUND: Duration = Duration::from_secs(60);
 /// The goal is 30 KiB of memory, what the allocator does with pages included.
-const HEAP_EACH: usize = 20 << 10;
+const HEAP_EACH: usize = 24 << 10;
 
 fn torrent(pieces: u32) -> Torrent {
     let file = ContentFile {
