@@ -286,14 +286,17 @@ impl Swarm {
     fn heard(&mut self, key: PeerKey, heard: Heard, now: Instant) {
         match heard {
             Heard::Have(index) => {
-                if self.offer.have(key, index, now) {
-                    self.with(key, |peer| peer.aside.retain(|block| block.index != index));
-                } else {
-                    self.close(key, Offence::BadPiece);
+                if !self.offer.have(key, index, now) {
+                    return self.close(key, Offence::BadPiece);
                 }
+                // It came from somebody else while it waited here, and not every client takes its requests back.
+                self.cancel(key, |block| block.index == index);
             }
             Heard::Bitfield(wire) => match Bits::from_wire(self.torrent.pieces(), &wire) {
-                Ok(bits) => self.offer.bitfield(key, &bits, now),
+                Ok(bits) => {
+                    self.offer.bitfield(key, &bits, now);
+                    self.cancel(key, |block| bits.has(block.index));
+                }
                 Err(_) => self.close(key, Offence::BadBitfield),
             },
             Heard::Interested => {
@@ -376,5 +379,7 @@ impl Swarm {
     }
 }
 
+#[cfg(test)]
+mod invariants;
 #[cfg(test)]
 mod tests;

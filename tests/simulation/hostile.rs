@@ -1,0 +1,95 @@
+//! Peers that lie, leave, hang up, or give nothing. Bounds are those the policy reaches today, with some room; where it
+//! pays more than it should, the test says for what.
+
+use super::clock::{SECOND, seconds};
+use super::habits::{
+    Boaster, FakeSeed, Habits, HangsUp, Ingrate, Libtorrent, Mute, NeverAsks, NeverRelays, Restless,
+};
+use super::line::{Line, MIB};
+use super::outcome::{Bound, Outcome};
+use super::scenario::Scenario;
+
+const LINE: fn() -> Line = || Line::up(2 * MIB);
+
+/// Eight libtorrents, and some others.
+fn beside(n: usize, others: impl Habits + 'static) -> Outcome {
+    Scenario::new(&format!("8 libtorrent and {n} {others:?}"), 1)
+        .with(8, 0, LINE(), Libtorrent)
+        .with(n, 0, LINE(), others)
+        .run()
+}
+
+fn only(n: usize, habits: impl Habits + 'static) -> Outcome {
+    Scenario::new(&format!("{n} {habits:?}"), 1)
+        .with(n, 0, LINE(), habits)
+        .run()
+}
+
+/// The first copy, and all: copies @ time.
+fn holds(outcome: Outcome, first_copy: Bound, all: Bound) {
+    outcome.first_copy_within(first_copy).all_within(all);
+}
+
+#[test]
+fn those_who_give_nothing_get_everything_and_cost_little() {
+    holds(beside(1, NeverRelays), (1.02, 1.09), (1.10, 3.4));
+    holds(beside(4, NeverRelays), (1.02, 1.09), (1.80, 3.6));
+    // Nobody relays: everybody is served by us.
+    holds(only(8, NeverRelays), (1.02, 1.06), (8.0, 10.0));
+}
+
+#[test]
+fn those_who_never_announce_are_served() {
+    holds(beside(1, Mute), (1.02, 1.09), (1.15, 2.9));
+    holds(only(8, Mute), (1.02, 1.06), (8.0, 9.0));
+}
+
+#[test]
+fn those_who_never_ask_hold_nobody_up() {
+    holds(beside(8, NeverAsks), (1.02, 1.15), (1.10, 2.2));
+    holds(beside(50, NeverAsks), (1.02, 1.15), (1.10, 2.2));
+}
+
+/// What a peer that hung up held alone is given again, though it comes back with it.
+#[test]
+fn those_who_hang_up_after_each_piece() {
+    holds(beside(1, HangsUp), (1.30, 1.40), (1.35, 2.2));
+    holds(only(8, HangsUp), (1.75, 1.85), (1.75, 2.2));
+}
+
+/// What they claim is believed until somebody is stuck for lack of it.
+#[test]
+fn those_who_claim_what_they_do_not_hold() {
+    holds(beside(2, Boaster), (1.15, 2.8), (1.20, 3.0));
+    holds(beside(1, FakeSeed), (1.05, 1.5), (1.10, 3.6));
+    holds(beside(20, FakeSeed), (1.40, 4.3), (1.40, 4.5));
+    let later = Scenario::new("20 fake seeds after 10 s", 1)
+        .with(8, 0, LINE(), Libtorrent)
+        .from(10 * SECOND, 20, 0, LINE(), FakeSeed)
+        .run();
+    holds(later, (1.10, 3.7), (1.15, 4.5));
+}
+
+#[test]
+fn those_who_come_and_go() {
+    holds(beside(8, Restless), (1.15, 1.25), (1.25, 3.3));
+    holds(only(20, Restless), (1.45, 1.55), (1.70, 4.2));
+}
+
+#[test]
+fn those_who_leave_once_they_have_everything() {
+    holds(only(8, Ingrate), (1.02, 1.06), (1.25, 3.4));
+    let staggered = Scenario::new("8 ingrates, one per 20 s", 1)
+        .with(8, seconds(20.0), LINE(), Ingrate)
+        .run();
+    holds(staggered, (1.02, 1.06), (3.3, 6.8));
+}
+
+#[test]
+fn a_slow_disk_costs_no_copies() {
+    let outcome = Scenario::new("8 libtorrent, 300 ms a piece", 1)
+        .disk(seconds(0.3))
+        .with(8, 0, LINE(), Libtorrent)
+        .run();
+    holds(outcome, (1.02, 1.09), (1.05, 2.1));
+}
