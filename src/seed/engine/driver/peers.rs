@@ -97,7 +97,7 @@ impl Driver {
                 seeding.swarm.handle_all(events, now);
             }
             connection::Report::Sent(account) => {
-                let correction = seeding.correct(peer, account, false);
+                let correction = seeding.paced(peer, account);
                 self.shaper.charge(Some(hash), correction);
             }
             connection::Report::Closed { why, account } => {
