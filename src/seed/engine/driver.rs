@@ -196,11 +196,7 @@ impl Driver {
         let sending: usize = self.seedings.values().map(|s| s.sending(now)).sum();
         let share = lowered.map(|cap| cap / sending.max(1) as u64);
         for seeding in self.seedings.values_mut() {
-            let under_way = seeding.pace(cap, share);
-            // Nobody was charged for it without a limit; what comes back is taken off again.
-            if old.is_none() {
-                self.shaper.charge(None, under_way);
-            }
+            seeding.pace(cap, share, old.is_none());
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Link {
     /// Of these: for blocks that were handed over, and not reported as written or forgotten.
     outstanding: f64,
     handed: Option<Instant>,
+    /// Whether what is under way was handed over without a limit, and the bucket does not know of it.
+    uncounted: bool,
 }
 
 impl Link {
@@ -54,6 +56,7 @@ impl Link {
             charged: 0.0,
             outstanding: 0.0,
             handed: None,
+            uncounted: false,
         }
     }
 
@@ -177,15 +180,28 @@ impl Seeding {
         let correction = due - link.charged;
         link.charged = due;
         self.wire += correction;
-        correction
+        if link.uncounted { 0.0 } else { correction }
+    }
+
+    /// A connection has obeyed a new limit; returns the correction to the bucket. Where there was none before, that is
+    /// what the connection still holds: what it wrote until then, and what came back, was never taken from the bucket.
+    pub fn paced(&mut self, peer: PeerKey, account: Option<Account>) -> f64 {
+        let correction = self.correct(peer, account, false);
+        let Some(link) = self.links.get_mut(&peer) else {
+            return correction;
+        };
+        if !std::mem::take(&mut link.uncounted) {
+            return correction;
+        }
+        let written = account.map_or(0, |account| account.unreported);
+        (link.outstanding - on_the_wire(written) as f64).max(0.0)
     }
 
     /// Tells every connection of a limit. When it was lowered, they call back what they can, and what they cannot is
-    /// sent within `share` each. Returns the wire bytes under way in the connections.
-    pub fn pace(&mut self, cap: Option<u64>, share: Option<u64>) -> f64 {
-        let mut under_way = 0.0;
+    /// sent within `share` each. `uncounted`: there was none before.
+    pub fn pace(&mut self, cap: Option<u64>, share: Option<u64>, uncounted: bool) {
         for link in self.links.values_mut() {
-            under_way += link.outstanding;
+            link.uncounted = uncounted;
             // Connections that are gone report so by themselves.
             if share.is_some() {
                 let _ = link.orders.send(connection::Order::Unsend(None));
@@ -193,7 +209,6 @@ impl Seeding {
             let pace = connection::Order::Pace { rate: cap, share };
             let _ = link.orders.send(pace);
         }
-        under_way
     }
 
     /// Connections that have something to send, here or in the kernel.

@@ -102,7 +102,7 @@ impl Driver {
                 }
             }
             connection::Report::Sent(account) => {
-                let correction = seeding.correct(peer, account, false);
+                let correction = seeding.paced(peer, account);
                 self.shaper.charge(Some(hash), correction);
             }
             connection::Report::Closed { why, account } => {
