@@ -90,13 +90,13 @@ impl Offer {
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
         self.bind_again(peer, piece, now);
+        if self.binding_mut(peer, piece).is_none() {
+            return;
+        }
         let pieces = &self.pieces;
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        if !state.bound.contains(&piece) {
-            return;
-        }
         // Its offers count with those of the others who ask, and leave room among the strangers'.
         self.due |= !state.asks;
         state.asks = true;

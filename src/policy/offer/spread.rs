@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Bytes bound ahead, at most: more than any client has requests under way for, however fast it takes them.
+const MOST_AHEAD: u64 = 64 << 20;
+
 /// What was reckoned of a peer for one round of offers.
 struct Candidate {
     key: PeerKey,
@@ -80,12 +83,15 @@ impl Offer {
 
     fn candidates(&self, takers: usize, uplink: Uplink, now: Instant) -> Vec<Candidate> {
         let trust = self.trust(uplink);
-        let alive = |peer: &Peer, index: u32| {
-            let bound = self.pieces[index as usize].bound.as_ref();
+        let alive = |peer: &Peer| {
             let patience = UNASKED_PATIENCE.max(peer.reaction(now));
-            bound.is_some_and(|b| {
-                b.asked.is_some() || now.saturating_duration_since(b.since) < patience
-            })
+            let is_alive = |index: &&u32| {
+                let bound = self.pieces[**index as usize].bound.as_ref();
+                bound.is_some_and(|b| {
+                    b.asked.is_some() || now.saturating_duration_since(b.since) < patience
+                })
+            };
+            peer.bound.iter().filter(is_alive).count()
         };
         (self.peers.iter())
             .filter(|(_, peer)| peer.takes())
@@ -93,14 +99,14 @@ impl Offer {
                 key: *key,
                 relay_rate: peer.relay_rate(now, trust),
                 unnoticed: self.unnoticed(peer, takers, uplink, now),
-                alive: peer.bound.iter().filter(|i| alive(peer, **i)).count(),
+                alive: alive(peer),
             })
             .collect()
     }
 
     /// Pieces bound ahead of what is sent: enough for one second of the uplink, and for every other peer to have one.
     fn look_ahead(&self, takers: usize, uplink: Uplink) -> usize {
-        let second = uplink.rate.div_ceil(self.piece_length) as usize;
+        let second = uplink.rate.min(MOST_AHEAD).div_ceil(self.piece_length) as usize;
         MIN_LOOK_AHEAD.max(takers.div_ceil(2)).max(second)
     }
 
