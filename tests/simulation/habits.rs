@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use semoir::policy::offer;
+
 use super::clock::{Nanos, SECOND};
 
 /// What a peer says it holds beside the truth.
@@ -36,9 +38,9 @@ pub trait Habits: Debug {
     fn looks_every(&self) -> Option<Nanos> {
         None
     }
-    /// How long it leaves offers unnoticed, as its peer id tells.
-    fn known_reaction(&self) -> Duration {
-        Duration::ZERO
+    /// What the engine knows of it by its peer id.
+    fn known(&self) -> offer::Habits {
+        offer::Habits::default()
     }
     /// Whether it takes a piece from one neighbour only, in the order of the content, unless another would be much
     /// quicker.
@@ -120,7 +122,9 @@ habits! {
     Librqbit {
         fn slots(&self) -> usize { usize::MAX }
         fn looks_every(&self) -> Option<Nanos> { Some(5 * SECOND) }
-        fn known_reaction(&self) -> Duration { Duration::from_secs(5) }
+        fn known(&self) -> offer::Habits {
+            offer::Habits { looks_every: Duration::from_secs(5), keeps_requests: true }
+        }
         fn have_wakes(&self) -> bool { false }
         fn whole_pieces_in_order(&self) -> bool { true }
         fn depth(&self) -> Option<usize> { Some(128) }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semoir::base::{InfoHash, PeerKey};
-use semoir::policy::offer::Uplink;
+use semoir::policy::offer::{Habits, Uplink};
 use semoir::seed::shaper::{Shaper, on_the_wire};
 use semoir::seed::swarm::{Action, Event, Swarm};
 use semoir::seed::wire::{Block, Heard, Said};
@@ -18,6 +18,9 @@ use super::pieces::Shape;
 use super::scenario::Setup;
 use super::watch::Watch;
 use super::world::Happening;
+
+/// What is to happen.
+type Plan = Agenda<Happening>;
 
 /// The driver's tick, and how many of them make a slow one.
 const TICK: Nanos = 100 * MILLISECOND;
@@ -86,6 +89,7 @@ impl Origin {
             measured: (0.0, 0),
             rate: 0.0,
         };
+        origin.swarm.set_generous(origin.setup.generous);
         let uplink = origin.uplink();
         origin.swarm.tick(uplink, start);
         origin
@@ -113,9 +117,9 @@ impl Origin {
     pub fn joined(
         &mut self,
         (peer, delay): (usize, Nanos),
-        reaction: Duration,
+        habits: Habits,
         now: Nanos,
-        agenda: &mut Agenda<Happening>,
+        agenda: &mut Plan,
     ) -> PeerKey {
         let key = PeerKey(self.next_key);
         self.next_key += 1;
@@ -137,7 +141,7 @@ impl Origin {
             addr: SocketAddr::from((addr, 40_000)),
             outgoing: false,
             extended: true,
-            reaction,
+            habits,
         };
         self.watch.joined(key);
         self.happen(joined, now, agenda);
@@ -145,13 +149,7 @@ impl Origin {
     }
 
     /// A peer said something.
-    pub fn heard(
-        &mut self,
-        key: PeerKey,
-        heard: Heard,
-        now: Nanos,
-        agenda: &mut Agenda<Happening>,
-    ) {
+    pub fn heard(&mut self, key: PeerKey, heard: Heard, now: Nanos, agenda: &mut Plan) {
         if self.connections.contains_key(&key) {
             self.watch.heard(key, &heard);
             self.happen(Event::Heard(key, heard), now, agenda);
@@ -159,7 +157,7 @@ impl Origin {
     }
 
     /// A peer hung up.
-    pub fn lost(&mut self, key: PeerKey, now: Nanos, agenda: &mut Agenda<Happening>) {
+    pub fn lost(&mut self, key: PeerKey, now: Nanos, agenda: &mut Plan) {
         if self.connections.contains_key(&key) {
             self.correct(key, true, now);
             let gone = self.connections.remove(&key);
@@ -171,18 +169,12 @@ impl Origin {
     }
 
     /// A piece was read.
-    pub fn warmed(&mut self, piece: u32, now: Nanos, agenda: &mut Agenda<Happening>) {
+    pub fn warmed(&mut self, piece: u32, now: Nanos, agenda: &mut Plan) {
         self.happen(Event::Warmed(piece, true), now, agenda);
     }
 
     /// A connection wrote a block.
-    pub fn written(
-        &mut self,
-        key: PeerKey,
-        block: Block,
-        now: Nanos,
-        agenda: &mut Agenda<Happening>,
-    ) {
+    pub fn written(&mut self, key: PeerKey, block: Block, now: Nanos, agenda: &mut Plan) {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
@@ -194,20 +186,14 @@ impl Origin {
     }
 
     /// A peer acknowledged a block.
-    pub fn acknowledged(
-        &mut self,
-        key: PeerKey,
-        bytes: u32,
-        now: Nanos,
-        agenda: &mut Agenda<Happening>,
-    ) {
+    pub fn acknowledged(&mut self, key: PeerKey, bytes: u32, now: Nanos, agenda: &mut Plan) {
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.buffered -= u64::from(bytes);
             self.write(key, now, agenda);
         }
     }
 
-    pub fn tick(&mut self, now: Nanos, agenda: &mut Agenda<Happening>) {
+    pub fn tick(&mut self, now: Nanos, agenda: &mut Plan) {
         self.ticks += 1;
         let slow = self.ticks.is_multiple_of(SLOW_TICKS);
         if slow {
@@ -227,21 +213,21 @@ impl Origin {
     }
 
     /// The bucket may be open again.
-    pub fn woke(&mut self, now: Nanos, agenda: &mut Agenda<Happening>) {
+    pub fn woke(&mut self, now: Nanos, agenda: &mut Plan) {
         if self.wakes_at.is_some_and(|at| at <= now) {
             self.wakes_at = None;
             self.pump(now, agenda);
         }
     }
 
-    fn happen(&mut self, event: Event, now: Nanos, agenda: &mut Agenda<Happening>) {
+    fn happen(&mut self, event: Event, now: Nanos, agenda: &mut Plan) {
         self.watch.events += 1;
         self.swarm.handle(event, self.instant(now));
         self.act(now, agenda);
         self.pump(now, agenda);
     }
 
-    fn act(&mut self, now: Nanos, agenda: &mut Agenda<Happening>) {
+    fn act(&mut self, now: Nanos, agenda: &mut Plan) {
         let mut spoken = None;
         let mut actions = 0;
         while let Some(action) = self.swarm.poll() {
@@ -286,27 +272,14 @@ impl Origin {
     }
 
     /// A connection forgot a block.
-    pub fn unsent(
-        &mut self,
-        key: PeerKey,
-        block: Block,
-        now: Nanos,
-        agenda: &mut Agenda<Happening>,
-    ) {
+    pub fn unsent(&mut self, key: PeerKey, block: Block, now: Nanos, agenda: &mut Plan) {
         if self.connections.contains_key(&key) {
             self.watch.forgotten(key, block);
             self.happen(Event::Unsent(key, block), now, agenda);
         }
     }
 
-    fn say(
-        &mut self,
-        key: PeerKey,
-        said: Said,
-        headers: u64,
-        now: Nanos,
-        agenda: &mut Agenda<Happening>,
-    ) {
+    fn say(&mut self, key: PeerKey, said: Said, headers: u64, now: Nanos, agenda: &mut Plan) {
         self.watch.said(key, &said, now);
         let wire = (said.length() + headers) as f64;
         let Some(connection) = self.connections.get_mut(&key) else {
@@ -337,7 +310,7 @@ impl Origin {
     }
 
     /// Hands blocks to connections as long as the bucket is open and anybody wants some.
-    fn pump(&mut self, now: Nanos, agenda: &mut Agenda<Happening>) {
+    fn pump(&mut self, now: Nanos, agenda: &mut Plan) {
         let instant = self.instant(now);
         loop {
             if let Some(opens) = self.shaper.opens_at(instant) {
@@ -354,7 +327,9 @@ impl Origin {
             let Some((key, block)) = self.swarm.next_block(instant) else {
                 break;
             };
-            self.idle_since = None;
+            if self.shaper.cap().is_none() {
+                self.idle_since = None;
+            }
             self.watch.handed(key, block);
             let wire = on_the_wire(u64::from(block.length) + 13) as f64;
             let entry = self.watch.left(now, wire * (1.0 + self.setup.loss));
@@ -366,7 +341,7 @@ impl Origin {
                 self.write(key, now, agenda);
             }
         }
-        match self.swarm.is_idle() {
+        match self.shaper.has_room(instant) && !self.swarm.waits_for_disk() {
             true => self.idle_since = self.idle_since.or(Some(instant)),
             false => self.idle_since = None,
         }
@@ -374,7 +349,7 @@ impl Origin {
 
     /// The connection's task and the kernel: blocks go into the buffer as long as there is room, and from there over
     /// the line.
-    fn write(&mut self, key: PeerKey, now: Nanos, agenda: &mut Agenda<Happening>) {
+    fn write(&mut self, key: PeerKey, now: Nanos, agenda: &mut Plan) {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };

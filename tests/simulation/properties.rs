@@ -134,8 +134,8 @@ proptest! {
     /// everybody ourselves would take and the patience it needs to see that somebody is stuck.
     #[test]
     fn nobody_starves(seed: u64, peers in newcomers(0..13), cap in 1_024u64..8_192) {
-        // A librqbit waits for ever for whom it asked once: liars starve it, whatever we do. And those who never ask,
-        // or do not say what they hold, are offered rare pieces over and over once the first copy is out, which others
+        // A librqbit waits for ever for whom it asked once: liars starve it, whatever we do. Those who never
+        // ask, or do not say what they hold, are offered rare pieces over and over once the first copy is out, which others
         // then do not get. Who hangs up after each piece begins to wait anew each time.
         let mut peers = peers;
         peers.retain(|peer| ![3, 5, 8, 11].contains(&peer.kind));

@@ -29,6 +29,8 @@ pub struct Setup {
     pub loss: f64,
     /// How long a piece takes to be read.
     pub disk: Nanos,
+    /// Whether it gives more than the first copy and what the swarm lacks.
+    pub generous: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ impl Scenario {
                 line: None,
                 loss: 0.0,
                 disk: 2 * MILLISECOND,
+                generous: false,
             },
             caps: Vec::new(),
             peers: Vec::new(),
@@ -95,6 +98,12 @@ impl Scenario {
     /// How long the origin's disk takes for a piece.
     pub fn disk(mut self, takes: Nanos) -> Self {
         self.setup.disk = takes;
+        self
+    }
+
+    /// The owner wants speed.
+    pub fn generous(mut self) -> Self {
+        self.setup.generous = true;
         self
     }
 

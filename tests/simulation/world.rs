@@ -240,10 +240,10 @@ impl World {
         let peer = &self.peers[who];
         let (line, habits) = (peer.line, peer.habits.clone());
         let begun_at = now + habits.begins_after();
-        let reaction = habits.known_reaction();
+        let known = habits.known();
         let found = (who, line.delay);
         // The peer's side stands before the origin speaks to it.
-        let key = self.origin.joined(found, reaction, now, &mut self.agenda);
+        let key = self.origin.joined(found, known, now, &mut self.agenda);
         let link = Link {
             choked: true,
             asleep_until: begun_at,
