@@ -37,7 +37,7 @@ pub const IN_FLIGHT: u32 = 2 * super::wire::BLOCK_LENGTH;
 /// Where much is sent, they are what is sent in this time, so that a fast line is not fed block by block, ...
 const IN_FLIGHT_TIME: Duration = Duration::from_millis(10);
 /// ... and no more than this: by then the cost of handing over is lost in that of sending.
-const MAX_IN_FLIGHT: u32 = 512 << 10;
+pub const MAX_IN_FLIGHT: u32 = 512 << 10;
 
 /// What happens to a swarm.
 #[derive(Debug)]

@@ -30,8 +30,8 @@ fn five_hundred_peers_with_churn() {
         .run();
     outcome
         .first_copy_within((1.10, 1.15))
-        .three_within((1.25, 2.3))
-        .all_within((1.25, 2.8));
+        .three_within((1.40, 2.3))
+        .all_within((1.40, 2.8));
     assert_eq!(outcome.offences, 0);
 }
 

@@ -32,7 +32,7 @@ fn holds(outcome: Outcome, first_copy: Bound, all: Bound) {
 
 #[test]
 fn those_who_give_nothing_get_everything_and_cost_little() {
-    holds(beside(1, NeverRelays), (1.02, 1.09), (1.10, 2.4));
+    holds(beside(1, NeverRelays), (1.02, 1.09), (1.10, 3.2));
     holds(beside(4, NeverRelays), (1.02, 1.09), (1.60, 3.3));
     // Nobody relays: everybody is served by us.
     holds(only(8, NeverRelays), (1.02, 1.06), (8.0, 10.0));
@@ -52,7 +52,8 @@ fn those_who_never_ask_hold_nobody_up() {
 
 #[test]
 fn those_who_hang_up_after_each_piece() {
-    holds(beside(1, HangsUp), (1.05, 1.12), (1.05, 2.15));
+    // What is under way to it when it hangs up is lost: between 0.01 and 0.12 of a copy, as chance has it.
+    holds(beside(1, HangsUp), (1.15, 1.25), (1.16, 2.15));
     holds(only(8, HangsUp), (1.02, 1.10), (1.05, 2.1));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use semoir::base::PeerKey;
 use semoir::policy::offer::GHOST_LIFE;
-use semoir::seed::swarm::{IN_FLIGHT, Offence};
+use semoir::seed::swarm::{MAX_IN_FLIGHT, Offence};
 use semoir::seed::wire::{Block, Heard, MAX_BLOCK_LENGTH, Said};
 
 use super::clock::{Nanos, as_seconds};
@@ -198,7 +198,7 @@ impl Watch {
             "{block:?} is given to {key:?}, which was not offered it, or is choked"
         );
         known.in_flight += block.length;
-        assert!(known.in_flight <= IN_FLIGHT + MAX_BLOCK_LENGTH);
+        assert!(known.in_flight <= MAX_IN_FLIGHT + MAX_BLOCK_LENGTH);
         let others = self.bound[block.index as usize].filter(|bound| bound.holder != key);
         assert!(
             others.is_none(),

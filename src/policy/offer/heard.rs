@@ -179,6 +179,7 @@ impl Offer {
         self.pieces[piece as usize].sent_to = Some(peer);
         if let Some(state) = self.peers.get_mut(&peer) {
             state.received += 1;
+            state.ignored = state.ignored.saturating_sub(1);
             state.unrelayed.insert(piece);
             state.served(length.into(), now.saturating_duration_since(started));
         }

@@ -47,14 +47,27 @@ impl Offer {
             .map(|(key, _)| *key)
             .collect();
         unsure.into_iter().for_each(|key| self.infer(key, now));
+        let copy_is_out = self.first_copy_is_out();
         let ignored: Vec<(PeerKey, u32)> = self
             .peers
             .iter()
-            .flat_map(|(key, peer)| peer.bound.iter().map(|piece| (*key, *piece)))
-            .filter(|(_, piece)| {
+            .flat_map(|(key, peer)| peer.bound.iter().map(move |piece| (*key, peer, *piece)))
+            .filter(|(_, peer, piece)| {
                 let bound = self.pieces[*piece as usize].bound.as_ref();
-                bound.is_some_and(|b| now.saturating_duration_since(b.touched) >= IGNORED_AFTER)
+                let given_up = |bound: &Binding| {
+                    // What is given once more is wanted soon, by whomever.
+                    let patience = match bound.asked {
+                        None if copy_is_out => LONELY_PATIENCE,
+                        _ => IGNORED_AFTER,
+                    };
+                    // Who left offers lying before is waited for less long.
+                    let patience = patience / (1 + peer.ignored);
+                    let patience = patience.max(STALLED_AFTER + peer.reaction(now));
+                    now.saturating_duration_since(bound.touched) >= patience
+                };
+                bound.is_some_and(given_up)
             })
+            .map(|(key, _, piece)| (key, piece))
             .collect();
         for (peer, piece) in ignored {
             self.unbind(peer, piece);

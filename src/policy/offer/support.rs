@@ -18,16 +18,16 @@ const PARTIAL_SUPPORT: f64 = 0.5;
 impl Offer {
     /// The swarm has a full copy: lonely pieces, and leechers that cannot get on, are helped.
     pub(super) fn top_up(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
-        let stuck: Vec<PeerKey> = self
-            .peers
-            .iter()
+        let mut stuck: Vec<(u32, PeerKey)> = (self.peers.iter())
             .filter(|(_, peer)| {
                 peer.takes() && peer.is_stuck(now) && peer.bound.len() < STUCK_AT_ONCE
             })
-            .map(|(key, _)| *key)
-            .take(HELPED_AT_ONCE)
+            .map(|(key, peer)| (peer.ignored, *key))
             .collect();
-        for peer in stuck {
+        // Who leaves offers lying is helped last: the pieces bound to him are kept from the others.
+        stuck.sort_unstable();
+        stuck.truncate(HELPED_AT_ONCE);
+        for (_, peer) in stuck {
             self.offer_first(peer, |piece| piece.holders, now, decisions);
         }
         if self.ghosts.is_empty() {
@@ -76,8 +76,9 @@ impl Offer {
                 .iter()
                 .filter(|(_, peer)| peer.takes() && !peer.has.has(piece))
                 .max_by(|a, b| {
-                    a.1.relay_rate(now, 0.0)
-                        .total_cmp(&b.1.relay_rate(now, 0.0))
+                    let relays = |peer: &Peer| peer.relay_rate(now, 0.0);
+                    let takes_up = b.1.ignored.cmp(&a.1.ignored);
+                    takes_up.then(relays(a.1).total_cmp(&relays(b.1)))
                 })
                 .map(|(key, _)| *key);
             if let Some(peer) = best {

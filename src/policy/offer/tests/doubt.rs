@@ -132,3 +132,20 @@ fn a_slow_leecher_gets_everything() {
         served += 1;
     }
 }
+
+#[test]
+fn those_who_leave_offers_lying_keep_no_piece_from_those_who_ask() {
+    let start = Instant::now();
+    let mut offer = with_peers(8, 13, start);
+    offer.bitfield(PeerKey(13), &everything(8), start);
+    // Peers 1 to 11 never ask; peer 12 does, and cannot reach the one who has everything.
+    for step in 0..3000 {
+        let now = start + STEP * step;
+        for (peer, piece) in offers(&offer.decide(now, idle(start))) {
+            if peer == 12 {
+                send(&mut offer, peer, piece, now);
+            }
+        }
+    }
+    assert!(offer.is_complete(PeerKey(12)));
+}
