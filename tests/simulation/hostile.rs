@@ -33,9 +33,9 @@ fn holds(outcome: Outcome, first_copy: Bound, all: Bound) {
 #[test]
 fn those_who_give_nothing_get_everything_and_cost_little() {
     holds(beside(1, NeverRelays), (1.02, 1.09), (1.10, 3.2));
-    holds(beside(4, NeverRelays), (1.02, 1.09), (1.60, 3.3));
+    holds(beside(4, NeverRelays), (1.02, 1.09), (1.60, 3.6));
     // Nobody relays: everybody is served by us.
-    holds(only(8, NeverRelays), (1.02, 1.06), (8.0, 10.0));
+    holds(only(8, NeverRelays), (1.02, 1.06), (8.01, 13.5));
 }
 
 #[test]
