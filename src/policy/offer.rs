@@ -12,7 +12,7 @@
 //! - `unheld` counts the pieces without holder, and `lonely` is exactly those with one;
 //! - what a doubted peer holds counts for nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::base::{Bits, PeerKey};
@@ -86,7 +86,7 @@ pub struct Uplink {
     pub cap: Option<u64>,
     /// Bytes per second that really left, averaged over about a second.
     pub rate: u64,
-    /// Since when nothing was ready to be sent; `None` while there is.
+    /// Since when the line has room that nobody who is there can use; `None` while it has not.
     pub idle_since: Option<Instant>,
 }
 
@@ -130,7 +130,7 @@ pub struct Offer {
     lonely: BTreeSet<u32>,
     ghosts: Vec<Instant>,
     /// Pieces that only a lost peer held, and since when.
-    missed: VecDeque<(Instant, u32)>,
+    missed: BTreeMap<u32, Instant>,
     /// Since when somebody lacks pieces.
     hungry_since: Option<Instant>,
     /// Whether more is given than the first copy and what the swarm lacks.
@@ -157,7 +157,7 @@ impl Offer {
             unheld: pieces,
             lonely: BTreeSet::new(),
             ghosts: Vec::new(),
-            missed: VecDeque::new(),
+            missed: BTreeMap::new(),
             hungry_since: None,
             generous: false,
             traded: Meter::default(),

@@ -30,7 +30,7 @@ impl Offer {
         for index in gone.has.iter() {
             self.recount(index, -1, now);
             if self.is_free(index) {
-                self.missed.push_back((now, index));
+                self.missed.insert(index, now);
             }
         }
     }

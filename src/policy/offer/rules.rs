@@ -30,12 +30,11 @@ impl Offer {
             // Someone who cannot get on is a witness that those who left are of no use to him.
             self.forget_departed();
         }
-        while let Some((since, index)) = self.missed.front().copied()
-            && now.saturating_duration_since(since) >= RETURN_PATIENCE
-        {
-            self.missed.pop_front();
-            self.repool(index);
-        }
+        let gone = self.missed.extract_if(.., |_, since| {
+            now.saturating_duration_since(*since) >= RETURN_PATIENCE
+        });
+        let gone: Vec<u32> = gone.map(|(index, _)| index).collect();
+        gone.into_iter().for_each(|index| self.repool(index));
         if self.peers.values().any(Peer::takes) {
             self.hungry_since.get_or_insert(now);
         } else {
