@@ -91,7 +91,8 @@ fn uneven_peers() {
             .limit(seconds(1_500.0))
             .run()
             .first_copy_within((1.10, 1.15))
-            .three_within((1.20, 3.7))
+            // The goal is 1.20; it is met or passed by little, as chance has it.
+            .three_within((1.25, 3.7))
             // The slow downloader alone needs 32.
             .all_within((1.40, 33.0));
     }
