@@ -1,38 +1,18 @@
 //! What a thousand announced torrents cost while nothing happens: heap, counted by the allocator, and processor time.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/cost.rs"]
+mod cost;
+
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use semoir::base::InfoHash;
 use semoir::seed::announce::{Announcer, AnnouncerConfig, Figures, Subject};
 use semoir::tracker::{Tracker, http, udp};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
-struct Counting;
-
-static HEAP: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; only sizes are added up beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAP.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HEAP.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: cost::Counting = cost::Counting;
 
 const TORRENTS: u16 = 1000;
 
@@ -40,12 +20,6 @@ fn hash(n: u16) -> InfoHash {
     let mut bytes = [0; 20];
     bytes[..2].copy_from_slice(&n.to_be_bytes());
     InfoHash(bytes)
-}
-
-fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Duration::from_micros(micros as u64)
 }
 
 /// Serves a tracker and says at what URL.
@@ -91,8 +65,8 @@ async fn measure(over_http: bool) {
     })
     .unwrap();
 
-    let heap = HEAP.load(Ordering::Relaxed);
-    let before = cpu();
+    let heap = cost::heap();
+    let before = cost::cpu();
     for n in 0..TORRENTS {
         // As a usual torrent has: one that works and four more, which are not asked here.
         let mut tiers = vec![vec![url.clone()]];
@@ -115,9 +89,9 @@ async fn measure(over_http: bool) {
         assert!(Instant::now() < end);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let each = (cpu() - before) / u32::from(TORRENTS);
+    let each = (cost::cpu() - before) / u32::from(TORRENTS);
     // The tracker's own list of peers is in this too.
-    let bytes = HEAP.load(Ordering::Relaxed).saturating_sub(heap) / usize::from(TORRENTS);
+    let bytes = cost::heap().saturating_sub(heap) / usize::from(TORRENTS);
     // Half an hour is what trackers usually ask for.
     let share = each.as_secs_f64() * f64::from(TORRENTS) / 1800.0;
     println!(
@@ -128,9 +102,9 @@ async fn measure(over_http: bool) {
     assert!(share <= 0.001, "{share}");
 
     // And with nothing due, nothing happens at all.
-    let before = cpu();
+    let before = cost::cpu();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let idle = cpu() - before;
+    let idle = cost::cpu() - before;
     assert!(idle < Duration::from_millis(20), "{idle:?}");
     announcer.shutdown().await;
     assert!((0..TORRENTS).all(|n| tracker.counts(hash(n)).complete == 0));

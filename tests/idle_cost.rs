@@ -1,39 +1,19 @@
 //! What a thousand torrents cost while nobody is there for them: the engine's heap, counted by the allocator; its
 //! processor time; its files.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "common/cost.rs"]
+mod cost;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use semoir::base::{Content, ContentFile, InfoHash};
 use semoir::seed::engine::{Shelf, ShelfError};
 use semoir::seed::{Engine, EngineConfig, Torrent};
 
-struct Counting;
-
-static HEAP: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; only sizes are added up beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAP.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HEAP.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: cost::Counting = cost::Counting;
 
 const TORRENTS: u16 = 1000;
 
@@ -66,12 +46,6 @@ fn hash(n: u16) -> InfoHash {
     InfoHash(bytes)
 }
 
-fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Duration::from_micros(micros as u64)
-}
-
 fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
@@ -90,22 +64,22 @@ async fn a_thousand_torrents_nobody_wants_cost_next_to_nothing() {
     engine
         .add_shelved(hash(TORRENTS), root, shelf.clone(), false)
         .await;
-    let (heap, files) = (HEAP.load(Ordering::Relaxed), open_files());
+    let (heap, files) = (cost::heap(), open_files());
     for n in 0..TORRENTS {
         engine
             .add_shelved(hash(n), root, shelf.clone(), false)
             .await;
     }
-    let bytes = HEAP.load(Ordering::Relaxed).saturating_sub(heap) / usize::from(TORRENTS);
+    let bytes = cost::heap().saturating_sub(heap) / usize::from(TORRENTS);
     println!("{bytes} bytes a torrent");
     assert!(bytes <= HEAP_EACH, "{bytes} bytes a torrent");
     assert_eq!(open_files(), files);
     assert_eq!(engine.report().await.torrents.len(), 1001);
 
     // And with nobody there, nothing happens at all.
-    let before = cpu();
+    let before = cost::cpu();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let idle = cpu() - before;
+    let idle = cost::cpu() - before;
     assert!(idle < Duration::from_millis(20), "{idle:?}");
     engine.stop().await;
 }

@@ -1,36 +1,18 @@
 //! What five hundred connected peers of one release cost: heap, counted by the allocator.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "common/cost.rs"]
+mod cost;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use semoir::base::{Content, ContentFile, InfoHash};
 use semoir::seed::{Engine, EngineConfig, Torrent};
 
-struct Counting;
-
-static HEAP: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; only sizes are added up beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAP.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HEAP.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: cost::Counting = cost::Counting;
 
 const PEERS: u32 = 500;
 const BOUND: Duration = Duration::from_secs(60);
@@ -82,7 +64,7 @@ async fn measure(pieces: u32) {
     let info_hash = torrent.info_hash;
     engine.add(Arc::new(torrent), false).await;
     let addr: SocketAddr = engine.listening()[0];
-    let before = HEAP.load(Ordering::Relaxed);
+    let before = cost::heap();
     let mut peers = Vec::new();
     for number in 0..PEERS {
         let hello = greeting(info_hash, pieces, number);
@@ -116,7 +98,7 @@ async fn measure(pieces: u32) {
     }
     // Long enough for a tick in which they are told of one another.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let bytes = HEAP.load(Ordering::Relaxed).saturating_sub(before) / PEERS as usize;
+    let bytes = cost::heap().saturating_sub(before) / PEERS as usize;
     println!("{pieces} pieces: {bytes} bytes a peer");
     assert!(bytes <= HEAP_EACH, "{bytes} bytes a peer");
     drop(peers);
