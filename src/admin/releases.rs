@@ -13,7 +13,7 @@ use super::problem::Problem;
 use crate::app::ReleaseView;
 use crate::app::handle::{Order, OrderError};
 use crate::base::{Authority, InfoHash, ReleaseId, SourceId, Stage, Timestamp, disposition};
-use crate::store::{Decision, Release, Spent, StoreError};
+use crate::store::{Decision, StoreError};
 
 /// Files of a release in an answer; the rest are counted.
 const MAX_FILES: usize = 1000;
@@ -84,43 +84,6 @@ pub(super) struct ReleaseDetail {
     decisions: Vec<Decision>,
 }
 
-/// A release that the live picture does not show yet: what the database knows of it.
-fn view_of(release: &Release, spent: Spent) -> ReleaseView {
-    let pieces = release
-        .piece_length
-        .map(|length| release.size.div_ceil(u64::from(length)));
-    ReleaseView {
-        id: release.id,
-        source: release.source,
-        name: release.display_name(),
-        stage: release.stage,
-        reason: release.reason.clone(),
-        since: release.since,
-        size: release.size,
-        files: release.files,
-        hashed: if release.info_hash.is_some() {
-            release.size
-        } else {
-            0
-        },
-        info_hash: release.info_hash,
-        piece_length: release.piece_length,
-        pieces: pieces.and_then(|pieces| u32::try_from(pieces).ok()),
-        magnet: None,
-        copies_spent: if release.size == 0 {
-            0.0
-        } else {
-            spent.payload_bytes as f64 / release.size as f64
-        },
-        payload_bytes: spent.payload_bytes,
-        wire_bytes: spent.wire_bytes,
-        rate: 0,
-        peers: 0,
-        relays: 0,
-        availability: 0.0,
-    }
-}
-
 /// One release
 #[utoipa::path(
     get, path = "/api/v1/releases/{id}", tag = "releases",
@@ -153,7 +116,7 @@ pub(super) async fn release(
     let (release, spent, files, decisions) = read.await?;
     let picture = app.handle.overview();
     let live = picture.releases.iter().find(|view| view.id == id).cloned();
-    let view = live.unwrap_or_else(|| view_of(&release, spent));
+    let view = live.unwrap_or_else(|| ReleaseView::catalogued(&release, spent));
     let links = Links::for_host(&app, &host).await?;
     let file = |(path, length): (std::path::PathBuf, u64)| ReleaseFile {
         path: path.to_string_lossy().into_owned(),

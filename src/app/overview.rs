@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
+use crate::store::{Release, Spent};
 
 /// Everything the owner's page shows at a glance.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -68,6 +69,40 @@ pub struct ReleaseView {
     pub relays: u32,
     /// Distributed copies among the peers we see, ourselves left out (whole copies + fraction of the next).
     pub availability: f64,
+}
+
+impl ReleaseView {
+    /// What the database knows of a release, with nobody there and nothing under way.
+    pub fn catalogued(release: &Release, spent: Spent) -> Self {
+        let pieces = |length: u32| release.size.div_ceil(u64::from(length.max(1))) as u32;
+        Self {
+            id: release.id,
+            source: release.source,
+            name: release.display_name(),
+            stage: release.stage,
+            reason: release.reason.clone(),
+            since: release.since,
+            size: release.size,
+            files: release.files,
+            hashed: release.info_hash.map_or(0, |_| release.size),
+            info_hash: release.info_hash,
+            piece_length: release.piece_length,
+            pieces: release.piece_length.map(pieces),
+            magnet: None,
+            copies_spent: copies(spent.payload_bytes, release.size),
+            payload_bytes: spent.payload_bytes,
+            wire_bytes: spent.wire_bytes,
+            rate: 0,
+            peers: 0,
+            relays: 0,
+            availability: 0.0,
+        }
+    }
+}
+
+/// Copies of a content of `size` bytes that so much payload is.
+pub(super) fn copies(payload: u64, size: u64) -> f64 {
+    payload as f64 / size.max(1) as f64
 }
 
 /// One source as the owner sees it.

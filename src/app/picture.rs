@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::overview::{Overview, ReleaseView, SourceView, UpstreamView};
+use super::overview::{Overview, ReleaseView, SourceView, UpstreamView, copies};
 use super::{App, catalogue};
 use crate::base::{Magnet, Rate, Timestamp};
 use crate::seed::engine::Report;
@@ -90,36 +90,14 @@ impl App {
     }
 
     fn release_view(&self, release: &Release, spent: Spent) -> ReleaseView {
-        let name = release.display_name();
+        let mut view = ReleaseView::catalogued(release, spent);
         let magnet = |info_hash| Magnet {
             info_hash,
-            name: name.as_bytes(),
+            name: view.name.as_bytes(),
             size: Some(release.size),
             trackers: &self.settings.trackers,
         };
-        let pieces = |length: u32| release.size.div_ceil(u64::from(length.max(1))) as u32;
-        let mut view = ReleaseView {
-            id: release.id,
-            source: release.source,
-            stage: release.stage,
-            reason: release.reason.clone(),
-            since: release.since,
-            size: release.size,
-            files: release.files,
-            hashed: 0,
-            info_hash: release.info_hash,
-            piece_length: release.piece_length,
-            pieces: release.piece_length.map(pieces),
-            magnet: release.info_hash.map(|hash| magnet(hash).to_string()),
-            copies_spent: spent.payload_bytes as f64 / release.size.max(1) as f64,
-            payload_bytes: spent.payload_bytes,
-            wire_bytes: spent.wire_bytes,
-            rate: 0,
-            peers: 0,
-            relays: 0,
-            availability: 0.0,
-            name,
-        };
+        view.magnet = release.info_hash.map(|hash| magnet(hash).to_string());
         self.update(&mut view);
         view
     }
@@ -140,7 +118,7 @@ impl App {
         view.reason.clone_from(&live.reason);
         view.payload_bytes = live.spent.payload_bytes + live.unwritten.0;
         view.wire_bytes = live.spent.wire_bytes + live.unwritten.1;
-        view.copies_spent = view.payload_bytes as f64 / view.size.max(1) as f64;
+        view.copies_spent = copies(view.payload_bytes, view.size);
         if let Some(figures) = &live.figures {
             view.rate = figures.rate;
             view.peers = figures.peers;
