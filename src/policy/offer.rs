@@ -135,9 +135,8 @@ pub struct Offer {
     hungry_since: Option<Instant>,
     /// Whether more is given than the first copy and what the swarm lacks.
     generous: bool,
-    /// Bytes that peers got from one another, by their HAVEs, and when they last did.
+    /// Bytes that peers got from one another, by their HAVEs.
     traded: Meter,
-    traded_at: Option<Instant>,
     /// When a peer was last seen to hold what only a complete peer can have given it.
     witnessed_at: Option<Instant>,
     /// Bytes that may still be offered in support, and when that was reckoned.
@@ -161,7 +160,6 @@ impl Offer {
             hungry_since: None,
             generous: false,
             traded: Meter::default(),
-            traded_at: None,
             witnessed_at: None,
             support: (0.0, None),
             due: true,

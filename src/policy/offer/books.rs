@@ -77,6 +77,29 @@ impl Offer {
         }
     }
 
+    /// Offers a free piece to a peer.
+    pub(super) fn give(
+        &mut self,
+        peer: PeerKey,
+        piece: u32,
+        now: Instant,
+        decisions: &mut Vec<Decision>,
+    ) {
+        self.bind(peer, piece, now);
+        decisions.push(Decision::Offer { peer, piece });
+    }
+
+    /// How many pieces are bound to anybody.
+    pub(super) fn bound(&self) -> usize {
+        self.peers.values().map(|peer| peer.bound.len()).sum()
+    }
+
+    /// The peers of which this is true.
+    pub(super) fn those(&self, which: impl Fn(&Peer) -> bool) -> Vec<PeerKey> {
+        let these = self.peers.iter().filter(|(_, peer)| which(peer));
+        these.map(|(key, _)| *key).collect()
+    }
+
     pub(super) fn bind(&mut self, peer: PeerKey, index: u32, now: Instant) {
         self.pool.remove(&index);
         self.pieces[index as usize].bound = Some(Binding::new(peer, now));

@@ -23,11 +23,7 @@ impl Offer {
         if proven || hungry.count() < WITNESSES {
             return;
         }
-        let suspects: Vec<PeerKey> = (self.peers.iter())
-            .filter(|(_, peer)| suspect(peer))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in suspects {
+        for key in self.those(|peer| suspect(&peer)) {
             self.count_claims(key, true, now);
         }
     }

@@ -59,7 +59,6 @@ impl Offer {
         state.unexplained = state.sent_to.is_none() && state.holders == 0;
         if self.hold(peer, piece, now) && self.pieces[piece as usize].sent_to != Some(peer) {
             self.traded.add(self.piece_length, now);
-            self.traded_at = Some(now);
         }
         self.infer(peer, now);
         true

@@ -27,6 +27,12 @@ impl Meter {
         self.kept(now) / RELAY_AVERAGE.as_secs_f64()
     }
 
+    /// Whether anything was added within [`LONELY_PATIENCE`].
+    pub fn moves(&self, now: Instant) -> bool {
+        let of_late = |at| now.saturating_duration_since(at) < LONELY_PATIENCE;
+        self.at.is_some_and(of_late)
+    }
+
     fn kept(&self, now: Instant) -> f64 {
         let age = self.at.map(|at| now.saturating_duration_since(at));
         let age = age.unwrap_or_default().as_secs_f64();
@@ -103,7 +109,6 @@ pub(super) struct Peer {
     pub received: u32,
     /// What others got of what we gave it.
     relayed: Meter,
-    relayed_at: Option<Instant>,
     /// When it came.
     pub joined_at: Instant,
     /// Bytes per second while we served it; `None` until it got a piece.
@@ -137,7 +142,6 @@ impl Peer {
             unrelayed: BTreeSet::new(),
             received: 0,
             relayed: Meter::default(),
-            relayed_at: None,
             joined_at: now,
             throughput: None,
             ignored: 0,
@@ -156,7 +160,6 @@ impl Peer {
     /// Another peer announced a piece that this one got from us.
     pub fn relayed(&mut self, bytes: u64, now: Instant) {
         self.relayed.add(bytes, now);
-        self.relayed_at = Some(now);
     }
 
     /// Bytes per second it relays, on top of what every newcomer is trusted with.
@@ -200,9 +203,7 @@ impl Peer {
 
     /// Whether it relays what it holds alone, of which this much is left: as fast as it does so now, in good time.
     pub fn relays_in_time(&self, bytes: f64, now: Instant) -> bool {
-        let of_late = |at| now.saturating_duration_since(at) < LONELY_PATIENCE;
-        self.relayed_at.is_some_and(of_late)
-            && self.relayed.rate(now) * RELAY_HORIZON.as_secs_f64() >= bytes
+        self.relayed.moves(now) && self.relayed.rate(now) * RELAY_HORIZON.as_secs_f64() >= bytes
     }
 
     /// Whether it got nothing from anybody but us for much longer than it usually takes.

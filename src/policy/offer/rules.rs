@@ -41,11 +41,9 @@ impl Offer {
             self.hungry_since = None;
         }
         let knows_now = |peer: &Peer| peer.uninterested && !peer.has.is_full();
-        let unsure: Vec<PeerKey> = (self.peers.iter())
-            .filter(|(_, peer)| knows_now(peer))
-            .map(|(key, _)| *key)
-            .collect();
-        unsure.into_iter().for_each(|key| self.infer(key, now));
+        for key in self.those(knows_now) {
+            self.infer(key, now);
+        }
         let copy_is_out = self.first_copy_is_out();
         let ignored: Vec<(PeerKey, u32)> = self
             .peers

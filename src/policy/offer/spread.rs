@@ -75,9 +75,8 @@ impl Offer {
             let Some(piece) = self.piece_for(peer) else {
                 break;
             };
-            self.bind(peer, piece, now);
+            self.give(peer, piece, now, decisions);
             candidates[next].alive += 1;
-            decisions.push(Decision::Offer { peer, piece });
         }
     }
 
@@ -139,9 +138,7 @@ impl Offer {
         uplink: Uplink,
         idle: bool,
     ) -> Option<usize> {
-        let left = (self.pool.len() + self.peers.values().map(|p| p.bound.len()).sum::<usize>())
-            as f64
-            * self.piece_length as f64;
+        let left = (self.pool.len() + self.bound()) as f64 * self.piece_length as f64;
         let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
         let has_room = |candidate: &Candidate| {
             let peer = &self.peers[&candidate.key];
@@ -216,12 +213,8 @@ impl Offer {
                 continue;
             };
             self.unbind(owner, piece);
-            self.bind(quickest, piece, now);
             decisions.push(Decision::TakeBack { peer: owner, piece });
-            decisions.push(Decision::Offer {
-                peer: quickest,
-                piece,
-            });
+            self.give(quickest, piece, now, decisions);
         }
     }
 

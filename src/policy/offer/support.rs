@@ -38,8 +38,7 @@ impl Offer {
     /// Gives pieces once more that hang on one peer which does not relay them, or not in time.
     pub(super) fn help_the_lonely(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
         let long = |since: &Instant| now.saturating_duration_since(*since) >= LONELY_PATIENCE;
-        let bound: usize = self.peers.values().map(|p| p.bound.len()).sum();
-        let room = LONELY_AT_ONCE.saturating_sub(bound);
+        let room = LONELY_AT_ONCE.saturating_sub(self.bound());
         if room == 0 || !self.hungry_since.as_ref().is_some_and(long) {
             return;
         }
@@ -57,13 +56,12 @@ impl Offer {
     /// While the first copy spreads: sends pieces that one peer claims, and nobody ever got of it or of us.
     pub(super) fn send_the_claimed(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
         let long = |since: Instant| now.saturating_duration_since(since) >= CLAIM_PATIENCE;
-        let bound: usize = self.peers.values().map(|p| p.bound.len()).sum();
         let due = |index: &u32| {
             let piece = &self.pieces[*index as usize];
             let old = piece.lonely_since.is_some_and(long);
             old && piece.bound.is_none() && piece.sent_to.is_none()
         };
-        let room = LONELY_AT_ONCE.saturating_sub(bound);
+        let room = LONELY_AT_ONCE.saturating_sub(self.bound());
         let claimed: Vec<u32> = self.lonely.iter().copied().filter(due).take(room).collect();
         self.offer_each(claimed, now, decisions);
     }
@@ -82,27 +80,22 @@ impl Offer {
                 })
                 .map(|(key, _)| *key);
             if let Some(peer) = best {
-                self.bind(peer, piece, now);
-                decisions.push(Decision::Offer { peer, piece });
+                self.give(peer, piece, now, decisions);
             }
         }
     }
 
     /// Peers that do not relay what they hold, or too slowly for what nobody else got of them yet.
     fn misers(&self, now: Instant) -> Vec<PeerKey> {
-        let of_late = |at| now.saturating_duration_since(at) < LONELY_PATIENCE;
         let is_miser = |peer: &Peer| {
             let alone = peer.unrelayed.len() as f64 * self.piece_length as f64;
             match peer.received {
                 // We gave it nothing: others were seen to get something of it, and the swarm goes on trading, or not.
-                0 => !(peer.vouched && self.traded_at.is_some_and(of_late)),
+                0 => !(peer.vouched && self.traded.moves(now)),
                 _ => !peer.relays_in_time(alone.max(1.0), now),
             }
         };
-        (self.peers.iter())
-            .filter(|(_, peer)| is_miser(peer))
-            .map(|(key, _)| *key)
-            .collect()
+        self.those(is_miser)
     }
 
     /// Generous: goes on giving, by our share of what the swarm can carry. Pieces that many hold go to whoever is most behind.
@@ -111,8 +104,7 @@ impl Offer {
             return;
         }
         self.save_up(now, uplink);
-        let mut room =
-            SUPPORT_AT_ONCE.saturating_sub(self.peers.values().map(|p| p.bound.len()).sum());
+        let mut room = SUPPORT_AT_ONCE.saturating_sub(self.bound());
         while room > 0 && self.support.0 >= self.piece_length as f64 {
             let behind = self
                 .peers
@@ -174,8 +166,7 @@ impl Offer {
         let Some(piece) = awaited.or_else(first) else {
             return false;
         };
-        self.bind(peer, piece, now);
-        decisions.push(Decision::Offer { peer, piece });
+        self.give(peer, piece, now, decisions);
         true
     }
 }
