@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::sleep_until;
 
 use super::resting::{Resting, ShelfError};
 use super::seeding::{Link, Seeding};
@@ -28,7 +28,7 @@ mod rest;
 const TICK: Duration = Duration::from_millis(100);
 /// Reports taken in before what follows from them is decided, when so many wait.
 const REPORTS_AT_ONCE: usize = 64;
-/// Ticks between the slower duties: rates, dialling.
+/// Ticks between the slower duties: rates, dialling. While nobody is connected, there are no others.
 const SLOW_TICKS: u32 = 10;
 
 type FromPeer = (InfoHash, PeerKey, connection::Report);
@@ -51,8 +51,10 @@ pub(super) struct Driver {
     reader: Reader,
     /// The torrents that somebody is there for, or was a moment ago.
     seedings: HashMap<InfoHash, Seeding>,
-    /// All others. Nothing walks through them but a report.
+    /// All others. Nothing walks through them but a whole report.
     resting: HashMap<InfoHash, Resting>,
+    /// Those among them whose figures were not in the news since they came to rest: while they rest, figures stand.
+    untold: HashSet<InfoHash>,
     /// Those among them whose peers' addresses are known.
     sought: HashSet<InfoHash>,
     /// The seedings of which something was asked for or is under way.
@@ -83,6 +85,7 @@ impl Driver {
             reader: Reader::default(),
             seedings: HashMap::new(),
             resting: HashMap::new(),
+            untold: HashSet::new(),
             sought: HashSet::new(),
             busy: BTreeSet::new(),
             tickets: 0,
@@ -109,12 +112,11 @@ impl Driver {
         else {
             return;
         };
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticked = Instant::now();
         let mut reports = Vec::new();
         let stopped = loop {
-            let opens = self.shaper.opens_at(Instant::now());
-            let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
+            let tick = ticked + self.pause();
+            let opens = self.shaper.opens_at(Instant::now()).unwrap_or(tick);
             // Then there is nothing that time would change.
             let asleep = self.seedings.is_empty() && self.sought.is_empty();
             let mut touched = BTreeSet::new();
@@ -134,8 +136,11 @@ impl Driver {
                     Some(order) => self.order(order),
                     None => break None,
                 },
-                _ = tick.tick(), if !asleep => self.tick(),
-                () = sleep_until(opens.into()), if !asleep => {}
+                () = sleep_until(tick.into()), if !asleep => {
+                    ticked = Instant::now();
+                    self.tick();
+                }
+                () = sleep_until(opens.into()), if self.peers > 0 && opens < tick => {}
             }
             touched.into_iter().for_each(|hash| self.act(hash));
             self.pump();
@@ -183,6 +188,13 @@ impl Driver {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.report());
             }
+            Order::News(reply) => {
+                let (told, news) = self.news();
+                if reply.send(news).is_err() {
+                    // Whoever asked has lost interest, and was told nothing.
+                    self.untold.extend(told);
+                }
+            }
             Order::Stop(_) => {}
         }
     }
@@ -205,6 +217,7 @@ impl Driver {
         self.shaper.forget(hash);
         self.busy.remove(&hash);
         self.sought.remove(&hash);
+        self.untold.remove(&hash);
         self.resting.remove(&hash);
         // Dropping the links ends their connections.
         if let Some(gone) = self.seedings.remove(&hash) {
@@ -212,11 +225,19 @@ impl Driver {
         }
     }
 
+    /// The time from one tick to the next.
+    fn pause(&self) -> Duration {
+        match self.peers {
+            0 => TICK * SLOW_TICKS,
+            _ => TICK,
+        }
+    }
+
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
         self.charge_beside();
-        let slow = self.ticks.is_multiple_of(SLOW_TICKS);
+        let slow = self.ticks.is_multiple_of(SLOW_TICKS) || self.peers == 0;
         let hashes: Vec<InfoHash> = self
             .seedings
             .iter()
@@ -356,11 +377,24 @@ impl Driver {
     }
 
     fn report(&self) -> Report {
+        self.figures(self.resting.keys())
+    }
+
+    /// The figures that may not be those told last, and the resting torrents that need not be told of again.
+    fn news(&mut self) -> (HashSet<InfoHash>, Report) {
+        let told = std::mem::take(&mut self.untold);
+        let news = self.figures(&told);
+        (told, news)
+    }
+
+    /// The figures of all that are awake, and of these if they rest.
+    fn figures<'a>(&self, resting: impl IntoIterator<Item = &'a InfoHash>) -> Report {
         let now = Instant::now();
         let rates = self.seedings.values().map(Seeding::rate);
         let awake = self.seedings.values().map(|seeding| seeding.report(now));
-        let resting = self.resting.iter();
-        let resting = resting.map(|(hash, resting)| resting.report(*hash));
+        let resting = resting
+            .into_iter()
+            .filter_map(|hash| Some(self.resting.get(hash)?.report(*hash)));
         Report {
             cap: self.shaper.cap(),
             rate: rates.sum::<f64>() as u64,
