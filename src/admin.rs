@@ -12,6 +12,7 @@ mod extract;
 mod guard;
 mod limiter;
 mod links;
+mod metrics;
 mod overview;
 mod problem;
 mod releases;
@@ -161,6 +162,7 @@ pub fn router(state: AdminState) -> Router {
             "/api/v1/openapi.json",
             get(move || async move { Json(document) }),
         )
+        .route("/metrics", get(metrics::metrics))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(MAX_JSON))

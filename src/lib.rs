@@ -8,7 +8,7 @@
 //!
 //! - [`base`]: units, identifiers, what a release consists of, kinds of error. Imports nothing.
 //! - [`config`]: what the daemon needs before its database is open: paths, ports, flags.
-//! - [`telemetry`]: logs to journald, or to stderr where there is none.
+//! - [`telemetry`]: logs to journald, or to stderr where there is none; figures for monitoring programs.
 //! - [`store`]: SQLite; every table commented, one upgrade per version, one file per aggregate.
 //! - [`policy`]: pure deciders: offer, unchoke, retire.
 //! - [`intake`]: where releases come from: folders, uploads.

@@ -1,4 +1,6 @@
-//! Logs to journald, or to stderr where there is none.
+//! What the box tells those who run it: logs to journald, or to stderr where there is none; figures for monitoring.
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 

@@ -21,7 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("tracker", &["base", "config", "store", "policy"]),
     ("publish", &["base", "store"]),
     ("device", &["base", "config"]),
-    ("admin", &["base", "config", "store", "app"]),
+    ("admin", &["base", "config", "telemetry", "store", "app"]),
     (
         "app",
         &[

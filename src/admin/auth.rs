@@ -159,6 +159,13 @@ pub fn claim_with_password(
 /// Where a request came from.
 pub(super) struct Caller(IpAddr);
 
+impl Caller {
+    /// Whether it came from this machine; a proxy on it may have passed it on.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.0.is_loopback()
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = std::convert::Infallible;
 

@@ -1,0 +1,151 @@
+//! The box's figures for a monitoring program.
+//!
+//! Outside `/api/v1`, under the path and without the versions that such programs expect.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::auth::Caller;
+use super::problem::Problem;
+use super::session;
+use crate::app::{Overview, ReleaseView};
+use crate::base::Stage;
+use crate::telemetry::metrics::{CONTENT_TYPE, Family, exposition};
+
+/// Headers by which a proxy on this machine says that somebody else asks.
+const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+/// The figures, for programs on this machine and for the owner.
+pub(super) async fn metrics(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers();
+    if !is_local(&caller, headers) && session::signed_in(&app, headers).await?.is_none() {
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "Sign in to the box first, or ask from the machine it runs on.",
+        ));
+    }
+    let text = exposition(families(&app.handle.overview())).map_err(|error| {
+        tracing::error!(%error, "the figures for monitoring could not be written");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The figures could not be written.",
+        )
+    })?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+/// Whether a program on this machine asks, for itself.
+fn is_local(caller: &Caller, headers: &HeaderMap) -> bool {
+    caller.is_loopback() && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+}
+
+fn families(picture: &Overview) -> Vec<Family> {
+    let mut families = upstream(picture);
+    families.extend(releases(&picture.releases));
+    families
+}
+
+/// A family with the one sample that has no labels.
+fn single(mut family: Family, value: f64) -> Family {
+    family.add(Vec::new(), value);
+    family
+}
+
+fn upstream(picture: &Overview) -> Vec<Family> {
+    let upstream = &picture.upstream;
+    let rate = Some("bytes_per_second");
+    let now = Family::gauge("semoir_upstream", rate, "What leaves the box, on the wire");
+    let peers = Family::gauge("semoir_peers", None, "Connected peers of all releases");
+    let mut families = vec![
+        single(now, upstream.rate as f64),
+        single(peers, f64::from(upstream.peers)),
+    ];
+    if let Some(cap) = upstream.cap {
+        let limit = Family::gauge("semoir_upstream_limit", rate, "The limit in force");
+        families.push(single(limit, cap as f64));
+    }
+    families
+}
+
+/// One family for each figure of a release, one sample for each release.
+fn releases(releases: &[ReleaseView]) -> Vec<Family> {
+    let bytes = Some("bytes");
+    let mut info = Family::gauge(
+        "semoir_release_info",
+        None,
+        "Always 1: what a release is called",
+    );
+    let mut stage = Family::gauge(
+        "semoir_release_stage",
+        None,
+        "1 for the stage that a release is in",
+    );
+    for view in releases {
+        let mut labels = id(view);
+        labels.push(("name", view.name.clone()));
+        let hash = view.info_hash.map(|hash| hash.to_string());
+        labels.push(("info_hash", hash.unwrap_or_default()));
+        info.add(labels, 1.0);
+        for one in Stage::ALL {
+            let mut labels = id(view);
+            labels.push(("stage", one.as_str().to_owned()));
+            stage.add(labels, f64::from(u8::from(one == view.stage)));
+        }
+    }
+    let of_each = |mut family: Family, figure: fn(&ReleaseView) -> f64| {
+        releases
+            .iter()
+            .for_each(|view| family.add(id(view), figure(view)));
+        family
+    };
+    vec![
+        info,
+        stage,
+        of_each(
+            Family::gauge("semoir_release_size", bytes, "Content of a release"),
+            |view| view.size as f64,
+        ),
+        of_each(
+            Family::counter("semoir_release_payload", bytes, "Content uploaded, ever"),
+            |view| view.payload_bytes as f64,
+        ),
+        of_each(
+            Family::counter(
+                "semoir_release_wire",
+                bytes,
+                "Uploaded on the wire, ever: payload, protocol, TCP/IP headers",
+            ),
+            |view| view.wire_bytes as f64,
+        ),
+        of_each(
+            Family::gauge(
+                "semoir_release_copies_spent",
+                None,
+                "Content uploaded, in sizes of the release",
+            ),
+            |view| view.copies_spent,
+        ),
+        of_each(
+            Family::gauge("semoir_release_peers", None, "Connected peers"),
+            |view| f64::from(view.peers),
+        ),
+        of_each(
+            Family::gauge(
+                "semoir_release_availability",
+                None,
+                "Distributed copies among the peers we see, ourselves left out",
+            ),
+            |view| view.availability,
+        ),
+    ]
+}
+
+fn id(view: &ReleaseView) -> Vec<(&'static str, String)> {
+    vec![("release", view.id.to_string())]
+}
