@@ -14,6 +14,19 @@ struct Candidate {
     unnoticed: usize,
     /// Bindings that were asked for, or are young enough to be.
     alive: usize,
+    /// Pieces it would relay in good time.
+    relays_soon: usize,
+}
+
+/// How many pieces may be bound to one peer, besides what it leaves unnoticed.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// To one who ever asked for any.
+    asking: usize,
+    /// To one who never did.
+    strange: usize,
+    /// To one of whom too little is known yet to give it more than an even share.
+    new: usize,
 }
 
 impl Candidate {
@@ -57,8 +70,12 @@ impl Offer {
             _ => 8usize.div_ceil(takers).max(look_ahead.div_ceil(takers)),
         };
         let mut candidates = self.candidates(takers, uplink, now);
+        // Those who relay have room for all of the look-ahead, or the others would be given the rest of it.
+        let relay = |c: &&Candidate| self.peers[&c.key].asks && self.would_relay(c);
+        let relays = candidates.iter().filter(relay).count();
+        let per_relay = per_peer.max(look_ahead.div_ceil(relays.max(1)));
         while !self.pool.is_empty() {
-            let room = |asks: bool| {
+            let room = |asks: bool, per_peer: usize| {
                 let of_these = |c: &&Candidate| self.peers[&c.key].asks == asks;
                 let bound = candidates.iter().filter(of_these).map(Candidate::counts);
                 match bound.sum::<usize>() < look_ahead {
@@ -66,8 +83,12 @@ impl Offer {
                     false => 0,
                 }
             };
-            let (asking, strange) = (room(true), room(false));
-            let next = self.next_taker(&candidates, (asking, strange), uplink, idle);
+            let limits = Limits {
+                asking: room(true, per_relay),
+                strange: room(false, per_peer),
+                new: per_peer.min(2),
+            };
+            let next = self.next_taker(&candidates, limits, uplink, idle);
             let Some(next) = next else {
                 break;
             };
@@ -99,6 +120,7 @@ impl Offer {
                 relay_rate: peer.relay_rate(now, trust),
                 unnoticed: self.unnoticed(peer, takers, uplink, now),
                 alive: alive(peer),
+                relays_soon: peer.relays_soon(self.piece_length, now),
             })
             .collect()
     }
@@ -129,12 +151,17 @@ impl Offer {
         awaited.or_else(|| self.pool.first()).copied()
     }
 
-    /// The candidate that will relay one more piece soonest. `asking` and `strange`: how many pieces may be bound to one who
-    /// ever asked for any, or never did.
+    /// Whether it would relay one piece more in good time.
+    fn would_relay(&self, candidate: &Candidate) -> bool {
+        let peer = &self.peers[&candidate.key];
+        peer.unrelayed.len() + peer.bound.len() < candidate.relays_soon
+    }
+
+    /// The candidate that will relay one more piece soonest, of those who would in good time before all others.
     fn next_taker(
         &self,
         candidates: &[Candidate],
-        (asking, strange): (usize, usize),
+        limits: Limits,
         uplink: Uplink,
         idle: bool,
     ) -> Option<usize> {
@@ -142,10 +169,15 @@ impl Offer {
         let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
         let has_room = |candidate: &Candidate| {
             let peer = &self.peers[&candidate.key];
-            let per_peer = if peer.asks { asking } else { strange };
+            let per_peer = match peer.asks {
+                true => limits.asking,
+                false => limits.strange,
+            };
             let limit = match (peer.ignored, peer.received) {
                 (1.., _) => per_peer.min(1),
-                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + candidate.unnoticed,
+                (0, 0 | 1) if self.peers.len() > 1 => {
+                    per_peer.min(limits.new) + candidate.unnoticed
+                }
                 _ => per_peer + candidate.unnoticed,
             };
             peer.bound.len() < limit
@@ -165,13 +197,16 @@ impl Offer {
             waiting as f64 * f64::from(peer.ignored + 1) / candidate.relay_rate
         };
         let open = || candidates.iter().enumerate().filter(|(_, c)| has_room(c));
-        let soonest = open()
-            .filter(|(_, c)| in_time(c))
-            .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));
+        let soonest = |relays: bool| {
+            open()
+                .filter(|(_, c)| in_time(c) && (self.would_relay(c) || !relays))
+                .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)))
+        };
         // Too slow for what is left is still better than an idle uplink.
         let throughput = |c: &Candidate| self.peers[&c.key].throughput.unwrap_or(f64::MAX);
         let quickest = || open().max_by(|a, b| throughput(a.1).total_cmp(&throughput(b.1)));
-        soonest
+        soonest(true)
+            .or_else(|| soonest(false))
             .or_else(|| idle.then(quickest).flatten())
             .map(|(index, _)| index)
     }

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::*;
 
 mod doubt;
@@ -95,6 +97,59 @@ fn whoever_relays_gets_more() {
         }
     }
     assert!(given[&1] > 10 * given[&2], "{given:?}");
+}
+
+#[test]
+fn who_relays_nothing_gets_no_more_than_it_may_prove_itself_with_while_others_relay() {
+    let start = Instant::now();
+    let mut offer = with_peers(4000, 8, start);
+    let mut given = BTreeMap::<u64, usize>::new();
+    let (mut queue, mut under_way) = (VecDeque::new(), VecDeque::new());
+    // The line carries a piece per step. Peer 8 relays nothing, the others each piece half a second after they got it.
+    for step in 0..480u32 {
+        let now = start + Duration::from_millis(125) * step;
+        if under_way.len() >= 4
+            && let Some((peer, piece)) = under_way.pop_front()
+            && peer != 8
+        {
+            offer.have(PeerKey(peer % 7 + 1), piece, now);
+        }
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            offer.requested(PeerKey(peer), piece, now);
+            queue.push_back((peer, piece));
+        }
+        if let Some((peer, piece)) = queue.pop_front() {
+            send(&mut offer, peer, piece, now);
+            *given.entry(peer).or_default() += 1;
+            under_way.push_back((peer, piece));
+        }
+    }
+    assert!(given[&8] <= UNPROVEN, "{given:?}");
+    assert!((1..8).all(|peer| given[&peer] > 40), "{given:?}");
+    assert_eq!(
+        given.values().sum::<usize>(),
+        480,
+        "the line was never idle"
+    );
+}
+
+#[test]
+fn where_nobody_relays_everybody_is_given_to() {
+    let start = Instant::now();
+    let mut offer = with_peers(200, 4, start);
+    let mut given = BTreeMap::<u64, u32>::new();
+    for step in 0..1600u32 {
+        if offer.first_copy_is_out() {
+            break;
+        }
+        let now = start + Duration::from_millis(125) * step;
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            send(&mut offer, peer, piece, now);
+            *given.entry(peer).or_default() += 1;
+        }
+    }
+    assert!(offer.first_copy_is_out());
+    assert!(given.values().all(|pieces| *pieces == 50), "{given:?}");
 }
 
 #[test]
