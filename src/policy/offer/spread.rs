@@ -5,6 +5,10 @@ use super::*;
 /// Bytes bound ahead, at most: more than any client has requests under way for, however fast it takes them.
 const MOST_AHEAD: u64 = 64 << 20;
 
+/// At the end of the first copy a piece is taken from who would need this many times longer for its rest than another for all
+/// of it: what was sent of it is lost.
+const CRAWLS: f64 = 2.0;
+
 /// What was reckoned of a peer for one round of offers.
 struct Candidate {
     key: PeerKey,
@@ -225,7 +229,8 @@ impl Offer {
         });
         let stalled: Vec<(u32, PeerKey)> = bound
             .filter(|(index, owner)| {
-                self.pieces[*index as usize].holders == 0 && self.sits_on(*owner, *index, now)
+                self.pieces[*index as usize].holders == 0
+                    && (self.sits_on(*owner, *index, now) || self.crawls(*owner, *index, now))
             })
             .collect();
         for (piece, owner) in stalled {
@@ -251,6 +256,36 @@ impl Offer {
             decisions.push(Decision::TakeBack { peer: owner, piece });
             self.give(quickest, piece, now, decisions);
         }
+    }
+
+    /// Whether a piece goes to `owner` so slowly that another would have all of it much sooner than this one the rest.
+    fn crawls(&self, owner: PeerKey, piece: u32, now: Instant) -> bool {
+        let (Some(peer), Some(bound)) = (
+            self.peers.get(&owner),
+            self.pieces[piece as usize].bound.as_ref(),
+        ) else {
+            return false;
+        };
+        let Some(started) = bound.started.filter(|_| !peer.habits.keeps_requests) else {
+            return false;
+        };
+        let under_way = now.saturating_duration_since(started);
+        if under_way < STALLED_AFTER {
+            return false;
+        }
+        let rate = f64::from(bound.bytes) / under_way.as_secs_f64();
+        let length = self.piece_length as f64;
+        let rest = (length - f64::from(bound.bytes)) / rate.max(1.0);
+        let quick = |(key, other): (&PeerKey, &Peer)| {
+            let whole = |most: f64| (other.bound.len() + 1) as f64 * length / most;
+            *key != owner
+                && other.takes()
+                && other.bound.len() < STUCK_AT_ONCE
+                && other
+                    .throughput
+                    .is_some_and(|most| rest > CRAWLS * whole(most) + 1.0)
+        };
+        self.peers.iter().any(quick)
     }
 
     /// Whether `owner` lets a piece that is bound to it lie. Nobody is robbed of what it cannot have noticed yet, nor of what

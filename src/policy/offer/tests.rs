@@ -221,6 +221,44 @@ fn a_peer_that_sits_on_the_last_pieces_loses_them_to_the_quickest() {
 }
 
 #[test]
+fn the_last_piece_is_not_left_to_one_who_takes_it_slowly() {
+    let start = Instant::now();
+    // Two who take a piece in an eighth of a second have one each, and a third has the last one.
+    let given_anew = |quick: bool| {
+        let mut offer = with_peers(3, 3, start);
+        offer.decide(start, uplink());
+        let holds = |key| offer.peers[&PeerKey(key)].bound.clone();
+        let (first, slow) = (holds(1), 2);
+        let last = holds(slow)[0];
+        for piece in first {
+            offer.requested(PeerKey(1), piece, start);
+            offer.sent(PeerKey(1), piece, (0, PIECE / 2), PIECE, start);
+            let took = Duration::from_millis(if quick { 125 } else { 8_000 });
+            offer.sent(
+                PeerKey(1),
+                piece,
+                (PIECE / 2, PIECE / 2),
+                PIECE,
+                start + took,
+            );
+        }
+        offer.requested(PeerKey(slow), last, start);
+        let now = start + 2 * STALLED_AFTER;
+        for block in 0..=8 {
+            let at = start + STALLED_AFTER * block / 4;
+            offer.sent(PeerKey(slow), last, (block << 14, 1 << 14), PIECE, at);
+        }
+        let decisions = offer.decide(now, idle(start));
+        decisions.contains(&Decision::TakeBack {
+            peer: PeerKey(slow),
+            piece: last,
+        })
+    };
+    assert!(given_anew(true), "another has it at once");
+    assert!(!given_anew(false), "another is no quicker");
+}
+
+#[test]
 fn after_the_first_copy_nothing_is_given_but_what_is_lonely() {
     let start = Instant::now();
     let mut offer = with_peers(2, 3, start);
