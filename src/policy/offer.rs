@@ -1,7 +1,7 @@
 //! Which piece is offered to whom: super-seeding (BEP 16) generalised.
 //!
 //! A piece is offered by HAVE to exactly one peer, bound as late as keeps the uplink busy, to whoever will relay
-//! it soonest. Nobody waits for proof of relay. A peer that leaves, stalls or is too slow for what is left loses
+//! it soonest. Nobody waits for proof of relay, but who has not relayed what it got gets no more while others do. A peer that leaves, stalls or is too slow for what is left loses
 //! its pieces to another. Once the swarm holds a full copy without us we give only what it lacks.
 //!
 //! Invariants:
@@ -59,6 +59,11 @@ pub const IGNORED_AFTER: Duration = Duration::from_secs(30);
 pub const LONELY_PATIENCE: Duration = Duration::from_secs(10);
 /// A holder whose relaying would take longer than this for what it alone holds is helped with it.
 pub const RELAY_HORIZON: Duration = Duration::from_secs(30);
+/// While the first copy spreads, who would take longer than this to relay what it alone holds is passed over for others: it
+/// would have to be given once more. Twice the above, since it goes on relaying while the rest is sent.
+pub const SPREAD_HORIZON: Duration = Duration::from_secs(60);
+/// Pieces that a peer may have to relay before it has shown how fast it does.
+pub const UNPROVEN: usize = 4;
 /// How many lonely pieces are given at a time.
 pub const LONELY_AT_ONCE: usize = 2;
 /// A leecher without any progress for this long is helped whatever the swarm holds: it cannot reach the others.

@@ -91,10 +91,10 @@ fn uneven_peers() {
             .limit(seconds(1_500.0))
             .run()
             .first_copy_within((1.10, 1.15))
-            // The goal is 1.20; it is met or passed by little, as chance has it.
-            .three_within((1.25, 3.7))
+            // A twenty-fifth goes with the one who leaves; the rest hangs on the slow uploaders and on the one who refuses.
+            .three_within((1.15, 3.9))
             // The slow downloader alone needs 32.
-            .all_within((1.40, 33.0));
+            .all_within((1.20, 33.0));
     }
 }
 
@@ -134,7 +134,7 @@ fn without_a_cap_the_line_is_filled() {
             .origin_line(10 * MIB)
             .with(n, 0, Line::up(2 * MIB), Libtorrent)
             .run();
-        // 12.8 s at 10 MiB/s, headers, and the second before libtorrent asks.
+        // 12.8 s at 10 MiB/s, headers, and the second before a libtorrent with a limit asks.
         outcome.first_copy_within((1.02, 14.6));
     }
 }

@@ -107,8 +107,10 @@ habits! {
 }
 
 habits! {
-    /// As libtorrent 2: it begins a second after the handshake, and a HAVE alone does not make it ask for more when
-    /// it is interested already; an UNCHOKE does, also one that changes nothing.
+    /// As libtorrent 2 with an upload limit: it begins a second after the handshake, since a fresh session's limiter lets
+    /// something out every half second only, and first no more than it was asked for first: the six bytes that begin its
+    /// extended handshake. A HAVE alone does not make it ask for more when it is interested already; an UNCHOKE does, also
+    /// one that changes nothing.
     Libtorrent {
         fn slots(&self) -> usize { 8 }
         fn begins_after(&self) -> Nanos { SECOND }

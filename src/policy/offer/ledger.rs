@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Habits, LONELY_PATIENCE, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, RELAY_HORIZON,
-    STUCK_LOOKS, STUCK_PATIENCE, STUCK_PATIENCE_MAX,
+    SPREAD_HORIZON, STUCK_LOOKS, STUCK_PATIENCE, STUCK_PATIENCE_MAX, UNPROVEN,
 };
 use crate::base::{Bits, PeerKey};
 
@@ -204,6 +204,12 @@ impl Peer {
     /// Whether it relays what it holds alone, of which this much is left: as fast as it does so now, in good time.
     pub fn relays_in_time(&self, bytes: f64, now: Instant) -> bool {
         self.relayed.moves(now) && self.relayed.rate(now) * RELAY_HORIZON.as_secs_f64() >= bytes
+    }
+
+    /// How many pieces of so many bytes it would relay within [`SPREAD_HORIZON`], by what it has shown.
+    pub fn relays_soon(&self, piece_length: u64, now: Instant) -> usize {
+        let shown = self.relayed.rate(now) * SPREAD_HORIZON.as_secs_f64();
+        UNPROVEN.max((shown / piece_length as f64) as usize)
     }
 
     /// Whether it got nothing from anybody but us for much longer than it usually takes.

@@ -5,6 +5,10 @@ use super::*;
 /// Bytes bound ahead, at most: more than any client has requests under way for, however fast it takes them.
 const MOST_AHEAD: u64 = 64 << 20;
 
+/// At the end of the first copy a piece is taken from who would need this many times longer for its rest than another for all
+/// of it: what was sent of it is lost.
+const CRAWLS: f64 = 2.0;
+
 /// What was reckoned of a peer for one round of offers.
 struct Candidate {
     key: PeerKey,
@@ -14,6 +18,19 @@ struct Candidate {
     unnoticed: usize,
     /// Bindings that were asked for, or are young enough to be.
     alive: usize,
+    /// Pieces it would relay in good time.
+    relays_soon: usize,
+}
+
+/// How many pieces may be bound to one peer, besides what it leaves unnoticed.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// To one who ever asked for any.
+    asking: usize,
+    /// To one who never did.
+    strange: usize,
+    /// To one of whom too little is known yet to give it more than an even share.
+    new: usize,
 }
 
 impl Candidate {
@@ -57,8 +74,12 @@ impl Offer {
             _ => 8usize.div_ceil(takers).max(look_ahead.div_ceil(takers)),
         };
         let mut candidates = self.candidates(takers, uplink, now);
+        // Those who relay have room for all of the look-ahead, or the others would be given the rest of it.
+        let relay = |c: &&Candidate| self.peers[&c.key].asks && self.would_relay(c);
+        let relays = candidates.iter().filter(relay).count();
+        let per_relay = per_peer.max(look_ahead.div_ceil(relays.max(1)));
         while !self.pool.is_empty() {
-            let room = |asks: bool| {
+            let room = |asks: bool, per_peer: usize| {
                 let of_these = |c: &&Candidate| self.peers[&c.key].asks == asks;
                 let bound = candidates.iter().filter(of_these).map(Candidate::counts);
                 match bound.sum::<usize>() < look_ahead {
@@ -66,8 +87,12 @@ impl Offer {
                     false => 0,
                 }
             };
-            let (asking, strange) = (room(true), room(false));
-            let next = self.next_taker(&candidates, (asking, strange), uplink, idle);
+            let limits = Limits {
+                asking: room(true, per_relay),
+                strange: room(false, per_peer),
+                new: per_peer.min(2),
+            };
+            let next = self.next_taker(&candidates, limits, uplink, idle);
             let Some(next) = next else {
                 break;
             };
@@ -99,6 +124,7 @@ impl Offer {
                 relay_rate: peer.relay_rate(now, trust),
                 unnoticed: self.unnoticed(peer, takers, uplink, now),
                 alive: alive(peer),
+                relays_soon: peer.relays_soon(self.piece_length, now),
             })
             .collect()
     }
@@ -129,12 +155,17 @@ impl Offer {
         awaited.or_else(|| self.pool.first()).copied()
     }
 
-    /// The candidate that will relay one more piece soonest. `asking` and `strange`: how many pieces may be bound to one who
-    /// ever asked for any, or never did.
+    /// Whether it would relay one piece more in good time.
+    fn would_relay(&self, candidate: &Candidate) -> bool {
+        let peer = &self.peers[&candidate.key];
+        peer.unrelayed.len() + peer.bound.len() < candidate.relays_soon
+    }
+
+    /// The candidate that will relay one more piece soonest, of those who would in good time before all others.
     fn next_taker(
         &self,
         candidates: &[Candidate],
-        (asking, strange): (usize, usize),
+        limits: Limits,
         uplink: Uplink,
         idle: bool,
     ) -> Option<usize> {
@@ -142,10 +173,15 @@ impl Offer {
         let deadline = uplink.cap.map(|cap| (left / cap.max(1) as f64).max(1.0));
         let has_room = |candidate: &Candidate| {
             let peer = &self.peers[&candidate.key];
-            let per_peer = if peer.asks { asking } else { strange };
+            let per_peer = match peer.asks {
+                true => limits.asking,
+                false => limits.strange,
+            };
             let limit = match (peer.ignored, peer.received) {
                 (1.., _) => per_peer.min(1),
-                (0, 0 | 1) if self.peers.len() > 1 => per_peer.min(2) + candidate.unnoticed,
+                (0, 0 | 1) if self.peers.len() > 1 => {
+                    per_peer.min(limits.new) + candidate.unnoticed
+                }
                 _ => per_peer + candidate.unnoticed,
             };
             peer.bound.len() < limit
@@ -165,13 +201,16 @@ impl Offer {
             waiting as f64 * f64::from(peer.ignored + 1) / candidate.relay_rate
         };
         let open = || candidates.iter().enumerate().filter(|(_, c)| has_room(c));
-        let soonest = open()
-            .filter(|(_, c)| in_time(c))
-            .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));
+        let soonest = |relays: bool| {
+            open()
+                .filter(|(_, c)| in_time(c) && (self.would_relay(c) || !relays))
+                .min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)))
+        };
         // Too slow for what is left is still better than an idle uplink.
         let throughput = |c: &Candidate| self.peers[&c.key].throughput.unwrap_or(f64::MAX);
         let quickest = || open().max_by(|a, b| throughput(a.1).total_cmp(&throughput(b.1)));
-        soonest
+        soonest(true)
+            .or_else(|| soonest(false))
             .or_else(|| idle.then(quickest).flatten())
             .map(|(index, _)| index)
     }
@@ -190,7 +229,8 @@ impl Offer {
         });
         let stalled: Vec<(u32, PeerKey)> = bound
             .filter(|(index, owner)| {
-                self.pieces[*index as usize].holders == 0 && self.sits_on(*owner, *index, now)
+                self.pieces[*index as usize].holders == 0
+                    && (self.sits_on(*owner, *index, now) || self.crawls(*owner, *index, now))
             })
             .collect();
         for (piece, owner) in stalled {
@@ -216,6 +256,36 @@ impl Offer {
             decisions.push(Decision::TakeBack { peer: owner, piece });
             self.give(quickest, piece, now, decisions);
         }
+    }
+
+    /// Whether a piece goes to `owner` so slowly that another would have all of it much sooner than this one the rest.
+    fn crawls(&self, owner: PeerKey, piece: u32, now: Instant) -> bool {
+        let (Some(peer), Some(bound)) = (
+            self.peers.get(&owner),
+            self.pieces[piece as usize].bound.as_ref(),
+        ) else {
+            return false;
+        };
+        let Some(started) = bound.started.filter(|_| !peer.habits.keeps_requests) else {
+            return false;
+        };
+        let under_way = now.saturating_duration_since(started);
+        if under_way < STALLED_AFTER {
+            return false;
+        }
+        let rate = f64::from(bound.bytes) / under_way.as_secs_f64();
+        let length = self.piece_length as f64;
+        let rest = (length - f64::from(bound.bytes)) / rate.max(1.0);
+        let quick = |(key, other): (&PeerKey, &Peer)| {
+            let whole = |most: f64| (other.bound.len() + 1) as f64 * length / most;
+            *key != owner
+                && other.takes()
+                && other.bound.len() < STUCK_AT_ONCE
+                && other
+                    .throughput
+                    .is_some_and(|most| rest > CRAWLS * whole(most) + 1.0)
+        };
+        self.peers.iter().any(quick)
     }
 
     /// Whether `owner` lets a piece that is bound to it lie. Nobody is robbed of what it cannot have noticed yet, nor of what

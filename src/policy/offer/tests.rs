@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::*;
 
 mod doubt;
@@ -98,6 +100,59 @@ fn whoever_relays_gets_more() {
 }
 
 #[test]
+fn who_relays_nothing_gets_no_more_than_it_may_prove_itself_with_while_others_relay() {
+    let start = Instant::now();
+    let mut offer = with_peers(4000, 8, start);
+    let mut given = BTreeMap::<u64, usize>::new();
+    let (mut queue, mut under_way) = (VecDeque::new(), VecDeque::new());
+    // The line carries a piece per step. Peer 8 relays nothing, the others each piece half a second after they got it.
+    for step in 0..480u32 {
+        let now = start + Duration::from_millis(125) * step;
+        if under_way.len() >= 4
+            && let Some((peer, piece)) = under_way.pop_front()
+            && peer != 8
+        {
+            offer.have(PeerKey(peer % 7 + 1), piece, now);
+        }
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            offer.requested(PeerKey(peer), piece, now);
+            queue.push_back((peer, piece));
+        }
+        if let Some((peer, piece)) = queue.pop_front() {
+            send(&mut offer, peer, piece, now);
+            *given.entry(peer).or_default() += 1;
+            under_way.push_back((peer, piece));
+        }
+    }
+    assert!(given[&8] <= UNPROVEN, "{given:?}");
+    assert!((1..8).all(|peer| given[&peer] > 40), "{given:?}");
+    assert_eq!(
+        given.values().sum::<usize>(),
+        480,
+        "the line was never idle"
+    );
+}
+
+#[test]
+fn where_nobody_relays_everybody_is_given_to() {
+    let start = Instant::now();
+    let mut offer = with_peers(200, 4, start);
+    let mut given = BTreeMap::<u64, u32>::new();
+    for step in 0..1600u32 {
+        if offer.first_copy_is_out() {
+            break;
+        }
+        let now = start + Duration::from_millis(125) * step;
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            send(&mut offer, peer, piece, now);
+            *given.entry(peer).or_default() += 1;
+        }
+    }
+    assert!(offer.first_copy_is_out());
+    assert!(given.values().all(|pieces| *pieces == 50), "{given:?}");
+}
+
+#[test]
 fn a_single_leecher_is_fed_as_fast_as_the_line_goes() {
     let now = Instant::now();
     let mut offer = with_peers(1000, 1, now);
@@ -163,6 +218,44 @@ fn a_peer_that_sits_on_the_last_pieces_loses_them_to_the_quickest() {
         }));
         assert!(!offer.may_serve(PeerKey(1), *piece) && offer.may_serve(PeerKey(2), *piece));
     }
+}
+
+#[test]
+fn the_last_piece_is_not_left_to_one_who_takes_it_slowly() {
+    let start = Instant::now();
+    // Two who take a piece in an eighth of a second have one each, and a third has the last one.
+    let given_anew = |quick: bool| {
+        let mut offer = with_peers(3, 3, start);
+        offer.decide(start, uplink());
+        let holds = |key| offer.peers[&PeerKey(key)].bound.clone();
+        let (first, slow) = (holds(1), 2);
+        let last = holds(slow)[0];
+        for piece in first {
+            offer.requested(PeerKey(1), piece, start);
+            offer.sent(PeerKey(1), piece, (0, PIECE / 2), PIECE, start);
+            let took = Duration::from_millis(if quick { 125 } else { 8_000 });
+            offer.sent(
+                PeerKey(1),
+                piece,
+                (PIECE / 2, PIECE / 2),
+                PIECE,
+                start + took,
+            );
+        }
+        offer.requested(PeerKey(slow), last, start);
+        let now = start + 2 * STALLED_AFTER;
+        for block in 0..=8 {
+            let at = start + STALLED_AFTER * block / 4;
+            offer.sent(PeerKey(slow), last, (block << 14, 1 << 14), PIECE, at);
+        }
+        let decisions = offer.decide(now, idle(start));
+        decisions.contains(&Decision::TakeBack {
+            peer: PeerKey(slow),
+            piece: last,
+        })
+    };
+    assert!(given_anew(true), "another has it at once");
+    assert!(!given_anew(false), "another is no quicker");
 }
 
 #[test]
