@@ -23,8 +23,20 @@ def add(session, torrent, folder, flags=0):
     return session.add_torrent(parameters)
 
 
-# No slot to unchoke anybody in; the optimistic one, which libtorrent always has, is given once, at the start, for a MiB at most.
+# One that refuses to relay unchokes nobody, but for the one whom libtorrent unchokes whatever it is told; to him it sends so
+# many bytes/s, which lets its HAVEs through and is less than half a piece in two minutes. With this limit alone it would hold
+# up all others, who wait long for blocks that they have asked for.
 REFUSES = {"choking_algorithm": 0, "unchoke_slots_limit": 0, "optimistic_unchoke_interval": 1 << 30}
+REFUSING = 2 << 10
+
+
+def refuse(session):
+    """Lets a session send its fellow leechers next to nothing, and the origin what it likes."""
+    others = session.create_peer_class("others")
+    session.set_peer_class(others, {"upload_limit": REFUSING})
+    there = lt.ip_filter()
+    there.add_rule(swarm_net.leecher_ip(0), swarm_net.leecher_ip(253), 1 << others)
+    session.set_peer_class_filter(there)
 
 
 class Leecher:
@@ -34,6 +46,8 @@ class Leecher:
         os.makedirs(folder, exist_ok=True)
         self.session = session(swarm_net.leecher_ip(index), swarm_net.PEER_PORT, peer["up"],
                                download_rate_limit=int(peer.get("down", 0)), **(REFUSES if peer.get("refuses") else {}))
+        if peer.get("refuses"):
+            refuse(self.session)
         self.handle = add(self.session, torrent, folder)
         self.closed, self.now = 0, 0
 

@@ -5,7 +5,7 @@
 
     torrent, folder, pieces   what they fetch, where to, and how many pieces it has
     peers                     one object each: kind (libtorrent, transmission, aria2), up and down (bytes/s, 0: no limit),
-                              joins (seconds), leaves (the part of the content it leaves with), refuses (unchokes nobody),
+                              joins (seconds), leaves (the part of the content it leaves with), refuses (relays next to nothing),
                               waited (whether "all" waits for it)
     device, frame             the link whose bytes are counted, and how much longer each is than in IP
     dial                      the origin's address, if it does not announce itself: an array of IP and port
