@@ -29,7 +29,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use decision::Decision;
 pub use error::StoreError;
 pub use hash_progress::HashProgress;
-pub use ledger::{Day, Spend, Spent};
+pub use ledger::{Spend, Spent};
 pub use owner::Owner;
 pub use release::Release;
 pub use session::{SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, TokenHash};

@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use semoir::base::{Content, ContentFile, FileIdentity, ReleaseId, Stage, Timestamp};
-use semoir::store::{Day, SourceKind, Spend, Store};
+use semoir::base::{Content, ContentFile, Day, FileIdentity, ReleaseId, Stage, Timestamp};
+use semoir::store::{SourceKind, Spend, Store};
 
 /// Set for the child: the database it writes to.
 const CHILD: &str = "SEMOIR_TEST_CRASH_DATABASE";

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::App;
 use super::shelf::Shelved;
-use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
+use crate::base::{InfoHash, ReleaseId, Stage, Timestamp, Zone};
 use crate::policy::retire::{Evidence, Retire, Rule};
 use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
-use crate::store::{Day, Release, Spend, Spent, Store, StoreError};
+use crate::store::{Release, Spend, Spent, Store, StoreError};
 
 /// A release that the engine has.
 #[derive(Debug)]
@@ -200,7 +200,7 @@ impl App {
     /// Writes down what was spent since the last time, in one transaction.
     pub(super) async fn write_down(&mut self) -> Result<(), StoreError> {
         self.written_down = Instant::now();
-        let day = Day::of(Timestamp::now());
+        let day = Zone::system().day(Timestamp::now());
         let spends: Vec<Spend> = self
             .live
             .iter()

@@ -6,18 +6,7 @@ use rusqlite::{Row, params};
 
 use super::release::{signed, unsigned};
 use super::{Store, StoreError};
-use crate::base::{ReleaseId, Timestamp};
-
-/// A day, counted from 1970-01-01, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Day(pub i64);
-
-impl Day {
-    /// The day of a moment.
-    pub fn of(moment: Timestamp) -> Self {
-        Self(moment.0.div_euclid(86_400))
-    }
-}
+use crate::base::{Day, ReleaseId};
 
 /// Bytes a release uploaded, to be added to its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,14 +133,6 @@ mod tests {
             payload_bytes,
             wire_bytes,
         }
-    }
-
-    #[test]
-    fn days_are_cut_at_midnight_utc() {
-        assert_eq!(Day::of(Timestamp(0)), Day(0));
-        assert_eq!(Day::of(Timestamp(86_399)), Day(0));
-        assert_eq!(Day::of(Timestamp(86_400)), Day(1));
-        assert_eq!(Day::of(Timestamp(-1)), Day(-1));
     }
 
     #[test]
