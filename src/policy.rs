@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod offer;
+pub mod quota;
 pub mod retire;
 pub mod schedule;
 pub mod unchoke;
+pub mod upstream;
