@@ -215,7 +215,9 @@ impl App {
         if spends.is_empty() {
             return Ok(());
         }
-        self.store.run(move |store| store.spend(&spends)).await?;
+        self.store
+            .run(move |store| store.spend(&spends, None))
+            .await?;
         self.live
             .values_mut()
             .for_each(|live| live.unwritten = (0, 0));

@@ -15,7 +15,22 @@ const SCHEMA: &str = include_str!("schema.sql");
 
 /// The step at index `i` leads from version `i + 1` to version `i + 2`. Fresh databases are made from the schema
 /// file, so that steps are only ever added, never changed.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &[
+    // 2: what no release cost, and what the owner wants of one release.
+    "CREATE TABLE ledger_beside (
+       day INTEGER NOT NULL PRIMARY KEY,
+       wire_bytes INTEGER NOT NULL CHECK (wire_bytes >= 0)
+     ) STRICT;
+     CREATE TABLE release_setting (
+       release INTEGER NOT NULL PRIMARY KEY REFERENCES release (id),
+       relays INTEGER CHECK (relays > 0),
+       keep INTEGER CHECK (keep IN (0, 1)),
+       generous INTEGER CHECK (generous IN (0, 1)),
+       sustain INTEGER CHECK (sustain >= 0),
+       patience INTEGER CHECK (patience >= 0),
+       monthly_budget INTEGER CHECK (monthly_budget >= 0)
+     ) STRICT;",
+];
 
 /// The version this program writes.
 const fn latest(steps: &[&str]) -> i64 {
