@@ -23,10 +23,8 @@ pub const LASTS: Duration = Duration::from_secs(3 * 86_400);
 /// many seconds, still little of it is gone.
 pub const REACTION: Duration = Duration::from_secs(60);
 /// The least that is let through while anything is left, bytes per second: a block in two seconds. Peers give up on less,
-/// and the smallest quota ([`LEAST`]) is not overrun by it.
+/// and no quota that the settings take is overrun by it.
 pub const LEAST_RATE: u64 = 8 << 10;
-/// The smallest quota, in bytes: less is used by trackers and the DHT alone, which are not withheld.
-pub const LEAST: u64 = 1_000_000_000;
 /// Seconds for which it must be known at least what goes beside: at the start much is said at once.
 const FORESEEN_FROM: i64 = 3600;
 /// The most of the quota that is left to what cannot be withheld.

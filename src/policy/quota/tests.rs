@@ -183,7 +183,7 @@ fn the_reserve_is_for_first_copies_and_a_budget_is_a_releases_own() {
 proptest! {
     #[test]
     fn the_more_is_used_the_less_may_leave(
-        quota in LEAST..10_000 * GB,
+        quota in GB..10_000 * GB,
         reserve in 0..=90_u8,
         shares in prop::collection::vec(0.0..1.2_f64, 2..40),
         beside in 0.0..0.3_f64,

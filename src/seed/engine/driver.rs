@@ -62,6 +62,8 @@ pub(super) struct Driver {
     peers: usize,
     next_key: u64,
     generous: bool,
+    /// The torrents for which another answer was given than for all.
+    generous_of: HashMap<InfoHash, bool>,
     idle_since: Option<Instant>,
     ticks: u32,
     reports: mpsc::Sender<FromPeer>,
@@ -89,6 +91,7 @@ impl Driver {
             peers: 0,
             next_key: 0,
             generous: config.generous,
+            generous_of: HashMap::new(),
             idle_since: None,
             ticks: 0,
             reports,
@@ -174,9 +177,14 @@ impl Driver {
             Order::Cap(cap) => self.set_cap(cap.map(|cap| cap.0)),
             Order::Generous(generous) => {
                 self.generous = generous;
-                for seeding in self.seedings.values_mut() {
-                    seeding.swarm.set_generous(generous);
-                }
+                self.tell_generous();
+            }
+            Order::GenerousOf(hash, generous) => {
+                match generous {
+                    Some(generous) => self.generous_of.insert(hash, generous),
+                    None => self.generous_of.remove(&hash),
+                };
+                self.tell_generous();
             }
             Order::Met(hash, addresses) => self.met(hash, addresses),
             Order::Report(reply) => {
@@ -184,6 +192,15 @@ impl Driver {
                 let _ = reply.send(self.report());
             }
             Order::Stop(_) => {}
+        }
+    }
+
+    fn tell_generous(&mut self) {
+        for (hash, seeding) in &mut self.seedings {
+            let generous = self.generous_of.get(hash).copied();
+            seeding
+                .swarm
+                .set_generous(generous.unwrap_or(self.generous));
         }
     }
 
@@ -206,6 +223,7 @@ impl Driver {
         self.busy.remove(&hash);
         self.sought.remove(&hash);
         self.resting.remove(&hash);
+        self.generous_of.remove(&hash);
         // Dropping the links ends their connections.
         if let Some(gone) = self.seedings.remove(&hash) {
             self.peers -= gone.links.len();
