@@ -7,6 +7,7 @@ mod events;
 mod guard;
 mod openapi;
 mod overview;
+mod release_settings;
 mod releases;
 mod session;
 mod settings;
