@@ -175,7 +175,7 @@ fn reason(verdict: &Verdict, next: Day) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withheld {
     /// Its own budget for the month is used.
-    Budget(Size),
+    Budget,
     /// The rest of the quota is for others.
     Reserve,
     /// There is nothing left of the quota.
@@ -187,9 +187,7 @@ impl Withheld {
     pub fn reason(self, month: &Month) -> String {
         let next = month.next;
         match self {
-            Withheld::Budget(budget) => {
-                format!("waits until {next}: its budget of {budget} a month is used")
-            }
+            Withheld::Budget => format!("waits until {next}: its budget for the month is used"),
             Withheld::Reserve => format!(
                 "waits until {next}: the rest of the month's quota is kept for releases whose first copy is not out"
             ),
@@ -217,8 +215,8 @@ pub fn admit(quota: Option<&Verdict>, claim: &Claim) -> Result<(), Withheld> {
     if quota.is_some_and(|quota| quota.rate == Rate(0)) {
         return Err(Withheld::Quota);
     }
-    if let Some(budget) = claim.budget.filter(|budget| claim.used >= budget.0) {
-        return Err(Withheld::Budget(budget));
+    if claim.budget.is_some_and(|budget| claim.used >= budget.0) {
+        return Err(Withheld::Budget);
     }
     if claim.is_out && quota.is_some_and(|quota| quota.is_reserved) {
         return Err(Withheld::Reserve);

@@ -280,7 +280,7 @@ fn the_reserve_and_a_budget_withhold_one_release() {
     bench.pass(HOUR);
     assert_eq!(
         bench.withheld().unwrap(),
-        "waits until 1 November: its budget of 953.7 MiB a month is used"
+        "waits until 1 November: its budget for the month is used"
     );
     assert_eq!(bench.limits.verdict().rate, None, "others may send");
     let ledger = bench.store.spent_since(Day(0)).unwrap();
