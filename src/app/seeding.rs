@@ -39,7 +39,8 @@ pub(super) struct Live {
 impl Live {
     /// Whether its first copy is out: others hold it, or a copy's worth was sent.
     pub fn is_out(&self) -> bool {
-        self.stage != Stage::Spreading || self.spent.payload_bytes + self.unwritten.0 >= self.size
+        let is_held = matches!(self.stage, Stage::Supporting | Stage::Retired);
+        is_held || self.spent.payload_bytes + self.unwritten.0 >= self.size
     }
 }
 

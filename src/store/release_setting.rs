@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Row, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -80,7 +81,7 @@ const COLUMNS: &str = "relays, keep, generous, sustain, patience, monthly_budget
 fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<ReleaseSettings> {
     let number = |column: usize| -> rusqlite::Result<Option<u64>> {
         match row.get_ref(column)? {
-            rusqlite::types::ValueRef::Null => Ok(None),
+            ValueRef::Null => Ok(None),
             _ => unsigned(row, column).map(Some),
         }
     };
@@ -94,6 +95,15 @@ fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<ReleaseSettings> {
     })
 }
 
+fn get(db: &Connection, id: ReleaseId) -> rusqlite::Result<ReleaseSettings> {
+    let sql = format!("SELECT {COLUMNS} FROM release_setting WHERE release = ?1");
+    let row = db
+        .prepare_cached(&sql)?
+        .query_row([id.0], |row| read(row, 0))
+        .optional()?;
+    Ok(row.unwrap_or_default())
+}
+
 impl Store {
     /// What the owner wants of one release.
     ///
@@ -104,7 +114,10 @@ impl Store {
         if release.removed.is_some() {
             return Err(StoreError::NoSuchRelease(id));
         }
-        Ok(self.all_release_settings()?.remove(&id).unwrap_or_default())
+        self.read(
+            || format!("read the settings of release {id}"),
+            |db| get(db, id),
+        )
     }
 
     /// What the owner wants of each release of which he wants something.
@@ -137,13 +150,7 @@ impl Store {
             || format!("write down the settings of release {id}"),
             |tx| {
                 expect(tx, id)?;
-                let sql = format!("SELECT {COLUMNS} FROM release_setting WHERE release = ?1");
-                let mut settings = tx
-                    .prepare_cached(&sql)?
-                    .query_map([id.0], |row| read(row, 0))?
-                    .next()
-                    .transpose()?
-                    .unwrap_or_default();
+                let mut settings = get(tx, id)?;
                 change(&mut settings);
                 settings.check().map_err(StoreError::from)?;
                 if settings == ReleaseSettings::default() {

@@ -113,7 +113,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::store::Store;
+    use crate::base::{Day, ReleaseId};
+    use crate::store::{SpendBeside, Store};
 
     /// The schema of version 1, as it was released. Never changes.
     const OLDEST: &str = include_str!("../../tests/data/schema-v1.sql");
@@ -155,6 +156,35 @@ mod tests {
         );
         let version = "PRAGMA user_version";
         assert_eq!(number(&old, version), number(&fresh, version));
+    }
+
+    #[test]
+    fn an_old_box_keeps_what_it_had_and_learns_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.db");
+        let mut old = Connection::open(&path).unwrap();
+        apply(&mut old, OLDEST, &[], 0).unwrap();
+        old.execute_batch(
+            "INSERT INTO setting VALUES ('relays', '7');
+             INSERT INTO source VALUES (1, 'folder', x'2f6d', 'm', x'2f6d', 1, 5);
+             INSERT INTO release VALUES (1, 1, x'61', 'found', NULL, 'found', 5, 1, 1, NULL, NULL, 0, NULL, 5);
+             INSERT INTO ledger VALUES (1, 20000, 30, 40);",
+        )
+        .unwrap();
+        drop(old);
+        let (store, id, day) = (Store::open(&path).unwrap(), ReleaseId(1), Day(20_000));
+        let settings = store.settings().unwrap();
+        assert_eq!((settings.relays, settings.guard), (7, true));
+        let wire_bytes = 2;
+        store
+            .spend(&[], Some(SpendBeside { day, wire_bytes }))
+            .unwrap();
+        store
+            .change_release_settings(id, |own| own.keep = Some(true))
+            .unwrap();
+        let spent = store.spent_since(day).unwrap();
+        assert_eq!((spent.releases[&id], spent.beside), (40, 2));
+        assert_eq!(store.release_settings(id).unwrap().keep, Some(true));
     }
 
     #[test]

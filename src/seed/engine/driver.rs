@@ -177,14 +177,15 @@ impl Driver {
             Order::Cap(cap) => self.set_cap(cap.map(|cap| cap.0)),
             Order::Generous(generous) => {
                 self.generous = generous;
-                self.tell_generous();
+                let awake: Vec<InfoHash> = self.seedings.keys().copied().collect();
+                awake.into_iter().for_each(|hash| self.tell_generous(hash));
             }
             Order::GenerousOf(hash, generous) => {
                 match generous {
                     Some(generous) => self.generous_of.insert(hash, generous),
                     None => self.generous_of.remove(&hash),
                 };
-                self.tell_generous();
+                self.tell_generous(hash);
             }
             Order::Met(hash, addresses) => self.met(hash, addresses),
             Order::Report(reply) => {
@@ -195,12 +196,16 @@ impl Driver {
         }
     }
 
-    fn tell_generous(&mut self) {
-        for (hash, seeding) in &mut self.seedings {
-            let generous = self.generous_of.get(hash).copied();
-            seeding
-                .swarm
-                .set_generous(generous.unwrap_or(self.generous));
+    /// Whether more is given of a torrent than the first copy and what its swarm lacks.
+    fn is_generous(&self, hash: InfoHash) -> bool {
+        let own = self.generous_of.get(&hash).copied();
+        own.unwrap_or(self.generous)
+    }
+
+    fn tell_generous(&mut self, hash: InfoHash) {
+        let generous = self.is_generous(hash);
+        if let Some(seeding) = self.seedings.get_mut(&hash) {
+            seeding.swarm.set_generous(generous);
         }
     }
 
