@@ -2,8 +2,8 @@
 //!
 //! Everything the line carries counts ([`Used`]); only payload can be withheld. So what trackers, the DHT and metadata
 //! will take until the reset is foreseen from what they took, and left to them. Of the rest
-//! - less than [`TAPER_FROM`] used: nothing is held back, but that no more than 1/[`REACTION`] of what is left may leave
-//!   per second: whatever the line, and however late this is asked again, it is not overrun;
+//! - less than [`TAPER_FROM`] used: nothing is held back, but where little is left in bytes: no more of it may leave than
+//!   would be gone in [`REACTION`], so that it is not overrun whatever the line, and however late this is asked again;
 //! - more: what is left lasts for [`LASTS`], or until the reset if that is sooner. It lasts longer by being used, so that
 //!   a box that is wanted too much slows down and does not stop at a stroke;
 //! - all: metadata only.
@@ -22,6 +22,10 @@ pub const LASTS: Duration = Duration::from_secs(3 * 86_400);
 /// What is left lasts this long whatever happens. The quota is looked at every second; when a slow disk holds that up for
 /// many seconds, still little of it is gone.
 pub const REACTION: Duration = Duration::from_secs(60);
+/// A limit above this, in bytes per second, is none. What is left then, 2.4 GB, is more than the fastest line of a home
+/// carries until the quota is looked at again. And who offers pieces would take a limit that no line reaches for the
+/// uplink's speed.
+pub const SWIFT: u64 = 40_000_000;
 /// The least that is let through while anything is left, bytes per second: a block in two seconds. Peers give up on less,
 /// and no quota that the settings take is overrun by it.
 pub const LEAST_RATE: u64 = 8 << 10;
@@ -101,8 +105,8 @@ pub struct Lately {
 /// What the quota says now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// What may leave, bytes per second; 0 once only metadata may.
-    pub rate: Rate,
+    /// What may leave, bytes per second: none while nothing is held back, 0 once only metadata may.
+    pub rate: Option<Rate>,
     /// Whether what is left is being made to last.
     pub tapers: bool,
     /// Whether the rest is kept for releases whose first copy is not out.
@@ -120,20 +124,19 @@ pub fn decide(plan: &Plan, month: &Month, used: Used, now: Timestamp) -> Verdict
     let payable = quota - foreseen(quota, month, used, now);
     let left = payable - used.total as f64;
     let tapers = used.total as f64 >= TAPER_FROM * payable;
-    let rate = match () {
-        () if left <= 0.0 => 0,
-        () => {
-            let lasts = match tapers {
-                true => LASTS.as_secs_f64().min(time_left),
-                false => 0.0,
-            };
-            let rate = left / lasts.max(REACTION.as_secs_f64());
-            in_steps((rate as u64).max(LEAST_RATE))
-        }
+    let lasts = match tapers {
+        true => LASTS.as_secs_f64().min(time_left),
+        false => 0.0,
+    };
+    let rate = left / lasts.max(REACTION.as_secs_f64());
+    let rate = match rate {
+        _ if left <= 0.0 => Some(Rate(0)),
+        rate if rate >= SWIFT as f64 => None,
+        rate => Some(Rate(in_steps((rate as u64).max(LEAST_RATE)))),
     };
     let reserve = payable * f64::from(plan.reserve) / 100.0;
     let mut verdict = Verdict {
-        rate: Rate(rate),
+        rate,
         tapers,
         is_reserved: left <= reserve,
         share: used.total as f64 / quota.max(1.0),
@@ -162,11 +165,11 @@ fn reason(verdict: &Verdict, next: Day) -> String {
     let percent = (verdict.share * 100.0 + 1e-9).floor();
     let used = format!("the month's quota: {percent} % used");
     match verdict.rate {
-        Rate(0) => format!("{used}, only metadata until {next}"),
-        rate if verdict.is_reserved => {
+        Some(Rate(0)) => format!("{used}, only metadata until {next}"),
+        Some(rate) if verdict.is_reserved => {
             format!("{used}, {rate} until {next}, for first copies only")
         }
-        rate if verdict.tapers => format!("{used}, {rate} until {next}"),
+        Some(rate) if verdict.tapers => format!("{used}, {rate} until {next}"),
         _ => used,
     }
 }
@@ -212,7 +215,7 @@ pub struct Claim {
 /// # Errors
 /// What stands in its way.
 pub fn admit(quota: Option<&Verdict>, claim: &Claim) -> Result<(), Withheld> {
-    if quota.is_some_and(|quota| quota.rate == Rate(0)) {
+    if quota.is_some_and(|quota| quota.rate == Some(Rate(0))) {
         return Err(Withheld::Quota);
     }
     if claim.budget.is_some_and(|budget| claim.used >= budget.0) {

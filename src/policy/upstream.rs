@@ -65,7 +65,9 @@ pub fn decide(limits: &Limits<'_>) -> Verdict {
     let candidates = [
         limits.rate.map(|rate| (rate, LimitedBy::Rate)),
         schedule.map(|(rate, _)| (rate, LimitedBy::Schedule)),
-        limits.quota.map(|quota| (quota.rate, LimitedBy::Quota)),
+        limits
+            .quota
+            .and_then(|quota| Some((quota.rate?, LimitedBy::Quota))),
         limits.guard.map(|rate| (rate, LimitedBy::Guard)),
     ];
     let candidates = candidates.into_iter().flatten();
@@ -75,8 +77,9 @@ pub fn decide(limits: &Limits<'_>) -> Verdict {
         .filter(|rate| *rate > Rate(0))
         .min();
     let Some((rate, by)) = candidates.min_by_key(|(rate, _)| *rate) else {
+        let quota = limits.quota.map(|quota| format!("; {}", quota.reason));
         return Verdict {
-            reason: String::from("no limit is set"),
+            reason: format!("no limit is set{}", quota.unwrap_or_default()),
             ..Verdict::default()
         };
     };
@@ -112,7 +115,7 @@ mod tests {
 
     fn quota(rate: u64) -> quota::Verdict {
         quota::Verdict {
-            rate: Rate(rate),
+            rate: Some(Rate(rate)),
             tapers: true,
             is_reserved: false,
             share: 0.8,
@@ -193,6 +196,23 @@ mod tests {
             assert_eq!(verdict.reason, reason);
             assert!(verdict.gives());
         }
+    }
+
+    #[test]
+    fn a_quota_that_holds_nothing_back_is_still_said() {
+        let idle = quota::Verdict {
+            rate: None,
+            ..quota(0)
+        };
+        let verdict = decide(&Limits {
+            quota: Some(&idle),
+            ..Limits::default()
+        });
+        assert_eq!((verdict.by, verdict.rate), (LimitedBy::None, None));
+        assert_eq!(
+            verdict.reason,
+            "no limit is set; the month's quota: so much"
+        );
     }
 
     #[test]

@@ -174,7 +174,10 @@ fn a_month_is_used_up_and_the_next_begins_anew() {
     bench.pass(at(11, 1, 0).0 - bench.wall + 60);
     assert_eq!(bench.withheld(), None);
     assert!(bench.used() < GB, "{}", bench.used());
-    assert_eq!(bench.limits.verdict().reason, "the month's quota: 1 % used");
+    assert_eq!(
+        bench.limits.verdict().reason,
+        "no limit is set; the month's quota: 1 % used"
+    );
 }
 
 #[test]
@@ -223,7 +226,7 @@ fn settings_that_change_in_mid_month_hold_at_once() {
     bench.change(|settings| settings.monthly_quota = Some(Size(100 * GB)));
     assert_eq!(
         bench.limits.verdict().reason,
-        "the month's quota: 18 % used"
+        "no limit is set; the month's quota: 18 % used"
     );
     bench.change(|settings| settings.upstream_cap = Some(Rate(2 << 20)));
     assert_eq!(bench.limits.verdict().reason, "your limit of 2 MiB/s");

@@ -75,13 +75,13 @@ fn it_holds_nothing_back_then_makes_it_last_then_stops() {
     let at =
         |gigabytes: f64, now| decide(&plan(100 * GB), &month, used((gigabytes * 1e9) as u64), now);
     let first = at(30.0, middle);
-    assert!(first.rate > Rate(GB) && !first.tapers && !first.is_reserved);
+    assert!(first.rate.is_none() && !first.tapers && !first.is_reserved);
     assert_eq!(first.reason, "the month's quota: 30 % used");
 
     let tapering = at(82.0, middle);
     let even = 18.0 * 1e9 / (3.0 * 86_400.0);
     assert!(
-        (0.96..=1.0).contains(&(tapering.rate.0 as f64 / even)),
+        (0.96..=1.0).contains(&(tapering.rate.unwrap().0 as f64 / even)),
         "{tapering:?}"
     );
     assert_eq!(
@@ -90,7 +90,7 @@ fn it_holds_nothing_back_then_makes_it_last_then_stops() {
     );
     // On the last day, what is left lasts for the day.
     let evening = at(82.0, Timestamp(month.resets.0 - DAY));
-    assert!(evening.rate.0 > 29 * tapering.rate.0 / 10);
+    assert!(evening.rate.unwrap().0 > 29 * tapering.rate.unwrap().0 / 10);
 
     let reserved = at(95.0, middle);
     assert!(reserved.is_reserved);
@@ -98,14 +98,25 @@ fn it_holds_nothing_back_then_makes_it_last_then_stops() {
         reserved.reason,
         "the month's quota: 95 % used, 18.5 KiB/s until 1 December, for first copies only"
     );
-    assert_eq!(at(99.999, middle).rate, Rate(LEAST_RATE));
+    assert_eq!(at(99.999, middle).rate, Some(Rate(LEAST_RATE)));
     for over in [100.0, 100.4, 250.0] {
-        assert_eq!(at(over, middle).rate, Rate(0));
+        assert_eq!(at(over, middle).rate, Some(Rate(0)));
     }
     assert_eq!(
         at(100.4, middle).reason,
         "the month's quota: 100 % used, only metadata until 1 December"
     );
+}
+
+#[test]
+fn a_small_quota_cannot_be_overrun_between_two_looks() {
+    let month = november();
+    let now = Timestamp(month.begins.0 + DAY);
+    let fresh = |bytes| decide(&plan(bytes), &month, used(0), now).rate;
+    let rate = fresh(GB).unwrap().0;
+    assert!((15_600_000..=16_666_666).contains(&rate), "{rate}");
+    assert!(fresh(60 * SWIFT - 1000).is_some());
+    assert_eq!(fresh(60 * SWIFT), None);
 }
 
 #[test]
@@ -120,8 +131,8 @@ fn what_cannot_be_withheld_is_left_its_part() {
         decide(&plan(100 * GB), &month, Used { total, beside }, now)
     };
     // Six gigabytes in twenty days will be three more in ten.
-    assert!(with(96 * GB, 6 * GB).rate > Rate(0));
-    assert_eq!(with(97 * GB, 6 * GB).rate, Rate(0));
+    assert!(with(96 * GB, 6 * GB).rate != Some(Rate(0)));
+    assert_eq!(with(97 * GB, 6 * GB).rate, Some(Rate(0)));
     // It is foreseen on the first day, from the month before.
     let (first, since) = (month.begins, Timestamp(month.begins.0 - 30 * DAY));
     let beside = Lately {
@@ -131,11 +142,11 @@ fn what_cannot_be_withheld_is_left_its_part() {
     let used = |total| Used { total, beside };
     assert_eq!(
         decide(&plan(100 * GB), &month, used(91 * GB), first).rate,
-        Rate(0)
+        Some(Rate(0))
     );
-    assert!(decide(&plan(100 * GB), &month, used(90 * GB), first).rate > Rate(0));
+    assert!(decide(&plan(100 * GB), &month, used(90 * GB), first).rate != Some(Rate(0)));
     // There is a bound to it, lest nothing be given at all.
-    assert!(with(74 * GB, 60 * GB).rate > Rate(0));
+    assert!(with(74 * GB, 60 * GB).rate != Some(Rate(0)));
 }
 
 #[test]
@@ -199,12 +210,14 @@ proptest! {
             let beside = Lately { bytes: of(beside), since: month.begins };
             let used = Used { total: of(share), beside };
             let verdict = decide(&Plan { bytes: Size(quota), reserve }, &month, used, now);
-            prop_assert!(verdict.rate.0 <= quota / 60 || verdict.rate == Rate(LEAST_RATE));
+            let rate = verdict.rate.map_or(u64::MAX, |rate| rate.0);
+            prop_assert!(rate <= quota / 60 || rate == LEAST_RATE || quota > 60 * SWIFT);
             if let Some(before) = before {
-                prop_assert!(verdict.rate <= before.rate, "{verdict:?} after {before:?}");
+                let earlier = before.rate.map_or(u64::MAX, |rate| rate.0);
+                prop_assert!(rate <= earlier, "{verdict:?} after {before:?}");
                 prop_assert!(verdict.is_reserved || !before.is_reserved);
             }
-            prop_assert!(share < 1.0 || verdict.rate == Rate(0));
+            prop_assert!(share < 1.0 || rate == 0);
             before = Some(verdict);
         }
     }
