@@ -15,6 +15,7 @@ mod links;
 mod metrics;
 mod overview;
 mod problem;
+mod release_settings;
 mod releases;
 mod session;
 mod settings;
@@ -122,6 +123,10 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(releases::pause_release))
         .routes(routes!(releases::resume_release))
         .routes(routes!(releases::release_torrent))
+        .routes(routes!(
+            release_settings::release_settings,
+            release_settings::change_release_settings
+        ))
         .routes(routes!(sources::rescan))
         .routes(routes!(settings::settings, settings::change_settings))
         .routes(routes!(uploads::begin_upload))

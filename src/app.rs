@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId};
+use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp};
 use crate::device;
 use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
@@ -26,6 +26,7 @@ use crate::tracker::{Seen, Tracker, swarm};
 mod catalogue;
 pub mod handle;
 mod hashing;
+mod limits;
 mod orders;
 pub mod overview;
 mod picture;
@@ -34,10 +35,11 @@ mod shelf;
 
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
-pub use overview::{Overview, ReleaseView, SourceView, UpstreamView};
+pub use overview::{LimitedBy, Overview, QuotaView, ReleaseView, SourceView, UpstreamView};
 
 use handle::Orders;
 use hashing::Hashing;
+use limits::Limits;
 use picture::Painted;
 use seeding::Live;
 
@@ -100,6 +102,9 @@ pub struct App {
     store: Store,
     uploads: Uploads,
     settings: Settings,
+    limits: Limits,
+    /// The limit that the engine was told.
+    capped: Option<Rate>,
     engine: Engine,
     tracker: Tracker,
     announcer: Announcer,
@@ -131,11 +136,18 @@ impl App {
         uploads: Uploads,
         tracker: Tracker,
     ) -> Result<(Self, Handle), AppError> {
-        let settings = store.run(Store::settings).await?;
+        let read = |store: &Store| {
+            let written = store.ledger_days()?.map(|(_, last)| last);
+            Ok((store.settings()?, store.all_release_settings()?, written))
+        };
+        let (settings, own, written) = store.run(read).await?;
+        let limits = Limits::new(&settings, own, written, Timestamp::now(), Instant::now());
+        // The other limits are known before the first release is given.
+        let capped = settings.upstream_cap;
         let engine = Engine::start(EngineConfig {
             beside: tracker.beside().clone(),
             listen: vec![config.peer],
-            cap: settings.upstream_cap,
+            cap: capped,
             generous: settings.generous,
         })?;
         let peer = engine.listening().first().copied().unwrap_or(config.peer);
@@ -177,6 +189,8 @@ impl App {
             store,
             uploads,
             settings,
+            limits,
+            capped,
             engine,
             tracker,
             announcer,
@@ -233,7 +247,7 @@ impl App {
     }
 
     /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,
-    /// policy decides, and the owner sees it.
+    /// policy decides, within what may leave the box, and the owner sees it.
     async fn step(&mut self) -> Result<(), StoreError> {
         if Instant::now() >= self.look_again {
             let settled = self.look_at_sources().await?;
@@ -244,6 +258,7 @@ impl App {
         self.take_up_work().await?;
         let report = self.engine.news().await;
         self.decide(&report).await?;
+        self.limit().await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
         }
@@ -271,10 +286,6 @@ impl App {
             tracing::error!(%error, "what was spent last could not be written down");
         }
         tokio::join!(self.announcer.shutdown(), self.engine.stop());
-    }
-
-    fn cap(&self) -> Option<Rate> {
-        self.settings.upstream_cap
     }
 }
 

@@ -16,6 +16,8 @@ pub mod stage;
 pub mod time;
 pub mod torrent_file;
 pub mod units;
+pub mod window;
+pub mod zone;
 
 pub use authority::{Authority, Host};
 pub use beside::Beside;
@@ -28,3 +30,5 @@ pub use stage::Stage;
 pub use time::Timestamp;
 pub use torrent_file::TorrentFile;
 pub use units::{Rate, Size};
+pub use window::Window;
+pub use zone::{Day, Weekday, Zone};

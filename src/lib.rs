@@ -10,7 +10,7 @@
 //! - [`config`]: what the daemon needs before its database is open: paths, ports, flags.
 //! - [`telemetry`]: logs to journald, or to stderr where there is none; figures for monitoring programs.
 //! - [`store`]: SQLite; every table commented, one upgrade per version, one file per aggregate.
-//! - [`policy`]: pure deciders: offer, unchoke, retire.
+//! - [`policy`]: pure deciders: offer, unchoke, retire; and what may leave at all: schedule, quota, upstream.
 //! - [`intake`]: where releases come from: folders, uploads.
 //! - [`metainfo`]: from files to torrents: listing, piece length, hashing, `.torrent` and magnet writing.
 //! - [`seed`]: the origin engine: a sans-IO swarm, and the sockets, shaper and reader around it.

@@ -1,5 +1,9 @@
 //! Pure deciders. Time is an argument; every decision carries its reason.
 
+pub mod clock;
 pub mod offer;
+pub mod quota;
 pub mod retire;
+pub mod schedule;
 pub mod unchoke;
+pub mod upstream;

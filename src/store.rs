@@ -11,6 +11,7 @@ mod hash_progress;
 mod ledger;
 mod owner;
 mod release;
+mod release_setting;
 mod session;
 mod setting;
 mod source;
@@ -29,9 +30,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use decision::Decision;
 pub use error::StoreError;
 pub use hash_progress::HashProgress;
-pub use ledger::{Day, Spend, Spent};
+pub use ledger::{Spend, SpendBeside, Spent, SpentSince};
 pub use owner::Owner;
 pub use release::Release;
+pub use release_setting::{BadReleaseSetting, ReleaseSettings};
 pub use session::{SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, TokenHash};
 pub use setting::{BadSetting, Settings};
 pub use source::{Source, SourceKind};
@@ -82,7 +84,8 @@ impl Store {
     }
 
     /// How many times something was written through this value and its clones. While it stays the same, whatever was read
-    /// is still so: nobody else writes to the box's database while it runs.
+    /// is still so: nobody else writes to the box's database while it runs. Left out is what the ledger has of no release,
+    /// which a box with nothing to do writes too.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
@@ -122,6 +125,17 @@ impl Store {
         doing: impl Fn() -> String,
         call: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
+        let value = self.write_quietly(doing, call)?;
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        Ok(value)
+    }
+
+    /// As [`Store::write`], what is written being no change to anybody.
+    fn write_quietly<T>(
+        &self,
+        doing: impl Fn() -> String,
+        call: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
         let sql = |source| StoreError::sql(doing(), source);
         let mut connection = self.connection.lock();
         // Immediate: a transaction that turned from reading to writing could fail half way with "busy".
@@ -133,7 +147,6 @@ impl Store {
             Failure::Store(error) => error,
         })?;
         transaction.commit().map_err(sql)?;
-        self.changes.fetch_add(1, Ordering::SeqCst);
         Ok(value)
     }
 }

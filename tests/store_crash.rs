@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use semoir::base::{Content, ContentFile, FileIdentity, ReleaseId, Stage, Timestamp};
-use semoir::store::{Day, SourceKind, Spend, Store};
+use semoir::base::{Content, ContentFile, Day, FileIdentity, ReleaseId, Stage, Timestamp};
+use semoir::store::{SourceKind, Spend, SpendBeside, Store};
 
 /// Set for the child: the database it writes to.
 const CHILD: &str = "SEMOIR_TEST_CRASH_DATABASE";
@@ -37,7 +37,11 @@ fn turn(store: &Store, number: u64) {
         payload_bytes: 3,
         wire_bytes: 4,
     };
-    store.spend(&[spend]).unwrap();
+    let beside = SpendBeside {
+        day: Day(1),
+        wire_bytes: 5,
+    };
+    store.spend(&[spend], Some(beside)).unwrap();
     store
         .save_progress(ID, PIECE_LENGTH, number as u32, &[number as u8; 20])
         .unwrap();
@@ -161,6 +165,8 @@ fn committed_rows_survive_a_kill() {
             paid * 4,
             "a row of the ledger is half there"
         );
+        let beside = store.spent_since(Day(1)).unwrap().beside;
+        assert_eq!(beside, paid * 5, "one ledger was written without the other");
         let release = store.release(ID).unwrap();
         assert_eq!(
             (release.stage, &release.reason),

@@ -8,7 +8,7 @@ use super::App;
 use super::extract::Json;
 use super::problem::Problem;
 use crate::app::handle::Order;
-use crate::base::Rate;
+use crate::base::{Rate, Size, Window};
 use crate::store::Settings;
 
 /// The settings
@@ -47,27 +47,47 @@ pub(super) struct SettingsPatch {
     /// Once a first copy is out, go on giving by our share of what the swarm can carry.
     #[schema(nullable = false)]
     generous: Option<bool>,
+    /// Windows of the week in which less may leave the box; 50 at most, all of them anew.
+    #[schema(nullable = false)]
+    schedule: Option<Vec<Window>>,
+    /// The time zone of the schedule and the quota by its IANA name; null for the machine's own.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    time_zone: Option<Option<String>>,
+    /// Bytes on the wire that may leave the box in a month; null for as many as there are. 1 GB at least.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    monthly_quota: Option<Option<Size>>,
+    /// The day of the month on which the quota begins anew; 1 to 31.
+    #[schema(nullable = false)]
+    quota_reset_day: Option<u8>,
+    /// Per cent of the quota that are kept for releases whose first copy is not out; 0 to 90.
+    #[schema(nullable = false)]
+    quota_reserve: Option<u8>,
+    /// Leave room on the line for whoever else uses it.
+    #[schema(nullable = false)]
+    guard: Option<bool>,
 }
 
 /// Tells a field that is null from one that is not there.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
 impl SettingsPatch {
-    fn apply(self, settings: &mut Settings) {
+    fn apply(mut self, settings: &mut Settings) {
         if let Some(cap) = self.upstream_cap {
             settings.upstream_cap = cap;
         }
         if let Some(relays) = self.relays {
             settings.relays = relays;
         }
-        if let Some(trackers) = self.trackers {
+        if let Some(trackers) = self.trackers.take() {
             settings.trackers = trackers;
         }
-        if let Some(host) = self.public_host {
+        if let Some(host) = self.public_host.take() {
             // A field of a form that was emptied.
             settings.public_host = host.filter(|host| !host.is_empty());
         }
@@ -76,6 +96,29 @@ impl SettingsPatch {
         }
         if let Some(generous) = self.generous {
             settings.generous = generous;
+        }
+        self.apply_limits(settings);
+    }
+
+    fn apply_limits(self, settings: &mut Settings) {
+        if let Some(schedule) = self.schedule {
+            settings.schedule = schedule;
+        }
+        if let Some(zone) = self.time_zone {
+            // A field of a form that was emptied.
+            settings.time_zone = zone.filter(|zone| !zone.is_empty());
+        }
+        if let Some(quota) = self.monthly_quota {
+            settings.monthly_quota = quota;
+        }
+        if let Some(day) = self.quota_reset_day {
+            settings.quota_reset_day = day;
+        }
+        if let Some(reserve) = self.quota_reserve {
+            settings.quota_reserve = reserve;
+        }
+        if let Some(guard) = self.guard {
+            settings.guard = guard;
         }
     }
 }

@@ -97,14 +97,21 @@ impl App {
 
     async fn reload_settings(&mut self) -> Result<(), OrderError> {
         let before = self.settings.clone();
-        self.settings = self.store.run(Store::settings).await?;
+        let read = |store: &Store| Ok((store.settings()?, store.all_release_settings()?));
+        let (settings, own) = self.store.run(read).await?;
+        self.settings = settings;
+        for (id, live) in &self.live {
+            let generous = own.get(id).and_then(|own| own.generous);
+            if self.limits.own(*id).generous != generous {
+                self.engine.set_generous_of(live.info_hash, generous).await;
+            }
+        }
+        self.limits.set(&self.settings, own);
         // What was decided by the old rule is decided again.
         self.live
             .values_mut()
             .for_each(|live| live.undecided = true);
-        if self.settings.upstream_cap != before.upstream_cap {
-            self.engine.set_cap(self.cap()).await;
-        }
+        self.limit().await?;
         if self.settings.generous != before.generous {
             self.engine.set_generous(self.settings.generous).await;
         }

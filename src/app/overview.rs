@@ -5,7 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
+pub use crate::policy::upstream::LimitedBy;
 use crate::store::{Release, Spent};
+
+/// The quota is shown again when this share of it was used.
+const SHARE_STEP: f64 = 0.0005;
 
 /// Everything the owner's page shows at a glance.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -132,6 +136,34 @@ pub struct UpstreamView {
     pub rate: u64,
     /// The limit in force, in plain words.
     pub limit: String,
+    /// Which it is.
+    pub limited_by: LimitedBy,
+    /// Bytes per second that it lets through, 0 for nothing but metadata; none means none is set.
+    pub limit_rate: Option<u64>,
+    /// The month's quota; none when none is set.
+    pub quota: Option<QuotaView>,
     /// Connected peers of all releases.
     pub peers: u32,
+}
+
+/// What is used of the month's quota.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct QuotaView {
+    /// Bytes that left the box since the quota began anew, on the wire.
+    pub used: u64,
+    /// Bytes that may.
+    pub of: u64,
+    /// The share of them that is used; more than 1 when it was overrun.
+    pub share: f64,
+    /// When it begins anew.
+    #[schema(value_type = i64)]
+    pub resets_at: Timestamp,
+}
+
+impl QuotaView {
+    /// Whether nothing changed in it that is worth a new picture: something always leaves.
+    pub(super) fn is_alike(&self, before: &QuotaView) -> bool {
+        let same = (self.of, self.resets_at) == (before.of, before.resets_at);
+        same && (self.share - before.share).abs() < SHARE_STEP
+    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
 use super::{App, catalogue};
-use crate::base::{Magnet, Rate, Timestamp};
+use crate::base::{Magnet, Stage, Timestamp};
 use crate::seed::engine::Report;
 use crate::store::{Release, SourceKind, Spent, Store, StoreError};
 
@@ -42,7 +42,7 @@ impl App {
         let mut sources: Vec<SourceView> =
             self.sources.values().map(|s| self.source_view(s)).collect();
         sources.sort_by_key(|source| source.id);
-        let upstream = upstream_view(report);
+        let upstream = self.upstream_view(report, &before.upstream);
         let is_new = self.painted.changes != Some(changes);
         let is_current = !is_new
             && !self.painted.is_outdated
@@ -118,7 +118,10 @@ impl App {
             return;
         };
         view.stage = live.stage;
-        view.reason.clone_from(&live.reason);
+        view.reason.clone_from(match &live.withheld {
+            Some(why) if live.stage != Stage::Retired => why,
+            _ => &live.reason,
+        });
         view.payload_bytes = live.spent.payload_bytes + live.unwritten.0;
         view.wire_bytes = live.spent.wire_bytes + live.unwritten.1;
         view.copies_spent = copies(view.payload_bytes, view.size);
@@ -127,6 +130,22 @@ impl App {
             view.peers = figures.peers;
             view.relays = figures.relays.len() as u32;
             view.availability = figures.copies;
+        }
+    }
+
+    fn upstream_view(&self, report: &Report, before: &UpstreamView) -> UpstreamView {
+        let verdict = self.limits.verdict();
+        UpstreamView {
+            cap: self.settings.upstream_cap.map(|cap| cap.0),
+            rate: report.rate,
+            limit: verdict.reason.clone(),
+            limited_by: verdict.by,
+            limit_rate: verdict.rate.map(|rate| rate.0),
+            quota: self.limits.quota_view().map(|now| match &before.quota {
+                Some(before) if now.is_alike(before) => before.clone(),
+                _ => now,
+            }),
+            peers: report.torrents.iter().map(|torrent| torrent.peers).sum(),
         }
     }
 
@@ -140,18 +159,6 @@ impl App {
             problem: looked.problem.clone().unwrap_or_default(),
             free: uploads.then(|| self.uploads.free().ok()).flatten(),
         }
-    }
-}
-
-fn upstream_view(report: &Report) -> UpstreamView {
-    UpstreamView {
-        cap: report.cap,
-        rate: report.rate,
-        limit: match report.cap {
-            Some(cap) => format!("your limit of {}", Rate(cap)),
-            None => String::from("no limit is set"),
-        },
-        peers: report.torrents.iter().map(|torrent| torrent.peers).sum(),
     }
 }
 

@@ -1,15 +1,15 @@
 //! From torrents to swarms: what is ready is seeded, the swarm is observed, policy decides.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::App;
 use super::shelf::Shelved;
-use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
+use crate::base::{InfoHash, ReleaseId, Stage};
 use crate::policy::retire::{Evidence, Retire, Rule};
 use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
-use crate::store::{Day, Release, Spend, Spent, Store, StoreError};
+use crate::store::{Release, ReleaseSettings, Settings, Spend, Spent, Store, StoreError};
 
 /// A release that the engine has.
 #[derive(Debug)]
@@ -28,6 +28,20 @@ pub(super) struct Live {
     pub spent: Spent,
     /// Whether policy has to look at it: something changed, or time may.
     pub undecided: bool,
+    /// Bytes of content.
+    size: u64,
+    /// Why the limits let it have no payload; none when they do.
+    pub withheld: Option<String>,
+    /// Whether the engine was told to give none of it.
+    pub silent: bool,
+}
+
+impl Live {
+    /// Whether its first copy is out: others hold it, or a copy's worth was sent.
+    pub fn is_out(&self) -> bool {
+        let is_held = matches!(self.stage, Stage::Supporting | Stage::Retired);
+        is_held || self.spent.payload_bytes + self.unwritten.0 >= self.size
+    }
 }
 
 /// Whether a release in this stage is the engine's.
@@ -64,8 +78,9 @@ impl App {
             let why = "the same content is shared from another place already";
             return self.set_stage(id, Stage::Paused, why).await;
         }
-        let is_kept = move |store: &Store| store.has_torrent(id);
-        if !self.store.run(is_kept).await? {
+        let read = move |store: &Store| Ok((store.has_torrent(id)?, store.spent(id)?));
+        let (is_kept, spent) = self.store.run(read).await?;
+        if !is_kept {
             let why = "its torrent is gone";
             return self.set_stage(id, Stage::Failed, why).await;
         }
@@ -76,10 +91,15 @@ impl App {
             store: self.store.clone(),
             id,
         });
-        let silent = release.stage == Stage::Retired;
+        // Until its limits were looked at, in this very step.
+        let silent = true;
         self.engine
             .add_shelved(info_hash, &root, shelf, silent)
             .await;
+        let generous = self.limits.own(id).generous;
+        if generous.is_some() {
+            self.engine.set_generous_of(info_hash, generous).await;
+        }
         self.announcer.add(self.subject(info_hash));
         self.discovery.add(info_hash, release.private).await;
         self.by_hash.insert(info_hash, id);
@@ -91,8 +111,11 @@ impl App {
             counted: (0, 0),
             unwritten: (0, 0),
             figures: None,
-            spent: Spent::default(),
+            spent,
             undecided: true,
+            size: release.size,
+            withheld: None,
+            silent,
         };
         self.live.insert(id, live);
         Ok(())
@@ -153,11 +176,6 @@ impl App {
     pub(super) async fn decide(&mut self, report: &Report) -> Result<(), StoreError> {
         self.count(report);
         let now = Instant::now();
-        let rule = Rule {
-            relays: self.settings.relays,
-            keep: self.settings.keep,
-            ..self.config.rule
-        };
         let mut moved = Vec::new();
         let mut unreadable = Vec::new();
         for (id, live) in self.live.iter_mut().filter(|(_, live)| live.undecided) {
@@ -173,19 +191,17 @@ impl App {
                 copies: figures.copies,
                 stuck: figures.stuck,
             };
+            let rule = rule_of(self.config.rule, &self.settings, &self.limits.own(*id));
             let verdict = live.retire.decide(&rule, &evidence, now);
             live.undecided = live.retire.waits();
             self.painted.is_outdated |= live.reason != verdict.reason;
             live.reason = verdict.reason;
             if live.stage != verdict.stage {
                 live.stage = verdict.stage;
-                moved.push((*id, live.info_hash, verdict.stage, live.reason.clone()));
+                moved.push((*id, verdict.stage, live.reason.clone()));
             }
         }
-        for (id, info_hash, stage, why) in moved {
-            self.engine
-                .silence(info_hash, stage == Stage::Retired)
-                .await;
+        for (id, stage, why) in moved {
             self.set_stage(id, stage, &why).await?;
         }
         for (id, why) in unreadable {
@@ -200,7 +216,7 @@ impl App {
     /// Writes down what was spent since the last time, in one transaction.
     pub(super) async fn write_down(&mut self) -> Result<(), StoreError> {
         self.written_down = Instant::now();
-        let day = Day::of(Timestamp::now());
+        let day = self.limits.day();
         let spends: Vec<Spend> = self
             .live
             .iter()
@@ -212,13 +228,60 @@ impl App {
                 wire_bytes: live.unwritten.1,
             })
             .collect();
-        if spends.is_empty() {
+        let counted = self.tracker.beside().total();
+        let beside = self.limits.beside_due(counted, spends.is_empty());
+        if spends.is_empty() && beside.is_none() {
             return Ok(());
         }
-        self.store.run(move |store| store.spend(&spends)).await?;
+        let write = move |store: &Store| store.spend(&spends, beside).map(|()| spends);
+        let spends = self.store.run(write).await?;
+        self.limits.wrote(&spends, beside);
         self.live
             .values_mut()
             .for_each(|live| live.unwritten = (0, 0));
         Ok(())
+    }
+}
+
+/// When a release retires and wakes: as its owner wants of it, or else of all.
+fn rule_of(base: Rule, settings: &Settings, own: &ReleaseSettings) -> Rule {
+    let seconds = |wanted: Option<u64>, otherwise| wanted.map_or(otherwise, Duration::from_secs);
+    Rule {
+        relays: own.relays.unwrap_or(settings.relays),
+        keep: own.keep.unwrap_or(settings.keep),
+        sustain: seconds(own.sustain, base.sustain),
+        patience: seconds(own.patience, base.patience),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_has_its_own_rule_where_its_owner_says_so() {
+        let base = Rule::default();
+        let settings = Settings {
+            relays: 7,
+            keep: true,
+            ..Settings::default()
+        };
+        let none = ReleaseSettings::default();
+        let rule = rule_of(base, &settings, &none);
+        let expected = (7, true, base.sustain, base.patience);
+        let parts = |rule: Rule| (rule.relays, rule.keep, rule.sustain, rule.patience);
+        assert_eq!(parts(rule), expected);
+        let own = ReleaseSettings {
+            relays: Some(2),
+            keep: Some(false),
+            sustain: Some(60),
+            patience: Some(0),
+            ..none
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(
+            parts(rule_of(base, &settings, &own)),
+            (2, false, seconds(60), seconds(0))
+        );
     }
 }

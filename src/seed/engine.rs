@@ -108,6 +108,7 @@ enum Order {
     Silence(InfoHash, bool),
     Cap(Option<Rate>),
     Generous(bool),
+    GenerousOf(InfoHash, Option<bool>),
     Met(InfoHash, Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
     News(oneshot::Sender<Report>),
@@ -221,6 +222,11 @@ impl Engine {
     /// Gives more than the first copy and what a swarm lacks, or no more.
     pub async fn set_generous(&self, generous: bool) {
         self.order(Order::Generous(generous)).await;
+    }
+
+    /// The same for one torrent, whatever is said of all; `None` is as for all.
+    pub async fn set_generous_of(&self, info_hash: InfoHash, generous: Option<bool>) {
+        self.order(Order::GenerousOf(info_hash, generous)).await;
     }
 
     /// Names addresses in a torrent's swarm.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::release_setting::BadReleaseSetting;
 use super::setting::BadSetting;
 use crate::base::{ErrorKind, Kind, ReleaseId, SourceId};
 
@@ -89,6 +90,9 @@ pub enum StoreError {
     /// A setting out of its range.
     #[error(transparent)]
     Setting(#[from] BadSetting),
+    /// A setting of a release out of its range.
+    #[error(transparent)]
+    ReleaseSetting(#[from] BadReleaseSetting),
     /// The runtime stopped before the call began.
     #[error("the box is shutting down")]
     Stopped,
@@ -120,7 +124,7 @@ impl Kind for StoreError {
             StoreError::File { source, .. } => crate::base::error::io_kind(source),
             StoreError::NoSuchRelease(_) | StoreError::NoSuchSource(_) => ErrorKind::NotFound,
             StoreError::Claimed | StoreError::Unclaimed => ErrorKind::Conflict,
-            StoreError::Setting(_) => ErrorKind::BadInput,
+            StoreError::Setting(_) | StoreError::ReleaseSetting(_) => ErrorKind::BadInput,
             StoreError::Stopped => ErrorKind::Unavailable,
             StoreError::Damaged { .. }
             | StoreError::Foreign { .. }

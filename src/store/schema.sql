@@ -211,7 +211,8 @@ CREATE INDEX decision_by_release ON decision (release, id);
 CREATE TABLE ledger (
   release INTEGER NOT NULL REFERENCES release (id),
 
-  -- Days since 1970-01-01 UTC.
+  -- The owner's day it was written on, counted from 1970-01-01 by the calendar of his time zone then. Rows of version 1
+  -- are by UTC.
   day INTEGER NOT NULL,
 
   -- Bytes of content uploaded.
@@ -225,3 +226,36 @@ CREATE TABLE ledger (
 
 -- The month's quota sums over releases.
 CREATE INDEX ledger_by_day ON ledger (day);
+
+-- What no release cost, per day: trackers, DHT, strangers who are turned away. The month's quota counts it too.
+CREATE TABLE ledger_beside (
+  -- As in `ledger`.
+  day INTEGER NOT NULL PRIMARY KEY,
+
+  -- Bytes the line carried.
+  wire_bytes INTEGER NOT NULL CHECK (wire_bytes >= 0)
+) STRICT;
+
+-- What the owner wants of one release, where it is not what he wants of all: NULL is as in `setting`, or where there is
+-- no such setting, the program's default.
+CREATE TABLE release_setting (
+  release INTEGER NOT NULL PRIMARY KEY REFERENCES release (id),
+
+  -- Others that must hold it whole before it retires.
+  relays INTEGER CHECK (relays > 0),
+
+  -- Flag: whether to go on seeding when others carry it.
+  keep INTEGER CHECK (keep IN (0, 1)),
+
+  -- Flag: whether to give more than the swarm lacks once its first copy is out.
+  generous INTEGER CHECK (generous IN (0, 1)),
+
+  -- Seconds that others must have held it before it retires.
+  sustain INTEGER CHECK (sustain >= 0),
+
+  -- Seconds that too few must have been there before it wakes.
+  patience INTEGER CHECK (patience >= 0),
+
+  -- Bytes on the wire that it may cost in a month; NULL is as many as the quota has.
+  monthly_budget INTEGER CHECK (monthly_budget >= 0)
+) STRICT;

@@ -8,7 +8,8 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{Store, StoreError};
-use crate::base::{Authority, Rate};
+use crate::base::zone::DAY_MINUTES;
+use crate::base::{Authority, Rate, Size, Window, Zone};
 
 /// The smallest upstream limit taken, in bytes per second: below it a block of 16 KiB takes longer than peers wait.
 pub const MIN_UPSTREAM_CAP: u64 = 1024;
@@ -21,6 +22,16 @@ pub const MAX_TRACKERS: usize = 20;
 
 /// Bytes in a tracker's URL; they go into every torrent and magnet.
 pub const MAX_TRACKER_LENGTH: usize = 512;
+
+/// Windows of the schedule: a week of hours, each with a rate of its own, is a third of it. They are walked through at
+/// each change.
+pub const MAX_WINDOWS: usize = 50;
+
+/// The smallest quota of a month, in bytes: less is used by trackers and the DHT alone, which are not withheld.
+pub const MIN_MONTHLY_QUOTA: u64 = 1_000_000_000;
+
+/// The most of the quota that can be kept for new releases, per cent: something has to be left for the others.
+pub const MAX_QUOTA_RESERVE: u8 = 90;
 
 /// What the owner can change. A field that was never set has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -43,6 +54,24 @@ pub struct Settings {
     /// Once a first copy is out, go on giving by our share of what the swarm can carry, and not only what it lacks.
     #[schema(required = true)]
     pub generous: bool,
+    /// Windows of the week in which less may leave the box; 50 at most. Outside them only the other limits count, and
+    /// where they overlap the smallest counts.
+    #[schema(required = true)]
+    pub schedule: Vec<Window>,
+    /// The time zone of the schedule and the quota by its IANA name, such as `Europe/Paris`; none is the machine's own.
+    pub time_zone: Option<String>,
+    /// Bytes that may leave the box in a month, on the wire; none means as many as there are. 1 GB at least.
+    #[schema(value_type = Option<u64>)]
+    pub monthly_quota: Option<Size>,
+    /// The day of the month on which the quota begins anew, at midnight; 1 to 31, in a shorter month its last day.
+    #[schema(required = true)]
+    pub quota_reset_day: u8,
+    /// Per cent of the quota that are kept for releases whose first copy is not out; 0 to 90.
+    #[schema(required = true)]
+    pub quota_reserve: u8,
+    /// Leave room on the line for whoever else uses it.
+    #[schema(required = true)]
+    pub guard: bool,
 }
 
 impl Default for Settings {
@@ -54,6 +83,12 @@ impl Default for Settings {
             public_host: None,
             keep: false,
             generous: false,
+            schedule: Vec::new(),
+            time_zone: None,
+            monthly_quota: None,
+            quota_reset_day: 1,
+            quota_reserve: 10,
+            guard: true,
         }
     }
 }
@@ -80,6 +115,33 @@ pub enum BadSetting {
     /// Not a host.
     #[error(transparent)]
     PublicHost(#[from] crate::base::authority::BadAuthority),
+    /// Too many.
+    #[error("there can be {MAX_WINDOWS} windows in the schedule at most, not {0}")]
+    Windows(usize),
+    /// No stretch of the week.
+    #[error("window {number} of the schedule {why}")]
+    Window {
+        /// Which, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A zone that nobody knows.
+    #[error(transparent)]
+    TimeZone(#[from] crate::base::zone::UnknownZone),
+    /// Too low to be kept.
+    #[error(
+        "the month's quota cannot be below {MIN_MONTHLY_QUOTA} bytes, and {0} is; leave it empty for none"
+    )]
+    MonthlyQuota(u64),
+    /// No day of a month.
+    #[error("the quota begins anew on a day from 1 to 31, not {0}")]
+    QuotaResetDay(u8),
+    /// Nothing is left for the others.
+    #[error(
+        "the part of the quota kept for new releases is 0 to {MAX_QUOTA_RESERVE} per cent, not {0}"
+    )]
+    QuotaReserve(u8),
 }
 
 impl Settings {
@@ -107,7 +169,62 @@ impl Settings {
         if let Some(host) = &self.public_host {
             host.parse::<Authority>()?;
         }
+        self.check_limits()
+    }
+
+    fn check_limits(&self) -> Result<(), BadSetting> {
+        if self.schedule.len() > MAX_WINDOWS {
+            return Err(BadSetting::Windows(self.schedule.len()));
+        }
+        for (index, window) in self.schedule.iter().enumerate() {
+            let number = index + 1;
+            check_window(window).map_err(|why| BadSetting::Window { number, why })?;
+        }
+        self.zone()?;
+        if let Some(Size(quota)) = self.monthly_quota
+            && !(MIN_MONTHLY_QUOTA..=i64::MAX as u64).contains(&quota)
+        {
+            return Err(BadSetting::MonthlyQuota(quota));
+        }
+        if !(1..=31).contains(&self.quota_reset_day) {
+            return Err(BadSetting::QuotaResetDay(self.quota_reset_day));
+        }
+        if self.quota_reserve > MAX_QUOTA_RESERVE {
+            return Err(BadSetting::QuotaReserve(self.quota_reserve));
+        }
         Ok(())
+    }
+
+    /// The owner's time zone.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn zone(&self) -> Result<Zone, BadSetting> {
+        match &self.time_zone {
+            Some(name) => Ok(Zone::named(name)?),
+            None => Ok(Zone::system()),
+        }
+    }
+}
+
+/// Looks whether a window is a stretch of the week; otherwise, what is wrong with it.
+fn check_window(window: &Window) -> Result<(), &'static str> {
+    let mut days = window.days.clone();
+    days.sort_unstable();
+    days.dedup();
+    match window {
+        _ if days.is_empty() => Err("is on no day of the week"),
+        _ if days.len() < window.days.len() => Err("names a day of the week twice"),
+        Window { from, .. } if *from >= DAY_MINUTES => Err("begins after the end of the day"),
+        Window { to, .. } if *to > DAY_MINUTES => Err("ends after the end of the day"),
+        Window { from, to, .. } if from == to => {
+            Err("ends when it begins; the whole day is from 0 to 1440")
+        }
+        Window { rate, .. } if (1..MIN_UPSTREAM_CAP).contains(&rate.0) => {
+            Err("lets less through than 1024 bytes per second; write 0 for nothing")
+        }
+        Window { rate, .. } if rate.0 > i64::MAX as u64 => Err("has no limit"),
+        _ => Ok(()),
     }
 }
 
@@ -188,80 +305,4 @@ fn write(db: &Connection, settings: &Settings) -> rusqlite::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_keep_and_have_defaults() {
-        let store = Store::in_memory().unwrap();
-        assert_eq!(store.settings().unwrap(), Settings::default());
-        let changed = Settings {
-            upstream_cap: Some(Rate(4 << 20)),
-            relays: 5,
-            trackers: vec!["udp://tracker.example:6969/announce".to_owned()],
-            public_host: Some("box.example:6880".to_owned()),
-            keep: true,
-            generous: true,
-        };
-        store.set_settings(&changed).unwrap();
-        assert_eq!(store.settings().unwrap(), changed);
-        store.set_settings(&Settings::default()).unwrap();
-        assert_eq!(store.settings().unwrap(), Settings::default());
-    }
-
-    #[test]
-    fn a_setting_of_another_version_is_passed_over() {
-        let store = Store::in_memory().unwrap();
-        let row = "INSERT INTO setting VALUES ('schedule', '[1, 2]'), ('relays', '7')";
-        store.connection.lock().execute_batch(row).unwrap();
-        let settings = Settings {
-            relays: 7,
-            ..Settings::default()
-        };
-        assert_eq!(store.settings().unwrap(), settings);
-    }
-
-    #[test]
-    fn what_is_out_of_range_is_refused_and_said() {
-        let store = Store::in_memory().unwrap();
-        let trackers = |urls: &[&str]| Settings {
-            trackers: urls.iter().map(|&url| url.to_owned()).collect(),
-            ..Settings::default()
-        };
-        let host = |host: &str| Settings {
-            public_host: Some(host.to_owned()),
-            ..Settings::default()
-        };
-        for bad in [
-            Settings {
-                upstream_cap: Some(Rate(1)),
-                ..Settings::default()
-            },
-            Settings {
-                upstream_cap: Some(Rate(u64::MAX)),
-                ..Settings::default()
-            },
-            Settings {
-                relays: 0,
-                ..Settings::default()
-            },
-            Settings {
-                relays: 51,
-                ..Settings::default()
-            },
-            trackers(&["tracker.example"]),
-            trackers(&["ftp://tracker.example"]),
-            trackers(&["udp://tracker.example"]),
-            trackers(&["http://a b/"]),
-            trackers(&["http://a/\r\n"]),
-            trackers(&[&format!("http://a/{}", "x".repeat(600))]),
-            trackers(&["http://a/"; 21]),
-            host("http://box.example"),
-            host("a b"),
-        ] {
-            let error = store.set_settings(&bad).unwrap_err();
-            assert!(matches!(error, StoreError::Setting(_)), "{bad:?}: {error}");
-        }
-        assert_eq!(store.settings().unwrap(), Settings::default());
-    }
-}
+mod tests;

@@ -15,7 +15,22 @@ const SCHEMA: &str = include_str!("schema.sql");
 
 /// The step at index `i` leads from version `i + 1` to version `i + 2`. Fresh databases are made from the schema
 /// file, so that steps are only ever added, never changed.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &[
+    // 2: what no release cost, and what the owner wants of one release.
+    "CREATE TABLE ledger_beside (
+       day INTEGER NOT NULL PRIMARY KEY,
+       wire_bytes INTEGER NOT NULL CHECK (wire_bytes >= 0)
+     ) STRICT;
+     CREATE TABLE release_setting (
+       release INTEGER NOT NULL PRIMARY KEY REFERENCES release (id),
+       relays INTEGER CHECK (relays > 0),
+       keep INTEGER CHECK (keep IN (0, 1)),
+       generous INTEGER CHECK (generous IN (0, 1)),
+       sustain INTEGER CHECK (sustain >= 0),
+       patience INTEGER CHECK (patience >= 0),
+       monthly_budget INTEGER CHECK (monthly_budget >= 0)
+     ) STRICT;",
+];
 
 /// The version this program writes.
 const fn latest(steps: &[&str]) -> i64 {
@@ -98,7 +113,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::store::Store;
+    use crate::base::{Day, ReleaseId};
+    use crate::store::{SpendBeside, Store};
 
     /// The schema of version 1, as it was released. Never changes.
     const OLDEST: &str = include_str!("../../tests/data/schema-v1.sql");
@@ -140,6 +156,35 @@ mod tests {
         );
         let version = "PRAGMA user_version";
         assert_eq!(number(&old, version), number(&fresh, version));
+    }
+
+    #[test]
+    fn an_old_box_keeps_what_it_had_and_learns_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.db");
+        let mut old = Connection::open(&path).unwrap();
+        apply(&mut old, OLDEST, &[], 0).unwrap();
+        old.execute_batch(
+            "INSERT INTO setting VALUES ('relays', '7');
+             INSERT INTO source VALUES (1, 'folder', x'2f6d', 'm', x'2f6d', 1, 5);
+             INSERT INTO release VALUES (1, 1, x'61', 'found', NULL, 'found', 5, 1, 1, NULL, NULL, 0, NULL, 5);
+             INSERT INTO ledger VALUES (1, 20000, 30, 40);",
+        )
+        .unwrap();
+        drop(old);
+        let (store, id, day) = (Store::open(&path).unwrap(), ReleaseId(1), Day(20_000));
+        let settings = store.settings().unwrap();
+        assert_eq!((settings.relays, settings.guard), (7, true));
+        let wire_bytes = 2;
+        store
+            .spend(&[], Some(SpendBeside { day, wire_bytes }))
+            .unwrap();
+        store
+            .change_release_settings(id, |own| own.keep = Some(true))
+            .unwrap();
+        let spent = store.spent_since(day).unwrap();
+        assert_eq!((spent.releases[&id], spent.beside), (40, 2));
+        assert_eq!(store.release_settings(id).unwrap().keep, Some(true));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use semoir::admin::{AdminState, claim_with_password, renew_setup_code, router};
 use semoir::app::handle::{Order, OrderError};
 use semoir::app::uploads::Uploads;
-use semoir::app::{Handle, Overview, ReleaseView, UpstreamView};
+use semoir::app::{Handle, LimitedBy, Overview, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
 use semoir::store::{SourceKind, Store};
 use serde_json::Value;
@@ -78,6 +78,9 @@ pub fn picture() -> Overview {
             cap: None,
             rate: 0,
             limit: "none".to_owned(),
+            limited_by: LimitedBy::None,
+            limit_rate: None,
+            quota: None,
             peers: 0,
         },
     }

@@ -8,6 +8,7 @@ mod guard;
 mod metrics;
 mod openapi;
 mod overview;
+mod release_settings;
 mod releases;
 mod session;
 mod settings;

@@ -10,6 +10,8 @@ async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
     let (the_box, browser) = TestBox::owned().await;
     let defaults = json!({
         "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
+        "schedule": [], "time_zone": null, "monthly_quota": null, "quota_reset_day": 1, "quota_reserve": 10,
+        "guard": true,
     });
     assert_eq!(browser.get(PATH).await.json(), defaults);
 
@@ -43,6 +45,16 @@ async fn what_is_out_of_range_changes_nothing() {
         json!({ "upstream_cap": 1 }),
         json!({ "public_host": "http://x/" }),
         json!({ "colour": "blue" }),
+        json!({ "monthly_quota": 1000 }),
+        json!({ "monthly_quota": -1 }),
+        json!({ "quota_reset_day": 32 }),
+        json!({ "quota_reserve": 91 }),
+        json!({ "time_zone": "Mars/Olympus" }),
+        json!({ "schedule": [{ "days": ["mon"], "from": 0, "to": 0, "rate": 0 }] }),
+        json!({ "schedule": [{ "days": ["monday"], "from": 0, "to": 60, "rate": 0 }] }),
+        json!({ "schedule": [{ "days": ["mon"], "from": 0, "to": 60, "rate": 0, "colour": 1 }] }),
+        json!({ "schedule": [{ "days": ["mon"], "from": -1, "to": 60, "rate": 0 }] }),
+        json!({ "guard": null, "schedule": 7 }),
     ] {
         browser
             .json("PATCH", PATH, &body.to_string())
@@ -51,4 +63,37 @@ async fn what_is_out_of_range_changes_nothing() {
     }
     assert_eq!(browser.get(PATH).await.json()["relays"], 3);
     assert_eq!(*the_box.orders.lock(), []);
+}
+
+#[tokio::test]
+async fn every_limit_can_be_set_and_cleared() {
+    let (_box, browser) = TestBox::owned().await;
+    let limits = json!({
+        "schedule": [
+            { "days": ["mon", "tue", "wed", "thu", "fri"], "from": 480, "to": 1080, "rate": 500_000 },
+            { "days": ["sat"], "from": 1320, "to": 420, "rate": 0 },
+        ],
+        "time_zone": "Europe/Paris",
+        "monthly_quota": 500_000_000_000_u64,
+        "quota_reset_day": 31,
+        "quota_reserve": 0,
+        "guard": false,
+    });
+    let changed = browser
+        .json("PATCH", PATH, &limits.to_string())
+        .await
+        .json();
+    for (key, value) in limits.as_object().unwrap() {
+        assert_eq!(changed[key], *value, "{key}");
+    }
+    assert_eq!(browser.get(PATH).await.json(), changed);
+    let cleared = json!({ "schedule": [], "time_zone": "", "monthly_quota": null });
+    let cleared = browser
+        .json("PATCH", PATH, &cleared.to_string())
+        .await
+        .json();
+    assert_eq!(cleared["schedule"], json!([]));
+    assert_eq!(cleared["time_zone"], json!(null));
+    assert_eq!(cleared["monthly_quota"], json!(null));
+    assert_eq!(cleared["quota_reset_day"], 31, "what is left out stays");
 }

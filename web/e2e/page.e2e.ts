@@ -202,15 +202,29 @@ describe('the page', { concurrent: false }, () => {
     await page.getByLabel('More trackers').fill('udp://127.0.0.1:6969/announce\nnonsense');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('This is no tracker address: nonsense').waitFor();
+    await page.getByLabel('Monthly quota, in GB').fill('much');
+    await page.getByLabel('Day it begins anew').fill('32');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Write a number of GB from 1 on, or leave it empty.').waitFor();
+    await page.getByText('Write a day from 1 to 31.').waitFor();
     await inspect(page, 'settings-faults');
     await page.getByLabel('Upstream limit').fill('8');
     await page.getByLabel('More trackers').fill('udp://127.0.0.1:6969/announce');
+    await page.getByLabel('Monthly quota, in GB').fill('500');
+    await page.getByLabel('Day it begins anew').fill('15');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved.').waitFor();
     await page.reload();
     await expect.poll(() => page.getByLabel('Upstream limit').inputValue()).toBe('8');
     expect(await page.getByLabel('More trackers').inputValue()).toBe('udp://127.0.0.1:6969/announce');
+    expect(await page.getByLabel('Monthly quota, in GB').inputValue()).toBe('500');
+    expect(await page.getByLabel('Day it begins anew').inputValue()).toBe('15');
     await inspect(page, 'settings');
+    await page.getByRole('link', { name: 'Shared' }).click();
+    await page.getByText(/of 500 GB used \(0 %\); it begins anew 15 /).waitFor();
+    await inspect(page, 'quota');
+    await page.getByRole('link', { name: 'Settings' }).click();
+    await heading('Settings').waitFor();
   });
 
   it('signs out and in again', async () => {

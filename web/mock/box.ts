@@ -45,6 +45,12 @@ export class MockBox {
     public_host: null,
     keep: false,
     generous: false,
+    schedule: [],
+    time_zone: null,
+    monthly_quota: null,
+    quota_reset_day: 1,
+    quota_reserve: 10,
+    guard: true,
   };
   sources: SourceView[] = [
     { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE },
@@ -95,7 +101,7 @@ export class MockBox {
       at: Math.floor(this.now),
       releases,
       sources: this.sources,
-      upstream: upstream(this.lives.values(), this.settings.upstream_cap ?? null),
+      upstream: upstream(this.lives.values(), this.settings, this.now),
     });
   }
 
@@ -130,6 +136,14 @@ export class MockBox {
       files: files.map((file) => (files.length === 1 && file.path === name ? { ...file, path: '' } : file)),
       decisions: [],
       resume: 'hashing',
+      settings: {
+        relays: null,
+        keep: null,
+        generous: null,
+        sustain: null,
+        patience: null,
+        monthly_budget: null,
+      },
     };
     enter(life, 'found', 'it was found; press Share to share it', at);
     this.lives.set(id, life);

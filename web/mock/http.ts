@@ -1,5 +1,5 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
-import type { Problem, ReleaseDetail, SettingsPatch } from '../src/api/types.ts';
+import type { Problem, ReleaseDetail, ReleaseSettingsPatch, SettingsPatch } from '../src/api/types.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
 import { upload } from './uploads.ts';
 
@@ -68,8 +68,10 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'POST /sources/rescan':
       return done();
   }
-  const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/(\w+))?$/.exec(route);
+  const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/((?!settings$)\w+))?$/.exec(route);
   if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
+  const wishes = /^(GET|PATCH) \/releases\/(\d+)\/settings$/.exec(route);
+  if (wishes) return releaseSettings(box, request, Number(wishes[2]));
   return (await upload(box, route, request)) ?? problem(404, 'There is no such thing here.');
 }
 
@@ -112,6 +114,16 @@ function settings(box: MockBox, patch: SettingsPatch): Response {
   box.settings = { ...box.settings, ...patch };
   box.tell();
   return Response.json(box.settings);
+}
+
+async function releaseSettings(box: MockBox, request: Request, id: number): Promise<Response> {
+  const life = box.lives.get(id);
+  if (!life) return problem(404, `There is no release ${id}.`);
+  if (request.method === 'PATCH') {
+    const patch = (await request.json()) as ReleaseSettingsPatch;
+    life.settings = { ...life.settings, ...patch };
+  }
+  return Response.json(life.settings);
 }
 
 function releases(box: MockBox, method: string, id: number, what: string | undefined): Response {

@@ -1,5 +1,13 @@
 /** How a pretended release lives: hashes, spreads, is carried by others, retires. Pure: time is an argument. */
-import type { Overview, ReleaseDetail, ReleaseView, Stage } from '../src/api/types.ts';
+import type {
+  Overview,
+  QuotaView,
+  ReleaseDetail,
+  ReleaseSettings,
+  ReleaseView,
+  Settings,
+  Stage,
+} from '../src/api/types.ts';
 
 /** Bytes per second that the pretended box hashes. */
 const HASH_RATE = 60e6;
@@ -19,6 +27,8 @@ export interface Life {
   decisions: ReleaseDetail['decisions'];
   /** The stage to go on in after a pause. */
   resume: Stage;
+  /** What its owner wants of it. */
+  settings: ReleaseSettings;
 }
 
 /** A stable pretended info hash. */
@@ -97,12 +107,33 @@ function send(view: ReleaseView, seconds: number, cap: number): void {
 }
 
 /** What leaves the box in all. */
-export function upstream(lives: Iterable<Life>, cap: number | null): Overview['upstream'] {
+export function upstream(lives: Iterable<Life>, settings: Settings, now: number): Overview['upstream'] {
   let rate = 0;
   let peers = 0;
+  let used = 0;
   for (const { view } of lives) {
     rate += view.rate;
     peers += view.peers;
+    used += view.wire_bytes;
   }
-  return { cap, rate, peers, limit: cap === null ? 'no limit is set' : 'the limit you set' };
+  const cap = settings.upstream_cap ?? null;
+  return {
+    cap,
+    rate,
+    peers,
+    limit: cap === null ? 'no limit is set' : 'the limit you set',
+    limited_by: cap === null ? 'none' : 'rate',
+    limit_rate: cap,
+    quota: quota(settings, used, now),
+  };
+}
+
+/** The month's quota; the pretended box ignores it. */
+function quota(settings: Settings, used: number, now: number): QuotaView | null {
+  const of = settings.monthly_quota;
+  if (of === null) return null;
+  const today = new Date(now * 1000);
+  const ahead = today.getDate() < settings.quota_reset_day ? 0 : 1;
+  const anew = new Date(today.getFullYear(), today.getMonth() + ahead, settings.quota_reset_day);
+  return { used, of, share: used / of, resets_at: Math.floor(anew.getTime() / 1000) };
 }

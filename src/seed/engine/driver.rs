@@ -64,6 +64,8 @@ pub(super) struct Driver {
     peers: usize,
     next_key: u64,
     generous: bool,
+    /// The torrents for which another answer was given than for all.
+    generous_of: HashMap<InfoHash, bool>,
     idle_since: Option<Instant>,
     ticks: u32,
     reports: mpsc::Sender<FromPeer>,
@@ -92,6 +94,7 @@ impl Driver {
             peers: 0,
             next_key: 0,
             generous: config.generous,
+            generous_of: HashMap::new(),
             idle_since: None,
             ticks: 0,
             reports,
@@ -179,9 +182,15 @@ impl Driver {
             Order::Cap(cap) => self.set_cap(cap.map(|cap| cap.0)),
             Order::Generous(generous) => {
                 self.generous = generous;
-                for seeding in self.seedings.values_mut() {
-                    seeding.swarm.set_generous(generous);
-                }
+                let awake: Vec<InfoHash> = self.seedings.keys().copied().collect();
+                awake.into_iter().for_each(|hash| self.tell_generous(hash));
+            }
+            Order::GenerousOf(hash, generous) => {
+                match generous {
+                    Some(generous) => self.generous_of.insert(hash, generous),
+                    None => self.generous_of.remove(&hash),
+                };
+                self.tell_generous(hash);
             }
             Order::Met(hash, addresses) => self.met(hash, addresses),
             Order::Report(reply) => {
@@ -196,6 +205,19 @@ impl Driver {
                 }
             }
             Order::Stop(_) => {}
+        }
+    }
+
+    /// Whether more is given of a torrent than the first copy and what its swarm lacks.
+    fn is_generous(&self, hash: InfoHash) -> bool {
+        let own = self.generous_of.get(&hash).copied();
+        own.unwrap_or(self.generous)
+    }
+
+    fn tell_generous(&mut self, hash: InfoHash) {
+        let generous = self.is_generous(hash);
+        if let Some(seeding) = self.seedings.get_mut(&hash) {
+            seeding.swarm.set_generous(generous);
         }
     }
 
@@ -219,6 +241,7 @@ impl Driver {
         self.sought.remove(&hash);
         self.untold.remove(&hash);
         self.resting.remove(&hash);
+        self.generous_of.remove(&hash);
         // Dropping the links ends their connections.
         if let Some(gone) = self.seedings.remove(&hash) {
             self.peers -= gone.links.len();

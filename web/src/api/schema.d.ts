@@ -134,6 +134,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/releases/{id}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is wanted of one release
+         * @description A setting that is null is as for all releases.
+         */
+        get: operations["release_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change what is wanted of one release */
+        patch: operations["change_release_settings"];
+        trace?: never;
+    };
     "/api/v1/releases/{id}/share": {
         parameters: {
             query?: never;
@@ -352,6 +373,11 @@ export interface components {
              */
             stage: string;
         };
+        /**
+         * @description Which limit is in force.
+         * @enum {string}
+         */
+        LimitedBy: "none" | "rate" | "schedule" | "quota" | "guard";
         /** @description Everything the owner's page shows at a glance. */
         Overview: {
             /**
@@ -387,6 +413,29 @@ export interface components {
              * @example about:blank
              */
             type: string;
+        };
+        /** @description What is used of the month's quota. */
+        QuotaView: {
+            /**
+             * Format: int64
+             * @description Bytes that may.
+             */
+            of: number;
+            /**
+             * Format: int64
+             * @description When it begins anew.
+             */
+            resets_at: number;
+            /**
+             * Format: double
+             * @description The share of them that is used; more than 1 when it was overrun.
+             */
+            share: number;
+            /**
+             * Format: int64
+             * @description Bytes that left the box since the quota began anew, on the wire.
+             */
+            used: number;
         };
         /** @description How much of a file the box has. */
         Received: {
@@ -501,6 +550,60 @@ export interface components {
             /** @description Path inside the release, made readable where it is not UTF-8; empty when the release is one file. */
             path: string;
         };
+        /** @description What the owner wants of one release. A field that is none is as for all releases. */
+        ReleaseSettings: {
+            /** @description Once its first copy is out, go on giving by our share of what the swarm can carry. */
+            generous?: boolean | null;
+            /** @description Go on seeding when others carry it. */
+            keep?: boolean | null;
+            /**
+             * Format: int64
+             * @description Bytes on the wire that it may cost in a month; none is as many as the quota has. 1 MB at least.
+             */
+            monthly_budget?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds that too few others must have been there before it wakes; 300 unless set, 30 days at most.
+             */
+            patience?: number | null;
+            /**
+             * Format: int32
+             * @description Others that must hold it whole before it retires; 1 to 50.
+             */
+            relays?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds that others must have held it before it retires; 600 unless set, 30 days at most.
+             */
+            sustain?: number | null;
+        };
+        /** @description The settings of a release to change; what is left out stays as it is, and null is as for all releases. */
+        ReleaseSettingsPatch: {
+            /** @description Once its first copy is out, go on giving by our share of what the swarm can carry. */
+            generous?: boolean | null;
+            /** @description Go on seeding when others carry it. */
+            keep?: boolean | null;
+            /**
+             * Format: int64
+             * @description Bytes on the wire that it may cost in a month; null for as many as the quota has. 1 MB at least.
+             */
+            monthly_budget?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds that too few others must have been there before it wakes; 30 days at most.
+             */
+            patience?: number | null;
+            /**
+             * Format: int32
+             * @description Others that must hold it whole before it retires; 1 to 50.
+             */
+            relays?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds that others must have held it before it retires; 30 days at most.
+             */
+            sustain?: number | null;
+        };
         /** @description One release as the owner sees it. */
         ReleaseView: {
             /**
@@ -600,10 +703,21 @@ export interface components {
              */
             generous: boolean;
             /**
+             * @description Leave room on the line for whoever else uses it.
+             * @default true
+             */
+            guard: boolean;
+            /**
              * @description Go on seeding when others carry a release.
              * @default false
              */
             keep: boolean;
+            /**
+             * Format: int64
+             * @description Bytes that may leave the box in a month, on the wire; none means as many as there are. 1 GB at least.
+             * @default null
+             */
+            monthly_quota: number | null;
             /**
              * @description The box's name or address seen from outside, `host` or `host:port`, where it is not the one visitors use.
              * @default null
@@ -611,10 +725,33 @@ export interface components {
             public_host: string | null;
             /**
              * Format: int32
+             * @description Per cent of the quota that are kept for releases whose first copy is not out; 0 to 90.
+             * @default 10
+             */
+            quota_reserve: number;
+            /**
+             * Format: int32
+             * @description The day of the month on which the quota begins anew, at midnight; 1 to 31, in a shorter month its last day.
+             * @default 1
+             */
+            quota_reset_day: number;
+            /**
+             * Format: int32
              * @description Others that must hold a release whole before it retires; 1 to 50.
              * @default 3
              */
             relays: number;
+            /**
+             * @description Windows of the week in which less may leave the box; 50 at most. Outside them only the other limits count, and
+             *     where they overlap the smallest counts.
+             * @default []
+             */
+            schedule: components["schemas"]["Window"][];
+            /**
+             * @description The time zone of the schedule and the quota by its IANA name, such as `Europe/Paris`; none is the machine's own.
+             * @default null
+             */
+            time_zone: string | null;
             /**
              * @description Trackers each release announces to besides the box's own: http, https or udp URLs.
              * @default []
@@ -631,15 +768,36 @@ export interface components {
         SettingsPatch: {
             /** @description Once a first copy is out, go on giving by our share of what the swarm can carry. */
             generous?: boolean;
+            /** @description Leave room on the line for whoever else uses it. */
+            guard?: boolean;
             /** @description Go on seeding when others carry a release. */
             keep?: boolean;
+            /**
+             * Format: int64
+             * @description Bytes on the wire that may leave the box in a month; null for as many as there are. 1 GB at least.
+             */
+            monthly_quota?: number | null;
             /** @description The box's name or address seen from outside, `host` or `host:port`; null for the one visitors use. */
             public_host?: string | null;
+            /**
+             * Format: int32
+             * @description Per cent of the quota that are kept for releases whose first copy is not out; 0 to 90.
+             */
+            quota_reserve?: number;
+            /**
+             * Format: int32
+             * @description The day of the month on which the quota begins anew; 1 to 31.
+             */
+            quota_reset_day?: number;
             /**
              * Format: int32
              * @description Others that must hold a release whole before it retires; 1 to 50.
              */
             relays?: number;
+            /** @description Windows of the week in which less may leave the box; 50 at most, all of them anew. */
+            schedule?: components["schemas"]["Window"][];
+            /** @description The time zone of the schedule and the quota by its IANA name; null for the machine's own. */
+            time_zone?: string | null;
             /** @description Trackers each release announces to besides the box's own; 20 at most. */
             trackers?: string[];
             /**
@@ -725,15 +883,48 @@ export interface components {
             /** @description The limit in force, in plain words. */
             limit: string;
             /**
+             * Format: int64
+             * @description Bytes per second that it lets through, 0 for nothing but metadata; none means none is set.
+             */
+            limit_rate?: number | null;
+            /** @description Which it is. */
+            limited_by: components["schemas"]["LimitedBy"];
+            /**
              * Format: int32
              * @description Connected peers of all releases.
              */
             peers: number;
+            quota?: components["schemas"]["QuotaView"] | null;
             /**
              * Format: int64
              * @description Wire bytes per second, now.
              */
             rate: number;
+        };
+        /**
+         * @description A day of the week.
+         * @enum {string}
+         */
+        Weekday: "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+        /** @description A stretch of some days of the week during which less may leave the box. */
+        Window: {
+            /** @description The days it begins on, each once. */
+            days: components["schemas"]["Weekday"][];
+            /**
+             * Format: int32
+             * @description The minute of the day it begins at, 0 to 1439.
+             */
+            from: number;
+            /**
+             * Format: int64
+             * @description Bytes per second that may leave meanwhile; 0 for nothing.
+             */
+            rate: number;
+            /**
+             * Format: int32
+             * @description The minute of the day it ends at, 0 to 1440. Not after `from`: it passes midnight, and ends the day after.
+             */
+            to: number;
         };
     };
     responses: never;
@@ -1065,6 +1256,101 @@ export interface operations {
             };
             /** @description Not in this stage. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its settings. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReleaseSettings"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_release_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseSettingsPatch"];
+            };
+        };
+        responses: {
+            /** @description Its settings as they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReleaseSettings"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is out of its range. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

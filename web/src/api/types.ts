@@ -9,8 +9,11 @@ export type ReleaseView = Schemas['ReleaseView'];
 export type ReleaseDetail = Schemas['ReleaseDetail'];
 export type SourceView = Schemas['SourceView'];
 export type UpstreamView = Schemas['UpstreamView'];
+export type QuotaView = Schemas['QuotaView'];
 export type Settings = Schemas['Settings'];
 export type SettingsPatch = Schemas['SettingsPatch'];
+export type ReleaseSettings = Schemas['ReleaseSettings'];
+export type ReleaseSettingsPatch = Schemas['ReleaseSettingsPatch'];
 export type Upload = Schemas['Upload'];
 export type Problem = Schemas['Problem'];
 

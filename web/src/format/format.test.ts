@@ -4,7 +4,7 @@ import { readCap, showCap } from './cap';
 import { caretAfter, formatCode, isWhole } from './code';
 import { publicBase, sharePage } from './links';
 import { bytes, copies, copiesOut, percent, rate } from './quantity';
-import { badTracker, isHost, readRelays, trackerLines } from './setting';
+import { badTracker, isHost, readDay, readQuota, readRelays, showQuota, trackerLines } from './setting';
 import { moment, span } from './time';
 
 describe('quantities', () => {
@@ -138,6 +138,15 @@ describe('public links', () => {
 });
 
 describe('settings', () => {
+  it('reads and shows a quota', () => {
+    expect(['500', '1,5', '1.', ' 2.25 '].map(readQuota)).toEqual([5e11, 1.5e9, 1e9, 2.25e9]);
+    expect(readQuota(' ')).toBe(null);
+    for (const bad of ['0', '0.9', '-5', 'much', '1e3', '99999999']) expect(readQuota(bad)).toBe(undefined);
+    expect([null, undefined, 1.5e9].map(showQuota)).toEqual(['', '', '1.5']);
+    expect(['1', '31'].map(readDay)).toEqual([1, 31]);
+    for (const bad of ['0', '32', '', '1.5']) expect(readDay(bad)).toBe(undefined);
+  });
+
   it('takes one tracker a line, each once', () => {
     expect(trackerLines(' http://a/announce\n\nudp://b:1\r\nhttp://a/announce')).toEqual([
       'http://a/announce',

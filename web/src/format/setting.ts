@@ -32,3 +32,28 @@ export function isHost(text: string): boolean {
   if (/[/?#@\s\\]/.test(text)) return false;
   return URL.canParse(`http://${text}/`) || URL.canParse(`http://[${text}]/`);
 }
+
+/** The least quota of a month, in GB, and bytes in one. */
+export const LEAST_QUOTA = 1;
+const GB = 1e9;
+
+/** A stored quota as the field shows it, in GB. */
+export function showQuota(quota: number | null | undefined): string {
+  return quota === null || quota === undefined ? '' : String(quota / GB);
+}
+
+/** The typed quota in bytes: `null` when the field is empty, `undefined` when it is no quota. A comma is a decimal point too. */
+export function readQuota(typed: string): number | null | undefined {
+  const text = typed.trim().replace(',', '.');
+  if (text === '') return null;
+  if (!/^\d+(\.\d*)?$/.test(text)) return undefined;
+  const quota = Math.round(Number(text) * GB);
+  return quota >= LEAST_QUOTA * GB && Number.isSafeInteger(quota) ? quota : undefined;
+}
+
+/** A day of the month; otherwise nothing. */
+export function readDay(typed: string): number | undefined {
+  const text = typed.trim();
+  const day = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  return day >= 1 && day <= 31 ? day : undefined;
+}

@@ -90,7 +90,7 @@ impl Driver {
         self.sought.remove(&hash);
         let mut swarm = Swarm::new(torrent, self.port);
         swarm.set_silent(resting.silent, now);
-        swarm.set_generous(self.generous);
+        swarm.set_generous(self.is_generous(hash));
         // The first peers are there before the first tick.
         swarm.tick(self.uplink(0), now);
         let seeding = Seeding::new(swarm, resting, now);

@@ -412,3 +412,24 @@ async fn while_nobody_is_connected_ticks_are_rare_and_do_everything() {
     bench.driver.tick();
     assert!(bench.reported(hash).rate > 0);
 }
+
+#[tokio::test]
+async fn one_torrent_may_be_generous_where_the_others_are_not() {
+    let mut bench = Bench::new(false).await;
+    let [one, other] = [hash(1), hash(2)];
+    bench.add(one);
+    bench.add(other);
+    let generous = |driver: &Driver| (driver.is_generous(one), driver.is_generous(other));
+    for (order, expected) in [
+        (Order::GenerousOf(one, Some(true)), (true, false)),
+        (Order::Generous(true), (true, true)),
+        (Order::GenerousOf(one, Some(false)), (false, true)),
+        (Order::GenerousOf(one, None), (true, true)),
+        (Order::GenerousOf(other, Some(false)), (true, false)),
+        // What is removed and comes again is as all are.
+        (Order::Remove(other), (true, true)),
+    ] {
+        bench.driver.order(order);
+        assert_eq!(generous(&bench.driver), expected);
+    }
+}

@@ -1,0 +1,103 @@
+//! What the owner wants of one release.
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::extract::{Json, Path};
+use super::problem::Problem;
+use super::settings::given;
+use crate::app::handle::Order;
+use crate::base::{ReleaseId, Size};
+use crate::store::ReleaseSettings;
+
+/// What is wanted of one release
+///
+/// A setting that is null is as for all releases.
+#[utoipa::path(
+    get, path = "/api/v1/releases/{id}/settings", tag = "releases",
+    params(("id" = i64, Path, description = "The release.")),
+    responses(
+        (status = 200, description = "Its settings.", body = ReleaseSettings),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such release.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn release_settings(
+    State(app): State<App>,
+    Path(id): Path<i64>,
+) -> Result<axum::Json<ReleaseSettings>, Problem> {
+    let read = app
+        .store
+        .run(move |store| store.release_settings(ReleaseId(id)));
+    Ok(axum::Json(read.await?))
+}
+
+/// The settings of a release to change; what is left out stays as it is, and null is as for all releases.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReleaseSettingsPatch {
+    /// Others that must hold it whole before it retires; 1 to 50.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    relays: Option<Option<u32>>,
+    /// Go on seeding when others carry it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    keep: Option<Option<bool>>,
+    /// Once its first copy is out, go on giving by our share of what the swarm can carry.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    generous: Option<Option<bool>>,
+    /// Seconds that others must have held it before it retires; 30 days at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    sustain: Option<Option<u64>>,
+    /// Seconds that too few others must have been there before it wakes; 30 days at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    patience: Option<Option<u64>>,
+    /// Bytes on the wire that it may cost in a month; null for as many as the quota has. 1 MB at least.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    monthly_budget: Option<Option<Size>>,
+}
+
+impl ReleaseSettingsPatch {
+    fn apply(self, settings: &mut ReleaseSettings) {
+        *settings = ReleaseSettings {
+            relays: self.relays.unwrap_or(settings.relays),
+            keep: self.keep.unwrap_or(settings.keep),
+            generous: self.generous.unwrap_or(settings.generous),
+            sustain: self.sustain.unwrap_or(settings.sustain),
+            patience: self.patience.unwrap_or(settings.patience),
+            monthly_budget: self.monthly_budget.unwrap_or(settings.monthly_budget),
+        };
+    }
+}
+
+/// Change what is wanted of one release
+#[utoipa::path(
+    patch, path = "/api/v1/releases/{id}/settings", tag = "releases",
+    params(("id" = i64, Path, description = "The release.")),
+    request_body = ReleaseSettingsPatch,
+    responses(
+        (status = 200, description = "Its settings as they are now.", body = ReleaseSettings),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such release.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A value is out of its range.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn change_release_settings(
+    State(app): State<App>,
+    Path(id): Path<i64>,
+    Json(patch): Json<ReleaseSettingsPatch>,
+) -> Result<axum::Json<ReleaseSettings>, Problem> {
+    let change = app.store.run(move |store| {
+        store.change_release_settings(ReleaseId(id), |settings| patch.apply(settings))
+    });
+    let changed = change.await?;
+    app.handle.order(Order::ReloadSettings).await?;
+    Ok(axum::Json(changed))
+}

@@ -1,0 +1,81 @@
+use semoir::app::handle::Order;
+use semoir::base::{Content, ContentFile, ReleaseId, Timestamp};
+use serde_json::{Value, json};
+
+use crate::client::{Browser, TestBox};
+
+const PATH: &str = "/api/v1/releases/1/settings";
+
+/// A box with one release, and its owner's browser.
+async fn box_with_a_release() -> (TestBox, Browser) {
+    let (the_box, browser) = TestBox::owned().await;
+    let content = Content {
+        root: "/media/a".into(),
+        files: vec![ContentFile {
+            path: "".into(),
+            length: 1,
+            identity: None,
+        }],
+    };
+    // The uploads are the first source.
+    let source = the_box.store.sources().unwrap()[0].id;
+    let release = the_box
+        .store
+        .found(source, "a".as_ref(), &content, Timestamp(1))
+        .unwrap();
+    assert_eq!(release.id, ReleaseId(1));
+    (the_box, browser)
+}
+
+async fn patch(browser: &Browser, body: Value) -> Value {
+    browser.json("PATCH", PATH, &body.to_string()).await.json()
+}
+
+#[tokio::test]
+async fn they_are_the_boxs_until_set_and_a_change_touches_what_it_names() {
+    let (the_box, browser) = box_with_a_release().await;
+    let none = json!({
+        "relays": null, "keep": null, "generous": null, "sustain": null, "patience": null, "monthly_budget": null,
+    });
+    assert_eq!(browser.get(PATH).await.json(), none);
+
+    let wanted = json!({
+        "relays": 5, "keep": true, "generous": false, "sustain": 60, "patience": 0,
+        "monthly_budget": 5_000_000_000_u64,
+    });
+    assert_eq!(patch(&browser, wanted.clone()).await, wanted);
+    assert_eq!(*the_box.orders.lock(), [Order::ReloadSettings]);
+    let changed = patch(&browser, json!({ "keep": null, "sustain": 90 })).await;
+    assert_eq!(
+        (&changed["keep"], &changed["sustain"], &changed["relays"]),
+        (&json!(null), &json!(90), &json!(5))
+    );
+    assert_eq!(browser.get(PATH).await.json(), changed);
+    assert_eq!(patch(&browser, none.clone()).await, none);
+}
+
+#[tokio::test]
+async fn what_is_out_of_range_or_not_there_changes_nothing() {
+    let (the_box, browser) = box_with_a_release().await;
+    for body in [
+        json!({ "relays": 0 }),
+        json!({ "keep": "yes" }),
+        json!({ "sustain": 2_592_001 }),
+        json!({ "patience": -1 }),
+        json!({ "relays": 4, "monthly_budget": 1 }),
+        json!({ "colour": "blue" }),
+    ] {
+        browser
+            .json("PATCH", PATH, &body.to_string())
+            .await
+            .problem(422);
+    }
+    assert_eq!(browser.get(PATH).await.json()["relays"], json!(null));
+    let nowhere = "/api/v1/releases/9/settings";
+    browser.get(nowhere).await.problem(404);
+    browser.json("PATCH", nowhere, "{}").await.problem(404);
+    the_box.store.remove(ReleaseId(1), Timestamp(2)).unwrap();
+    browser.get(PATH).await.problem(404);
+    browser.json("PATCH", PATH, "{}").await.problem(404);
+    assert_eq!(*the_box.orders.lock(), []);
+}
