@@ -1,6 +1,7 @@
 //! Torrents made by `semoir create` from the awkward trees that drives hold. Every one of them is loaded by libtorrent, which
 //! then checks every piece of the files on disk.
 
+mod common;
 #[path = "create/tree.rs"]
 mod tree;
 

@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
+use crate::common::clients::libtorrent::python;
+
 /// What libtorrent says of a torrent.
 #[derive(Debug, Deserialize)]
 pub struct Accepted {
@@ -35,7 +37,7 @@ pub struct Accepted {
 /// would be proved.
 pub fn libtorrent<T: DeserializeOwned>(arguments: &[&OsStr]) -> T {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/accept_torrent.py");
-    let output = Command::new("python3").arg(script).args(arguments).output();
+    let output = Command::new(python()).arg(script).args(arguments).output();
     let output =
         output.expect("these tests need python3 with libtorrent (`pip install libtorrent`)");
     let stderr = String::from_utf8_lossy(&output.stderr);
