@@ -136,6 +136,7 @@ impl App {
             beside: tracker.beside().clone(),
             listen: vec![config.peer],
             cap: settings.upstream_cap,
+            guard: true,
             generous: settings.generous,
         })?;
         let peer = engine.listening().first().copied().unwrap_or(config.peer);

@@ -13,6 +13,7 @@ pub mod discovery;
 pub mod engine;
 pub mod found;
 mod listener;
+mod near;
 pub mod reader;
 pub mod shaper;
 mod socket;

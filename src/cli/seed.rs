@@ -46,6 +46,9 @@ pub struct Args {
     /// Upload no faster, everything on the wire counted; 4MiB/s, 800kbit/s
     #[arg(long, value_name = "RATE")]
     pub cap: Option<Rate>,
+    /// Upload as fast as peers take it (or as --cap lets it), whoever else uses the line
+    #[arg(long)]
+    pub no_guard: bool,
     /// Stop when this many others carry it
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub relays: u32,
@@ -149,6 +152,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
         beside: beside.clone(),
         listen: vec![args.listen],
         cap: args.cap,
+        guard: !args.no_guard,
         generous: args.generous,
     })?;
     let listening = engine.listening().first().copied().unwrap_or(args.listen);

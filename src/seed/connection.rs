@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -33,28 +34,38 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A handshaken socket.
 #[derive(Debug)]
 pub(super) struct Greeted {
-    pub stream: TcpStream,
+    /// Shared with the engine, which looks at what the kernel says of it.
+    pub stream: Arc<TcpStream>,
     pub addr: SocketAddr,
     pub outgoing: bool,
     pub greeting: Greeting,
+}
+
+/// The limit in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// Bytes on the wire per second, of all connections.
+    pub rate: u64,
+    /// Whether the line is guarded: what is sent in one stroke must be too little to be felt by others on it.
+    pub gentle: bool,
 }
 
 /// What the engine tells a connection.
 #[derive(Debug)]
 pub(super) enum Order {
     Say(Said),
-    /// Write a block; `rate` is the limit in force, bytes per second.
+    /// Write a block, under this limit.
     Serve {
         block: Block,
         segments: Vec<Segment>,
-        rate: Option<u64>,
+        limit: Option<Limit>,
     },
     /// Forget the blocks that were not begun: of one piece, or all.
     Unsend(Option<u32>),
     /// The limit is another now. If it was lowered, this connection's `share` of it is for what it holds already. Answered
     /// with [`Report::Sent`].
     Pace {
-        rate: Option<u64>,
+        limit: Option<Limit>,
         share: Option<u64>,
     },
 }
@@ -112,7 +123,7 @@ pub(super) struct Reports {
 /// The socket and its reports, as the reading and the writing side share them.
 #[derive(Debug)]
 struct Line {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     v6: bool,
     reports: Reports,
     looked: Mutex<Instant>,

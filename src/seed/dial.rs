@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -142,7 +143,7 @@ pub(super) async fn dial(addr: SocketAddr, info_hash: InfoHash, peer_id: [u8; 20
     match timeout(DIAL_PATIENCE, greet).await {
         Ok(Ok((_, greeting))) if greeting.peer_id == peer_id => Dialled::Ourselves,
         Ok(Ok((stream, greeting))) => Dialled::Reached(Box::new(Greeted {
-            stream,
+            stream: Arc::new(stream),
             addr,
             outgoing: true,
             greeting,

@@ -12,6 +12,7 @@ use super::reader::Reader;
 use super::torrent::Torrent;
 use crate::base::error::io_kind;
 use crate::base::{Beside, ErrorKind, InfoHash, Kind, Rate, listen};
+use crate::policy::guard::Reason;
 use crate::policy::retire::Relay;
 
 mod driver;
@@ -29,16 +30,31 @@ const QUEUE: usize = 1024;
 const PEER_ID_PREFIX: &[u8; 8] = b"-SM0100-";
 
 /// How to start an engine.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Where to take connections; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
-    /// The limit on what leaves, in wire bytes per second; none is no limit.
+    /// The owner's limit on what leaves, in wire bytes per second; none is no limit of his.
     pub cap: Option<Rate>,
+    /// Whether the latency guard limits what leaves over the uplink, so that others on it do not notice.
+    pub guard: bool,
     /// Whether more is given than the first copy and what a swarm lacks.
     pub generous: bool,
     /// What leaves beside the peers' connections; it is taken from the limit.
     pub beside: Beside,
+}
+
+impl Default for EngineConfig {
+    /// Listens nowhere, without an owner's limit, guarded.
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            cap: None,
+            guard: true,
+            generous: false,
+            beside: Beside::default(),
+        }
+    }
 }
 
 /// Why an engine does not start.
@@ -65,12 +81,25 @@ impl Kind for EngineError {
 /// What the engine knows of itself and its torrents at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The limit, bytes per second.
+    /// The owner's limit, bytes per second.
     pub cap: Option<u64>,
+    /// What the latency guard says; none while it is off, or nobody is connected over the uplink.
+    pub guard: Option<GuardReport>,
     /// Wire bytes per second, over about the last second.
     pub rate: u64,
     /// Every torrent.
     pub torrents: Vec<TorrentReport>,
+}
+
+/// The latency guard at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GuardReport {
+    /// Wire bytes per second that it lets the uplink carry.
+    pub rate: u64,
+    /// How long the uplink's queue takes, in milliseconds.
+    pub delay: u32,
+    /// Why the rate is what it is, in words when displayed.
+    pub reason: Reason,
 }
 
 /// One torrent's figures.
@@ -107,6 +136,7 @@ enum Order {
     Remove(InfoHash),
     Silence(InfoHash, bool),
     Cap(Option<Rate>),
+    Guard(bool),
     Generous(bool),
     Met(InfoHash, Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
@@ -212,7 +242,12 @@ impl Engine {
         self.order(Order::Silence(info_hash, silent)).await;
     }
 
-    /// Changes the limit; obeyed at once.
+    /// Turns the latency guard on or off; obeyed at once.
+    pub async fn set_guard(&self, guard: bool) {
+        self.order(Order::Guard(guard)).await;
+    }
+
+    /// Changes the owner's limit; obeyed at once.
     pub async fn set_cap(&self, cap: Option<Rate>) {
         self.order(Order::Cap(cap)).await;
     }

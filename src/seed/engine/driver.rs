@@ -23,6 +23,9 @@ use crate::seed::torrent::Torrent;
 
 mod peers;
 mod rest;
+mod uplink;
+
+use uplink::Watch;
 
 /// How often swarms see time pass. Short, because an idle uplink is noticed by it.
 const TICK: Duration = Duration::from_millis(100);
@@ -46,6 +49,7 @@ pub(super) struct Driver {
     port: Option<u16>,
     known: Known,
     shaper: Shaper,
+    watch: Watch,
     /// What leaves beside the peers, and how much of it was taken from the bucket.
     beside: (Beside, u64),
     reader: Reader,
@@ -79,6 +83,7 @@ impl Driver {
             port,
             known,
             shaper: Shaper::new(config.cap.map(|cap| cap.0), Instant::now()),
+            watch: Watch::new(config.guard),
             beside: (config.beside.clone(), 0),
             reader: Reader::default(),
             seedings: HashMap::new(),
@@ -171,7 +176,11 @@ impl Driver {
                     resting.silent = silent;
                 }
             }
-            Order::Cap(cap) => self.set_cap(cap.map(|cap| cap.0)),
+            Order::Cap(cap) => {
+                let now = Instant::now();
+                self.relimit(now, |shaper| shaper.set_cap(cap.map(|cap| cap.0), now));
+            }
+            Order::Guard(wanted) => self.set_guard(wanted),
             Order::Generous(generous) => {
                 self.generous = generous;
                 for seeding in self.seedings.values_mut() {
@@ -184,19 +193,6 @@ impl Driver {
                 let _ = reply.send(self.report());
             }
             Order::Stop(_) => {}
-        }
-    }
-
-    /// Changes the limit, also for what connections hold already.
-    fn set_cap(&mut self, cap: Option<u64>) {
-        let now = Instant::now();
-        let old = self.shaper.cap();
-        self.shaper.set_cap(cap, now);
-        let lowered = cap.filter(|cap| old.is_none_or(|old| *cap < old));
-        let sending: usize = self.seedings.values().map(|s| s.sending(now)).sum();
-        let share = lowered.map(|cap| cap / sending.max(1) as u64);
-        for seeding in self.seedings.values_mut() {
-            seeding.pace(cap, share, old.is_none());
         }
     }
 
@@ -216,6 +212,7 @@ impl Driver {
         let now = Instant::now();
         self.ticks += 1;
         self.charge_beside();
+        self.guard_the_line(now);
         let slow = self.ticks.is_multiple_of(SLOW_TICKS);
         let hashes: Vec<InfoHash> = self
             .seedings
@@ -243,6 +240,7 @@ impl Driver {
             self.act(hash);
         }
         if slow {
+            self.mind_the_line(now);
             self.seek(now);
             self.put_to_rest(now);
         }
@@ -259,7 +257,7 @@ impl Driver {
     /// What the uplink does, as a torrent that is sent at `rate` sees it.
     fn uplink(&self, rate: u64) -> Uplink {
         Uplink {
-            cap: self.shaper.cap(),
+            cap: self.shaper.limit(),
             rate,
             idle_since: self.idle_since,
         }
@@ -307,7 +305,7 @@ impl Driver {
     /// Hands blocks to connections as long as the bucket is open and anybody wants some.
     fn pump(&mut self) {
         let now = Instant::now();
-        let cap = self.shaper.cap();
+        let limit = self.limit();
         loop {
             if !self.shaper.is_open(now) {
                 self.idle_since = None;
@@ -326,17 +324,20 @@ impl Driver {
             let Some((peer, block)) = seeding.swarm.next_block(now) else {
                 break;
             };
-            if cap.is_none() {
+            if limit.is_none() {
                 self.idle_since = None;
             }
             let wire = seeding.hand_over(peer, block, now);
             self.shaper.charge(Some(hash), wire);
             let piece = seeding.pieces.get(&block.index);
             if let (Some(piece), Some(link)) = (piece, seeding.links.get(&peer)) {
+                if let Some(stream) = &link.far {
+                    self.watch.served(peer, stream, wire, now);
+                }
                 let order = connection::Order::Serve {
                     block,
                     segments: piece.block(block),
-                    rate: cap,
+                    limit,
                 };
                 // A connection that is gone reports so by itself.
                 let _ = link.orders.send(order);
@@ -363,6 +364,7 @@ impl Driver {
         let resting = resting.map(|(hash, resting)| resting.report(*hash));
         Report {
             cap: self.shaper.cap(),
+            guard: self.guard_report(),
             rate: rates.sum::<f64>() as u64,
             torrents: awake.chain(resting).collect(),
         }

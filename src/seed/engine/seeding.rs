@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::TorrentReport;
 use super::resting::{Resting, Source};
 use crate::base::PeerKey;
-use crate::seed::connection::{self, Account};
+use crate::seed::connection::{self, Account, Limit};
 use crate::seed::dial::AddressBook;
 use crate::seed::reader::WarmPiece;
 use crate::seed::shaper::on_the_wire;
@@ -31,6 +33,8 @@ pub(super) struct Link {
     pub orders: mpsc::UnboundedSender<connection::Order>,
     pub addr: SocketAddr,
     pub peer_id: [u8; 20],
+    /// The socket, where it is reached over the uplink.
+    pub far: Option<Weak<TcpStream>>,
     since: Instant,
     /// Wire bytes charged for it so far.
     charged: f64,
@@ -52,6 +56,7 @@ impl Link {
             orders,
             addr,
             peer_id,
+            far: None,
             since: now,
             charged: 0.0,
             outstanding: 0.0,
@@ -199,14 +204,14 @@ impl Seeding {
 
     /// Tells every connection of a limit. When it was lowered, they call back what they can, and what they cannot is
     /// sent within `share` each. `uncounted`: there was none before.
-    pub fn pace(&mut self, cap: Option<u64>, share: Option<u64>, uncounted: bool) {
+    pub fn pace(&mut self, limit: Option<Limit>, share: Option<u64>, uncounted: bool) {
         for link in self.links.values_mut() {
             link.uncounted = uncounted;
             // Connections that are gone report so by themselves.
             if share.is_some() {
                 let _ = link.orders.send(connection::Order::Unsend(None));
             }
-            let pace = connection::Order::Pace { rate: cap, share };
+            let pace = connection::Order::Pace { limit, share };
             let _ = link.orders.send(pace);
         }
     }

@@ -1,6 +1,7 @@
 //! The engine's peers: who comes, what they report, whom we dial.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -46,7 +47,9 @@ impl Driver {
         self.next_key += 1;
         self.peers += 1;
         let (orders, taken) = mpsc::unbounded_channel();
-        let link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
+        let mut link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
+        let far = self.watch.is_far(greeted.addr.ip(), now);
+        link.far = far.then(|| Arc::downgrade(&greeted.stream));
         seeding.links.insert(peer, link);
         let joined = Event::Joined {
             peer,
@@ -64,6 +67,9 @@ impl Driver {
         tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
         tokio::spawn(connection::run(greeted, longest, taken, reports));
         seeding.swarm.handle(joined, now);
+        if far && !self.shaper.is_guarded() {
+            self.mind_the_line(now);
+        }
         self.act(hash);
     }
 

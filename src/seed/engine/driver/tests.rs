@@ -99,7 +99,7 @@ impl Bench {
         let (stream, addr) = self.door.accept().await.unwrap();
         let peer_id = rand::random();
         self.driver.newcomer(Greeted {
-            stream,
+            stream: Arc::new(stream),
             addr,
             outgoing: false,
             greeting: Greeting {
