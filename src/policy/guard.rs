@@ -45,6 +45,8 @@ const ASKED: usize = 5;
 
 /// The first rate, bytes per second: what the slowest lines of today carry.
 const START: f64 = 64_000.0;
+/// Ticks in a row that find a queue before that is taken to be too much.
+const START_TICKS: u32 = 30;
 /// Growth per second while nothing is known of the line.
 const LEARN: f64 = 0.25;
 /// Growth per second on the way back to what the line carried before.
@@ -53,10 +55,10 @@ const REFILL: f64 = 0.70;
 const REFILL_TO: f64 = 0.85;
 /// Growth per second near what the line carries.
 const CREEP: f64 = 0.02;
-/// After so many seconds without a queue the line carries more than it did (near its limit, one comes every five seconds or so):
+/// After so many seconds without a queue the line carries more than it did (near its limit, one comes every six or so):
 /// growth doubles every so many seconds, up to that of a start.
-const QUIET: f64 = 10.0;
-const QUIET_DOUBLES: f64 = 2.0;
+const QUIET: f64 = 7.5;
+const QUIET_DOUBLES: f64 = 1.5;
 /// Nothing is learnt from allowance that is not used: it grows only while so much of it is.
 const USED: f64 = 0.8;
 /// Over about so many seconds, and over so many turns: at a low rate one is a large part of a second's allowance.
@@ -185,7 +187,7 @@ pub struct Guard {
     high: u32,
     /// How many were asked.
     voters: usize,
-    /// Whether all of them are newcomers.
+    /// Whether none of them has a vote.
     strangers: bool,
     /// What those who have a vote said last, seconds, and when.
     heard: Option<(f64, Instant)>,
@@ -309,7 +311,9 @@ impl Guard {
                 self.paths.remove(&oldest);
             }
         }
-        self.paths.insert(sample.peer, Path::new(sample, now));
+        let clear = self.heard.is_none_or(|(delay, _)| delay < LOW);
+        self.paths
+            .insert(sample.peer, Path::new(sample, clear, now));
     }
 
     /// The queue that nearly all agree on, seconds.
@@ -334,11 +338,8 @@ impl Guard {
         }
         // Whoever is held back by something else speaks only where there is nobody better: it may be us after all. And
         // newcomers, only where there is nobody else.
+        let known = self.heard.is_some();
         self.strangers = free.is_empty() && held_back.is_empty();
-        if self.strangers && self.heard.is_some() {
-            // Those who know the line will be served again.
-            new.clear();
-        }
         let mut votes = [free, held_back, new]
             .into_iter()
             .find(|votes| !votes.is_empty())?;
@@ -349,7 +350,9 @@ impl Guard {
         if !self.strangers {
             self.heard = Some((delay, now));
         }
-        Some(delay)
+        // Newcomers may have brought along that they see no queue, but not that they see one. Those who know the line will
+        // be served again.
+        (!self.strangers || !known || delay > HIGH).then_some(delay)
     }
 
     /// How long it takes to ask everybody who is being served.
@@ -374,7 +377,8 @@ impl Guard {
             }
             return;
         }
-        if lossy && delay <= HIGH {
+        // What is lost while a queue is answered is lost to that.
+        if lossy && delay <= HIGH && (self.lossy.is_some() || !self.is_in_series(now)) {
             return self.lower_for_loss(delay, now);
         }
         if delay >= LOW || held {
@@ -389,8 +393,8 @@ impl Guard {
     }
 
     fn may_cut(&self, delay: f64, now: Instant) -> bool {
-        // Whoever finds a queue that the first rate makes brought it along.
-        if self.strangers && self.rate <= START {
+        // Whoever finds a queue at the first rate brought it along, if it does not stay.
+        if self.good.is_none() && self.rate <= START && self.high < START_TICKS {
             return false;
         }
         self.cut.is_none_or(|cut| {
@@ -462,13 +466,17 @@ impl Guard {
         self.reason = Reason::Lossy;
     }
 
-    /// Whether a cut is the first of its series.
-    fn begin_series(&mut self, now: Instant) -> bool {
-        let follows = self.cut.is_some_and(|cut| {
+    /// Whether a cut would be an answer to the same thing as the last.
+    fn is_in_series(&self, now: Instant) -> bool {
+        self.cut.is_some_and(|cut| {
             let soon = now.saturating_duration_since(cut.until) < SERIES;
             soon || self.rate < SERIES_GROWTH * cut.to
-        });
-        if follows && self.series.0 > 0 {
+        })
+    }
+
+    /// Whether a cut is the first of its series.
+    fn begin_series(&mut self, now: Instant) -> bool {
+        if self.is_in_series(now) {
             self.series.0 += 1;
             return false;
         }

@@ -1,5 +1,6 @@
 //! The family's call: a small datagram ten times a second to somebody who sends it back, and how long each took.
 
+use std::fmt;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +28,7 @@ pub struct Call {
 }
 
 /// Milliseconds that the call's datagrams took longer than on an empty line. A lost one took [`LOST`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Added {
     pub p50: f64,
     pub p95: f64,
@@ -135,6 +136,16 @@ impl Call {
             most: at(1.0),
             lost: took.iter().filter(|took| took.is_none()).count(),
         }
+    }
+}
+
+impl fmt::Display for Added {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.1}/{:.1}/{:.1} ms added (p50, p95, most), {} lost",
+            self.p50, self.p95, self.most, self.lost
+        )
     }
 }
 

@@ -41,14 +41,13 @@ pub struct House {
     looks: Arc<Mutex<Vec<Look>>>,
     stop: Arc<AtomicBool>,
     meter: Option<JoinHandle<()>>,
-    router: Arc<Space>,
 }
 
 impl House {
     /// `mbit`: what the uplink carries.
     pub fn new(mbit: u32, log: &Path) -> House {
         let [home, family, world] = [(); 3].map(|()| Space::new(log));
-        let router = Arc::new(Space::new(log));
+        let router = Space::new(log);
         for (space, device, net) in [(&home, "lan", 0), (&family, "fam", 2)] {
             router.ip(&[
                 &format!(
@@ -89,7 +88,7 @@ impl House {
         ));
         let (looks, stop) = (Arc::<Mutex<Vec<Look>>>::default(), Arc::default());
         let meter = std::thread::spawn({
-            let (router, looks, stop) = (router.clone(), looks.clone(), Arc::clone(&stop));
+            let (looks, stop) = (looks.clone(), Arc::clone(&stop));
             move || meter(&router, &looks, &stop)
         });
         House {
@@ -100,7 +99,6 @@ impl House {
             looks,
             stop,
             meter: Some(meter),
-            router,
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 use super::house::House;
 
 /// Payload of a datagram, and what it is on the wire.
@@ -62,6 +64,12 @@ impl Traffic {
         let connect = || TcpStream::connect(there).expect("somebody listens");
         let mut up = house.family.inside(connect);
         let (mut down, _) = listener.accept().expect("a connection");
+        // It ends at once: what its kernel has not sent is not sent.
+        let abrupt = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        setsockopt(&up, sockopt::Linger, &abrupt).expect("an option");
         up.set_write_timeout(Some(BOUND)).expect("a timeout");
         down.set_read_timeout(Some(BOUND)).expect("a timeout");
         let mut traffic = Traffic::new();

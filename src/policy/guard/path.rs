@@ -14,10 +14,11 @@ const BASE_PARTS: usize = 12;
 /// A base is the least *smoothed* round trip, so that jitter is part of it; but no more than this above the least round
 /// trip the kernel ever saw, so that a queue which stands for a minute is not taken for the route.
 const MOST_JITTER: f64 = 0.030;
-/// A newcomer may have seen nothing but a full queue. It votes once it and the others saw none for this long.
+/// Round trips that a newcomer must have measured to be asked.
+const LEAST_TRIPS: u64 = 4;
+/// Who came while the line was full may have seen nothing but a full queue. He votes once he and the others saw none for
+/// this long.
 const CLEAR_FOR: Duration = Duration::from_secs(1);
-/// Round trips that a newcomer must have measured by then. Where nobody has a vote yet, that is enough for one.
-const CLEAR_LEAST: u64 = 4;
 /// A connection whose kernel always has something unsent for this long waits for its own path or its reader, not for us.
 const HELD_BACK_AFTER: Duration = Duration::from_secs(1);
 /// Unsent segments that are none: a part being written.
@@ -118,7 +119,8 @@ pub(super) struct Path {
     clear: Option<Instant>,
     /// Round trips measured.
     trips: u64,
-    votes: bool,
+    /// Whether it saw the line without a queue.
+    trusted: bool,
     span: Option<Span>,
     /// A least round trip of the kernel's that is of a former route.
     outlived: Option<Duration>,
@@ -135,7 +137,8 @@ pub(super) struct Step {
 }
 
 impl Path {
-    pub fn new(sample: Sample, now: Instant) -> Self {
+    /// A connection that is new; `clear`: while there was no queue, as far as anybody knows.
+    pub fn new(sample: Sample, clear: bool, now: Instant) -> Self {
         Self {
             last: sample,
             smooth: None,
@@ -144,7 +147,7 @@ impl Path {
             emptied: now,
             clear: None,
             trips: 0,
-            votes: false,
+            trusted: clear,
             span: None,
             outlived: None,
             seen: now,
@@ -211,22 +214,20 @@ impl Path {
 
     /// Whether it has a vote. `clear`: nobody else sees a queue; `low` is what is none, seconds.
     pub fn votes(&mut self, clear: bool, low: f64, now: Instant) -> bool {
-        if self.votes {
-            return true;
+        if !self.trusted {
+            if !clear || self.delay.is_none_or(|(delay, _)| delay >= low) {
+                self.clear = None;
+                return false;
+            }
+            let since = *self.clear.get_or_insert(now);
+            self.trusted = now.saturating_duration_since(since) >= CLEAR_FOR;
         }
-        if !clear || self.delay.is_none_or(|(delay, _)| delay >= low) {
-            self.clear = None;
-            return false;
-        }
-        let since = *self.clear.get_or_insert(now);
-        let long = now.saturating_duration_since(since) >= CLEAR_FOR;
-        self.votes = long && self.may_stand_in();
-        self.votes
+        self.trusted && self.may_stand_in()
     }
 
     /// Whether it may speak where nobody has a vote.
     pub fn may_stand_in(&self) -> bool {
-        self.trips >= CLEAR_LEAST
+        self.trips >= LEAST_TRIPS
     }
 
     /// Whether its path, or its reader, is what holds it back.

@@ -64,7 +64,7 @@ fn one_mbit() {
 
 #[test]
 fn two_mbit() {
-    holds(2.0, 30.0);
+    holds(2.0, 35.0);
 }
 
 #[test]

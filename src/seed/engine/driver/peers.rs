@@ -49,7 +49,11 @@ impl Driver {
         let (orders, taken) = mpsc::unbounded_channel();
         let mut link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
         let far = self.watch.is_far(greeted.addr.ip(), now);
-        link.far = far.then(|| Arc::downgrade(&greeted.stream));
+        if far {
+            let stream = Arc::downgrade(&greeted.stream);
+            self.watch.watch(peer, &stream, now);
+            link.far = Some(stream);
+        }
         seeding.links.insert(peer, link);
         let joined = Event::Joined {
             peer,

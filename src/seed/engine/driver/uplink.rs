@@ -63,10 +63,14 @@ impl Watch {
     /// A connection over the uplink was handed so many bytes on the wire.
     pub fn served(&mut self, peer: PeerKey, stream: &Weak<TcpStream>, wire: f64, now: Instant) {
         self.sent += wire;
-        if let Some(watched) = self.watched.get_mut(&peer) {
-            watched.served = now;
-            return;
+        match self.watched.get_mut(&peer) {
+            Some(watched) => watched.served = now,
+            None => self.watch(peer, stream, now),
         }
+    }
+
+    /// Looks at a connection from now on. Newcomers are looked at once, so that it is known what the line was like then.
+    pub fn watch(&mut self, peer: PeerKey, stream: &Weak<TcpStream>, now: Instant) {
         if self.watched.len() >= WATCHED {
             let oldest = self
                 .watched
