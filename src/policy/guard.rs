@@ -52,7 +52,7 @@ const LEARN: f64 = 0.25;
 /// Growth per second on the way back to what the line carried before.
 const REFILL: f64 = 0.70;
 /// And how much of that is taken back so quickly.
-const REFILL_TO: f64 = 0.85;
+const REFILL_TO: f64 = 0.9;
 /// Growth per second near what the line carries.
 const CREEP: f64 = 0.02;
 /// After so many seconds without a queue the line carries more than it did (near its limit, one comes every six or so):
@@ -87,6 +87,8 @@ const SERIES: Duration = Duration::from_millis(1500);
 const SERIES_GROWTH: f64 = 1.05;
 /// A way back that ran into a queue had gone past it by so much before that was seen.
 const OVERSHOT: f64 = 0.85;
+/// Several cuts that come to less than this part are not answered by a shorter queue: it is others'.
+const SHARED_BELOW: f64 = 0.85;
 /// What loss takes.
 const CUT_LOSS: f64 = 0.9;
 /// Loss at so much of the rate before is the same again.
@@ -430,7 +432,7 @@ impl Guard {
         self.hold(delay, HOLD, now);
         self.losses.begin_again(now);
         self.lossy = None;
-        let others = self.rate < REFILL_TO * self.series.1 && self.series.0 > 1;
+        let others = self.rate < SHARED_BELOW * self.series.1 && self.series.0 > 1;
         self.reason = if others { Reason::Shared } else { Reason::Full };
     }
 

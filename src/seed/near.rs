@@ -82,7 +82,10 @@ mod tests {
     #[test]
     fn loopback_and_links_are_near_and_the_rest_is_far() {
         let now = Instant::now();
-        let mut near = Near::default();
+        let mut near = Near {
+            networks: Vec::new(),
+            read: Some(now),
+        };
         for ip in [
             "127.0.0.1",
             "127.9.8.7",
@@ -93,10 +96,17 @@ mod tests {
         ] {
             assert!(near.holds(ip.parse().unwrap(), now), "{ip}");
         }
-        // Reserved for documentation: no interface is on them.
-        for ip in ["192.0.2.1", "2001:db8::1"] {
+        near.networks = vec![("192.168.1.7".parse().unwrap(), 24)];
+        assert!(near.holds("192.168.1.8".parse().unwrap(), now));
+        for ip in ["192.168.2.8", "203.0.113.1", "2001:db8::1"] {
             assert!(!near.holds(ip.parse().unwrap(), now), "{ip}");
         }
+    }
+
+    #[test]
+    fn what_this_machine_is_on_is_read() {
+        let loopback = |(ip, length): &(IpAddr, u32)| ip.is_loopback() && *length == 8;
+        assert!(networks().iter().any(loopback), "{:?}", networks());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::base::{Content, ContentFile, FileIdentity};
+use crate::base::{Content, ContentFile, FileIdentity, Rate};
 use crate::policy::offer::GHOST_LIFE;
 use crate::seed::engine::resting::{Shelf, Source};
 use crate::seed::listener;
@@ -65,6 +65,8 @@ struct Bench {
     from_peers: mpsc::Receiver<FromPeer>,
     coming_back: mpsc::UnboundedReceiver<Back>,
     door: TcpListener,
+    /// Where the next peers seem to come from, if not from where they do.
+    from: Option<SocketAddr>,
     _dir: tempfile::TempDir,
 }
 
@@ -84,6 +86,7 @@ impl Bench {
                 unsound,
             }),
             door: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(),
+            from: None,
             _dir: dir,
         }
     }
@@ -100,7 +103,7 @@ impl Bench {
         let peer_id = rand::random();
         self.driver.newcomer(Greeted {
             stream: Arc::new(stream),
-            addr,
+            addr: self.from.unwrap_or(addr),
             outgoing: false,
             greeting: Greeting {
                 info_hash,
@@ -341,4 +344,66 @@ async fn the_loop_walks_past_a_thousand_torrents_for_one_that_is_wanted() {
     bench.deserted_for(hash(500), A_WHILE).await;
     assert_eq!(walked(&bench.driver), (0, 0, 0));
     assert_eq!(bench.driver.report().torrents.len(), 1000);
+}
+
+/// A far peer is one whose address says so, here one that no link can have: it comes over loopback all the same.
+#[tokio::test]
+async fn the_line_is_guarded_while_somebody_is_reached_over_it() {
+    let mut bench = Bench::new(false).await;
+    let hash = hash(1);
+    bench.add(hash);
+    let _near = bench.come(hash).await;
+    bench.until("it is awake", |driver| driver.peers == 1).await;
+    assert!(bench.driver.report().guard.is_none() && bench.driver.limit().is_none());
+
+    bench.from = "240.0.0.1:6881".parse().ok();
+    let far = bench.come(hash).await;
+    let guard = bench.driver.report().guard.expect("a guard");
+    let limit = bench.driver.limit().expect("a limit");
+    assert!(limit.gentle && limit.rate == guard.rate, "{limit:?}");
+    bench.driver.order(Order::Cap(Some(Rate(10_000))));
+    assert_eq!(bench.driver.limit().map(|limit| limit.rate), Some(10_000));
+    bench.driver.order(Order::Cap(None));
+
+    bench.driver.order(Order::Guard(false));
+    assert!(bench.driver.report().guard.is_none() && bench.driver.limit().is_none());
+    bench.driver.order(Order::Guard(true));
+    assert!(bench.driver.report().guard.is_some());
+
+    drop(far);
+    bench.until("it left", |driver| driver.peers == 1).await;
+    bench.driver.mind_the_line(Instant::now());
+    assert!(bench.driver.report().guard.is_none() && bench.driver.limit().is_none());
+}
+
+/// What it looks at stays little, whoever comes.
+#[tokio::test]
+async fn few_connections_are_looked_at_and_those_that_ended_are_forgotten() {
+    let mut bench = Bench::new(false).await;
+    let hash = hash(1);
+    bench.add(hash);
+    let mut far = Vec::new();
+    for n in 1..=60u8 {
+        bench.from = format!("240.0.0.{n}:6881").parse().ok();
+        far.push(bench.come(hash).await);
+    }
+    bench
+        .until("all are there", |driver| driver.peers == 60)
+        .await;
+    let watched = |bench: &Bench| bench.driver.watch.watched();
+    assert!((1..60).contains(&watched(&bench)), "{}", watched(&bench));
+    bench.driver.guard_the_line(Instant::now());
+    assert!(watched(&bench) > 0);
+    far.clear();
+    bench
+        .until("all have left", |driver| driver.peers == 0)
+        .await;
+    // A socket is there for as long as its connection's task; that ends a moment later.
+    bench
+        .until("their sockets are closed", |driver| {
+            driver.watch.open() == 0
+        })
+        .await;
+    bench.driver.guard_the_line(Instant::now());
+    assert_eq!(watched(&bench), 0);
 }

@@ -90,6 +90,18 @@ impl Watch {
         );
     }
 
+    /// How many connections are looked at, and how many of these still have a socket.
+    #[cfg(test)]
+    pub fn watched(&self) -> usize {
+        self.watched.len()
+    }
+
+    #[cfg(test)]
+    pub fn open(&self) -> usize {
+        let open = |watched: &&Watched| watched.stream.strong_count() > 0;
+        self.watched.values().filter(open).count()
+    }
+
     /// Looks at the line; the rate it may carry.
     fn look(&mut self, now: Instant) -> Option<u64> {
         let guard = self.guard.as_mut()?;
