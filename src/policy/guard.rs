@@ -74,6 +74,9 @@ const CUT_UNUSED: f64 = 0.7;
 /// A queue longer than this, seconds, is cut by a quarter at least.
 const LONG: f64 = 0.045;
 const CUT_LONG: f64 = 0.75;
+/// A queue that others are part of, or that came quickly, is emptied within so many seconds, at so much of the rate at most.
+const DRAINS: f64 = 0.25;
+const DRAINS_MOST: f64 = 0.25;
 /// What was acknowledged lately.
 const LATELY: Duration = Duration::from_millis(400);
 /// A cut is not repeated, nor the rate raised, before its effect can be seen: the queue must have gone past.
@@ -89,6 +92,9 @@ const SERIES_GROWTH: f64 = 1.05;
 const OVERSHOT: f64 = 0.85;
 /// Several cuts that come to less than this part are not answered by a shorter queue: it is others'.
 const SHARED_BELOW: f64 = 0.85;
+/// Loss speaks where no queue does: on a line that had one within this time, what is lost is lost to a full queue, or on
+/// the peers' own way.
+const HAS_BUFFER: Duration = Duration::from_secs(300);
 /// What loss takes.
 const CUT_LOSS: f64 = 0.9;
 /// Loss at so much of the rate before is the same again.
@@ -210,6 +216,8 @@ pub struct Guard {
     paths: BTreeMap<PeerKey, Path>,
     losses: Losses,
     lossy: Option<Lossy>,
+    /// When a queue was answered last.
+    queued: Option<Instant>,
     /// The last tick, and the last measurement.
     at: Instant,
     measured: Instant,
@@ -241,6 +249,7 @@ impl Guard {
             paths: BTreeMap::new(),
             losses: Losses::new(now),
             lossy: None,
+            queued: None,
             at: now,
             measured: now,
             reason: Reason::Unknown,
@@ -379,8 +388,7 @@ impl Guard {
             }
             return;
         }
-        // What is lost while a queue is answered is lost to that.
-        if lossy && delay <= HIGH && (self.lossy.is_some() || !self.is_in_series(now)) {
+        if lossy && !self.has_buffer(now) {
             return self.lower_for_loss(delay, now);
         }
         if delay >= LOW || held {
@@ -411,7 +419,8 @@ impl Guard {
         // Allowance that was not used has not filled the line.
         let used = self.sent / (USED * self.allowed);
         let from = self.rate * used.clamp(CUT_UNUSED, 1.0);
-        if self.begin_series(now) {
+        let first = self.begin_series(now);
+        if first {
             let carried = acked.clamp(CUT_ACKED * from, from);
             let good = if self.returning {
                 OVERSHOT * from
@@ -425,12 +434,16 @@ impl Guard {
         if delay > LONG {
             rate = rate.min(CUT_LONG * from);
         }
+        if self.returning || !first {
+            // Others are in it, or it came quickly: it would stand there for long.
+            rate *= 1.0 - (delay / DRAINS).min(DRAINS_MOST);
+        }
         self.set(rate);
         if self.rate <= self.floor() {
             self.pinned.get_or_insert(now);
         }
         self.hold(delay, HOLD, now);
-        self.losses.begin_again(now);
+        self.queued = Some(now);
         self.lossy = None;
         let others = self.rate < SHARED_BELOW * self.series.1 && self.series.0 > 1;
         self.reason = if others { Reason::Shared } else { Reason::Full };
@@ -466,6 +479,12 @@ impl Guard {
         self.set(CUT_LOSS * from);
         self.hold(delay, LOSS_ROUND, now);
         self.reason = Reason::Lossy;
+    }
+
+    /// Whether a queue was seen on this line, so that there is no need to listen to loss.
+    fn has_buffer(&self, now: Instant) -> bool {
+        let recent = |at: Instant| now.saturating_duration_since(at) < HAS_BUFFER;
+        self.queued.is_some_and(recent)
     }
 
     /// Whether a cut would be an answer to the same thing as the last.

@@ -79,11 +79,6 @@ impl Losses {
         self.deaf_until = Some(now + DEAF);
     }
 
-    /// The rate was lowered for another reason: what is lost meanwhile is lost to that.
-    pub fn begin_again(&mut self, now: Instant) {
-        self.end_round(now);
-    }
-
     fn end_round(&mut self, now: Instant) -> Count {
         (self.began, self.sent) = (now, 0);
         let mut count = Count::default();
