@@ -124,6 +124,15 @@ struct Line<'a> {
     relays: u32,
     stage: Stage,
     reason: &'a str,
+    guard: Option<Guarded>,
+}
+
+/// What the latency guard says: bytes per second, milliseconds.
+#[derive(Debug, Serialize)]
+struct Guarded {
+    rate: u64,
+    delay: u32,
+    reason: String,
 }
 
 /// Seeds until told to stop (SIGTERM, Ctrl-C), or until enough others carry it.
@@ -232,7 +241,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
         let verdict = retire.decide(&rule, &evidence, Instant::now());
         memory.spent(figures.payload, figures.wire);
         announcer.update(hash, uploaded(figures));
-        tell(&args, figures, &memory, size, &verdict);
+        tell(&args, &report, figures, &memory, size, &verdict);
         let retired = verdict.stage == Stage::Retired;
         if retired {
             break Ok(());
@@ -275,7 +284,14 @@ fn greet(args: &Args, started: Started) {
     }
 }
 
-fn tell(args: &Args, figures: &TorrentReport, memory: &Memory, size: u64, verdict: &Verdict) {
+fn tell(
+    args: &Args,
+    report: &Report,
+    figures: &TorrentReport,
+    memory: &Memory,
+    size: u64,
+    verdict: &Verdict,
+) {
     let (payload, wire) = memory.totals();
     let copies = payload as f64 / size.max(1) as f64;
     let line = Line {
@@ -288,6 +304,11 @@ fn tell(args: &Args, figures: &TorrentReport, memory: &Memory, size: u64, verdic
         relays: figures.relays.len() as u32,
         stage: verdict.stage,
         reason: &verdict.reason,
+        guard: report.guard.map(|guard| Guarded {
+            rate: guard.rate,
+            delay: guard.delay,
+            reason: guard.reason.to_string(),
+        }),
     };
     if args.json {
         print(&serde_json::to_string(&line).unwrap_or_default());

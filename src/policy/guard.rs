@@ -6,21 +6,20 @@
 //! down by a part when there is a queue, up slowly when there is none. Others' traffic in the same queue lowers the rate
 //! like ours; when it is gone, the rate comes back.
 //!
-//! What the delay of one connection says is in [`path`]; what lost segments say, in [`loss`]. Constants without a source
+//! What the delay of one connection says is in [`path`]; what all of them say, in [`witnesses`]; what lost segments say, in
+//! [`loss`]. Constants without a source
 //! are those that a prototype on shaped lines arrived at.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::base::PeerKey;
-
 mod loss;
 mod path;
+mod witnesses;
 
 use loss::{BELIEVED, LOSS_ROUND, Losses};
-use path::Path;
 pub use path::Sample;
+use witnesses::{TURN, Witnesses, Word};
 
 /// How often [`Guard::tick`] wants to be called: some round trips, and half of what a caller would notice.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -30,18 +29,8 @@ const HIGH: f64 = 0.015;
 const LOW: f64 = 0.009;
 /// Ticks in a row that must find a queue: one may be a slow reader's.
 const HIGH_TICKS: u32 = 2;
-/// Which of the connections is believed: the one below which a quarter of them are. Many may have a queue elsewhere, and
-/// none sees less of one than there is.
-const QUANTILE: f64 = 0.25;
 /// And how many must agree for one tick to be enough, where the queue is a long one.
 const MANY: usize = 3;
-/// A measurement counts for a round: the time in which each connection is served once, so that all are asked, and not only
-/// those whose acknowledgements come slowest. A round is this long at least, and this long at most;
-const ROUND: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(4));
-/// it is reckoned from what a connection is given at a time, bytes on the wire, with a margin,
-const TURN: f64 = 17_000.0 * 1.25;
-/// for so many connections at most: more need not be asked.
-const ASKED: usize = 5;
 
 /// The first rate, bytes per second: what the slowest lines of today carry.
 const START: f64 = 64_000.0;
@@ -77,8 +66,6 @@ const CUT_LONG: f64 = 0.75;
 /// A queue that others are part of, or that came quickly, is emptied within so many seconds, at so much of the rate at most.
 const DRAINS: f64 = 0.25;
 const DRAINS_MOST: f64 = 0.25;
-/// What was acknowledged lately.
-const LATELY: Duration = Duration::from_millis(400);
 /// A cut is not repeated, nor the rate raised, before its effect can be seen: the queue must have gone past.
 const HOLD: Duration = Duration::from_millis(120);
 /// After that it is repeated at once if the queue is not shorter than this part of what it was, and otherwise after a while.
@@ -95,6 +82,8 @@ const SHARED_BELOW: f64 = 0.85;
 /// Loss speaks where no queue does: on a line that had one within this time, what is lost is lost to a full queue, or on
 /// the peers' own way.
 const HAS_BUFFER: Duration = Duration::from_secs(300);
+/// A queue that stays as it is while the rate falls below this part may be none (see [`path`]).
+const DOUBTED_BELOW: f64 = 0.5;
 /// What loss takes.
 const CUT_LOSS: f64 = 0.9;
 /// Loss at so much of the rate before is the same again.
@@ -113,12 +102,6 @@ const MOST: f64 = 1.25e9;
 /// After so long without a measurement the line may be another: it is approached from below again.
 const PAUSE: Duration = Duration::from_secs(30);
 const AFTER_PAUSE: f64 = 0.5;
-
-/// Connections that are remembered, and for how long after their last sample.
-const PATHS: usize = 256;
-const REMEMBERED: Duration = Duration::from_secs(300);
-/// Headers of a segment: IPv4, TCP, timestamps.
-const HEADERS: f64 = 52.0;
 
 /// Why the rate is what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,12 +176,6 @@ pub struct Guard {
     /// Seconds of queueing; none when nobody could say.
     delay: Option<f64>,
     high: u32,
-    /// How many were asked.
-    voters: usize,
-    /// Whether none of them has a vote.
-    strangers: bool,
-    /// What those who have a vote said last, seconds, and when.
-    heard: Option<(f64, Instant)>,
     cut: Option<Cut>,
     /// Cuts in a row that answer the same thing, and the rate before the first.
     series: (u32, f64),
@@ -211,9 +188,7 @@ pub struct Guard {
     /// Bytes per second that were sent, and that were allowed, smoothed.
     sent: f64,
     allowed: f64,
-    /// Bytes acknowledged, with headers, and when.
-    acked: VecDeque<(Instant, f64)>,
-    paths: BTreeMap<PeerKey, Path>,
+    witnesses: Witnesses,
     losses: Losses,
     lossy: Option<Lossy>,
     /// When a queue was answered last.
@@ -242,11 +217,7 @@ impl Guard {
             pinned: None,
             sent: 0.0,
             allowed: rate,
-            voters: 0,
-            strangers: true,
-            heard: None,
-            acked: VecDeque::new(),
-            paths: BTreeMap::new(),
+            witnesses: Witnesses::default(),
             losses: Losses::new(now),
             lossy: None,
             queued: None,
@@ -280,13 +251,14 @@ impl Guard {
             self.measured = now;
             self.approach();
         }
-        self.take(samples, now);
-        self.delay = self.ask(now);
-        match self.delay {
-            Some(delay) => {
+        self.witnesses.take(samples, &mut self.losses, now);
+        let word = self.witnesses.ask(self.sent.max(FLOOR), now);
+        self.delay = word.map(|word| word.delay);
+        match word {
+            Some(word) => {
                 self.measured = now;
-                self.high = if delay > HIGH { self.high + 1 } else { 0 };
-                self.decide(delay, passed, now);
+                self.high = if word.delay > HIGH { self.high + 1 } else { 0 };
+                self.decide(word, passed, now);
             }
             None => self.high = 0,
         }
@@ -294,93 +266,11 @@ impl Guard {
         self.ruling()
     }
 
-    fn take(&mut self, samples: &[Sample], now: Instant) {
-        let mut acked = 0.0;
-        for sample in samples {
-            let Some(path) = self.paths.get_mut(&sample.peer) else {
-                self.remember(*sample, now);
-                continue;
-            };
-            let step = path.take(*sample, now);
-            self.losses.add(sample.peer, step);
-            acked += step.acked as f64 * (1.0 + HEADERS / f64::from(sample.mss.max(1)));
-        }
-        self.acked.push_back((now, acked));
-        while let Some((at, _)) = self.acked.front()
-            && now.saturating_duration_since(*at) >= LATELY
-        {
-            self.acked.pop_front();
-        }
-        let old = |path: &Path| now.saturating_duration_since(path.seen) > REMEMBERED;
-        self.paths.retain(|_, path| !old(path));
-    }
-
-    fn remember(&mut self, sample: Sample, now: Instant) {
-        if self.paths.len() >= PATHS {
-            let oldest = self.paths.iter().min_by_key(|(_, path)| path.seen);
-            if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
-                self.paths.remove(&oldest);
-            }
-        }
-        let clear = self.heard.is_none_or(|(delay, _)| delay < LOW);
-        self.paths
-            .insert(sample.peer, Path::new(sample, clear, now));
-    }
-
-    /// The queue that nearly all agree on, seconds.
-    fn ask(&mut self, now: Instant) -> Option<f64> {
-        self.heard = self
-            .heard
-            .filter(|(_, at)| now.saturating_duration_since(*at) < PAUSE);
-        let clear = self.heard.is_none_or(|(delay, _)| delay < LOW);
-        let fresh = self.round(now);
-        let (mut free, mut held_back, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for path in self.paths.values_mut() {
-            let Some(delay) = path.delay(fresh, now) else {
-                continue;
-            };
-            if !path.votes(clear, LOW, now) {
-                new.extend(path.may_stand_in().then_some(delay));
-            } else if path.is_held_back(now) {
-                held_back.push(delay);
-            } else {
-                free.push(delay);
-            }
-        }
-        // Whoever is held back by something else speaks only where there is nobody better: it may be us after all. And
-        // newcomers, only where there is nobody else.
-        let known = self.heard.is_some();
-        self.strangers = free.is_empty() && held_back.is_empty();
-        let mut votes = [free, held_back, new]
-            .into_iter()
-            .find(|votes| !votes.is_empty())?;
-        votes.sort_by(f64::total_cmp);
-        self.voters = votes.len();
-        let at = (QUANTILE * votes.len().saturating_sub(1) as f64) as usize;
-        let delay = votes.get(at).copied()?;
-        if !self.strangers {
-            self.heard = Some((delay, now));
-        }
-        // Newcomers may have brought along that they see no queue, but not that they see one. Those who know the line will
-        // be served again.
-        (!self.strangers || !known || delay > HIGH).then_some(delay)
-    }
-
-    /// How long it takes to ask everybody who is being served.
-    fn round(&self, now: Instant) -> Duration {
-        let (least, most) = ROUND;
-        let active = self.paths.values();
-        let active = active
-            .filter(|path| path.delay(most, now).is_some())
-            .count();
-        let round = active.min(ASKED) as f64 * TURN / self.sent.max(FLOOR);
-        Duration::from_secs_f64(round).clamp(least, most)
-    }
-
-    fn decide(&mut self, delay: f64, passed: f64, now: Instant) {
+    fn decide(&mut self, word: Word, passed: f64, now: Instant) {
+        let delay = word.delay;
         let held = self.cut.is_some_and(|cut| now < cut.until);
         let lossy = self.losses.complain(now);
-        let sure = delay > LONG && self.voters >= MANY;
+        let sure = delay > LONG && word.voices >= MANY;
         if self.high >= HIGH_TICKS || sure {
             self.quiet = 0.0;
             if self.may_cut(delay, now) {
@@ -414,8 +304,7 @@ impl Guard {
     }
 
     fn lower(&mut self, delay: f64, now: Instant) {
-        let acked: f64 = self.acked.iter().map(|(_, bytes)| bytes).sum();
-        let acked = acked / LATELY.as_secs_f64();
+        let acked = self.witnesses.acked();
         // Allowance that was not used has not filled the line.
         let used = self.sent / (USED * self.allowed);
         let from = self.rate * used.clamp(CUT_UNUSED, 1.0);
@@ -557,14 +446,9 @@ impl Guard {
 
     /// What a queue would have done by now, if it were one.
     fn doubt_bases(&mut self, now: Instant) {
-        let suspected =
-            self.delay.is_some_and(|delay| delay >= LOW) && self.rate < 0.5 * self.series.1;
-        let mut accepted = false;
-        for path in self.paths.values_mut() {
-            path.suspect(suspected, now);
-            accepted |= path.accept(now);
-        }
-        if accepted {
+        let suspected = self.delay.is_some_and(|delay| delay >= LOW)
+            && self.rate < DOUBTED_BELOW * self.series.1;
+        if self.witnesses.doubt(suspected, now) {
             self.high = 0;
             self.cut = None;
         }

@@ -53,6 +53,10 @@ impl Losses {
     }
 
     pub fn add(&mut self, peer: PeerKey, step: Step) {
+        // So that no more are counted than segments end a round.
+        if step.segments_out == 0 {
+            return;
+        }
         let (sent, lost) = self.count.entry(peer).or_default();
         *sent = sent.saturating_add(step.segments_out);
         self.sent = self.sent.saturating_add(step.segments_out);

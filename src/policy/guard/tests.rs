@@ -6,6 +6,7 @@ use std::time::Duration;
 use self::flow::Peer;
 use self::line::{House, Seen, Setting};
 use super::*;
+use crate::base::PeerKey;
 
 mod flow;
 mod line;
@@ -314,9 +315,9 @@ fn memory_is_bounded_by_what_is_remembered() {
         now += TICK;
         guard.tick(&samples, 0, now);
     }
-    assert_eq!(guard.paths.len(), PATHS);
-    guard.tick(&[], 0, now + 2 * REMEMBERED);
-    assert!(guard.paths.is_empty());
+    assert_eq!(guard.witnesses.len(), witnesses::PATHS);
+    guard.tick(&[], 0, now + 2 * witnesses::REMEMBERED);
+    assert_eq!(guard.witnesses.len(), 0);
 }
 
 /// What a kernel or a hostile peer's acknowledgements may say: counts that go back, no segment size, absurd times.
