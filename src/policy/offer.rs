@@ -223,6 +223,12 @@ impl Offer {
         self.peers.get(&peer).is_some_and(complete)
     }
 
+    /// Whether the peer came without the whole content, and holds it now.
+    pub fn has_earned(&self, peer: PeerKey) -> bool {
+        let earned = |p: &Peer| !p.came_complete && p.has.is_full() && !p.doubted;
+        self.peers.get(&peer).is_some_and(earned)
+    }
+
     /// How many pieces the peer holds, as far as we know.
     pub fn held_by(&self, peer: PeerKey) -> u32 {
         self.peers.get(&peer).map_or(0, |p| p.has.count())

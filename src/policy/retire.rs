@@ -36,22 +36,50 @@ impl Default for Rule {
     }
 }
 
-/// A peer that was seen to hold every piece.
+/// How well it is known that a peer holds every piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Somebody says so: a tracker, a peer's list, its own announce.
+    Claimed,
+    /// Its own bitfield and HAVEs say so.
+    Full,
+    /// It served a block that is ours, byte for byte.
+    Proven,
+}
+
+/// A peer that is said or seen to hold every piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relay {
-    /// Where it is.
+    /// Where it listens, as far as known.
     pub addr: SocketAddr,
+    /// How well it is known.
+    pub level: Level,
+    /// Whether it came as a leecher and got the content before our eyes, from us or from others.
+    pub earned: bool,
+    /// When it was first seen to be [`Level::Full`] or better; none while it is only claimed.
+    pub first: Option<Instant>,
+    /// When it was last seen so; one that is connected is seen now, whatever this says, so that nothing need change
+    /// while nothing happens.
+    pub last: Option<Instant>,
+    /// Whether it is connected now, and still holds every piece.
+    pub connected: bool,
+    /// Looks for it since it was last seen that found nobody, or found it lacking.
+    pub missed: u32,
+    /// Whether it served a block that is not ours: then it counts for nothing.
+    pub refuted: bool,
 }
 
 /// What is known of the swarm now.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// Those who hold every piece.
+    /// Those who hold every piece, or are said to; one each.
     pub relays: &'a [Relay],
-    /// Distributed copies without us.
+    /// Distributed copies without us, among connected peers.
     pub copies: f64,
     /// Leechers that got nothing from anybody but us for a while.
     pub stuck: u32,
+    /// Whether something beyond this machine answered lately: a peer, a tracker, a probe. Without, silence says nothing.
+    pub in_touch: bool,
 }
 
 /// A stage and the reason for it, in plain words.
@@ -194,6 +222,13 @@ mod tests {
     fn relays(addresses: &[&str]) -> Vec<Relay> {
         let parse = |a: &&str| Relay {
             addr: a.parse().expect("a test address"),
+            level: Level::Full,
+            earned: true,
+            first: Some(Instant::now()),
+            last: Some(Instant::now()),
+            connected: true,
+            missed: 0,
+            refuted: false,
         };
         addresses.iter().map(parse).collect()
     }
@@ -203,6 +238,7 @@ mod tests {
             relays,
             copies,
             stuck: 0,
+            in_touch: true,
         }
     }
 
@@ -313,6 +349,7 @@ mod tests {
             relays: &three,
             copies: 0.9,
             stuck: 1,
+            in_touch: true,
         };
         let verdict = retire.decide(&rule, &stuck, now);
         assert_eq!(verdict.stage, Stage::Spreading);

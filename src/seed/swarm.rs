@@ -255,8 +255,15 @@ impl Swarm {
         self.peers
             .iter()
             .filter(|(key, _)| self.offer.is_complete(**key))
-            .map(|(_, peer)| retire::Relay {
+            .map(|(key, peer)| retire::Relay {
                 addr: peer.listens.unwrap_or(peer.addr),
+                level: retire::Level::Full,
+                earned: self.offer.has_earned(*key),
+                first: Some(peer.joined_at),
+                last: Some(peer.joined_at),
+                connected: true,
+                missed: 0,
+                refuted: false,
             })
             .collect()
     }

@@ -10,6 +10,8 @@ use crate::seed::wire::{Block, Hello};
 #[derive(Debug)]
 pub(super) struct Peer {
     pub addr: SocketAddr,
+    /// When it came.
+    pub joined_at: Instant,
     /// Where it takes connections: what we dialled, or what its extended handshake says.
     pub listens: Option<SocketAddr>,
     pub hello: Option<Hello>,
@@ -38,6 +40,7 @@ impl Peer {
     pub fn new(addr: SocketAddr, outgoing: bool, habits: Habits, now: Instant) -> Self {
         Self {
             addr,
+            joined_at: now,
             listens: outgoing.then_some(addr),
             hello: None,
             interested: false,
