@@ -216,7 +216,7 @@ impl App {
                     finished && self.stepped.elapsed() >= BRISK
                 }
                 Some(found) = self.found.recv() => {
-                    self.engine.met(found.info_hash, found.addrs).await;
+                    self.engine.met(found).await;
                     false
                 }
                 _ = step.tick() => true,
@@ -295,7 +295,8 @@ fn merged(
                     Ok(seen) if seen.event != swarm::Event::Stopped => Found {
                         info_hash: seen.info_hash,
                         addrs: vec![seen.addr],
-                        source: Witness::Tracker,
+                        source: Witness::OwnTracker,
+                        full: seen.left == 0,
                     },
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                     Err(broadcast::error::RecvError::Closed) => return,

@@ -209,8 +209,8 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
     let ended = loop {
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
-            Some(found) = announced.recv() => { engine.met(found.info_hash, found.addrs).await; continue }
-            Some(found) = discovered.recv() => { engine.met(found.info_hash, found.addrs).await; continue }
+            Some(found) = announced.recv() => { engine.met(found).await; continue }
+            Some(found) = discovered.recv() => { engine.met(found).await; continue }
             _ = step.tick() => {}
         }
         let report = engine.report().await;

@@ -266,6 +266,7 @@ impl Origin {
                     agenda.put(now + self.setup.disk, Happening::Warmed(piece));
                 }
                 Action::Met(_) | Action::Cool(_) => {}
+                Action::Compare(..) | Action::Probed(..) => {}
             }
         }
         self.watch.most_actions = self.watch.most_actions.max(actions);

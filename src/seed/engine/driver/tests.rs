@@ -11,6 +11,7 @@ use super::*;
 use crate::base::{Content, ContentFile, FileIdentity};
 use crate::policy::offer::GHOST_LIFE;
 use crate::seed::engine::resting::{Shelf, Source};
+use crate::seed::found::{Found, Witness};
 use crate::seed::listener;
 use crate::seed::wire::{BLOCK_LENGTH, Greeting, handshake};
 
@@ -251,7 +252,7 @@ async fn a_complete_peer_that_left_is_remembered() {
         peer
     };
     let peer = bench.during(seed).await;
-    let complete = |driver: &Driver| driver.seedings[&hash].swarm.relays().len() == 1;
+    let complete = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= 1.0;
     bench.until("it is a relay", complete).await;
     drop(peer);
     bench.deserted_for(hash, A_WHILE).await;
@@ -295,7 +296,12 @@ async fn a_resting_torrent_dials_and_wakes_when_it_reaches_somebody() {
     let hash = hash(1);
     bench.add(hash);
     let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    bench.driver.met(hash, vec![far.local_addr().unwrap()]);
+    bench.driver.met(Found {
+        info_hash: hash,
+        addrs: vec![far.local_addr().unwrap()],
+        source: Witness::Tracker,
+        full: false,
+    });
     let later = Instant::now() + Duration::from_secs(3);
     bench.driver.seek(later);
     let answers = async move {
