@@ -69,7 +69,7 @@ pub struct Report {
     pub cap: Option<u64>,
     /// Wire bytes per second, over about the last second.
     pub rate: u64,
-    /// Every torrent.
+    /// Every torrent; of [`Engine::news`] those that may have moved.
     pub torrents: Vec<TorrentReport>,
 }
 
@@ -110,6 +110,7 @@ enum Order {
     Generous(bool),
     Met(InfoHash, Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
+    News(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -227,10 +228,21 @@ impl Engine {
         self.order(Order::Met(info_hash, addresses)).await;
     }
 
-    /// The figures now; empty when the engine has stopped.
+    /// The figures of every torrent now; empty when the engine has stopped.
     pub async fn report(&self) -> Report {
+        self.ask(Order::Report).await
+    }
+
+    /// As [`Engine::report`], without the torrents that nobody was there for since they were told of last: their figures
+    /// stand. Each is told of at least once after it was added, and once more after everybody has left. What was told is
+    /// remembered for all clones together: ask for news from one place only, and take them in before the next.
+    pub async fn news(&self) -> Report {
+        self.ask(Order::News).await
+    }
+
+    async fn ask(&self, order: impl FnOnce(oneshot::Sender<Report>) -> Order) -> Report {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Report(reply)).await;
+        self.order(order(reply)).await;
         answer.await.unwrap_or_default()
     }
 

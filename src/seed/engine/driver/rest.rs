@@ -16,6 +16,7 @@ impl Driver {
     pub(super) fn add(&mut self, hash: InfoHash, resting: Resting) {
         if !self.seedings.contains_key(&hash) {
             self.resting.entry(hash).or_insert(resting);
+            self.untold.insert(hash);
             self.known.write().insert(hash);
         }
     }
@@ -106,6 +107,7 @@ impl Driver {
             if !resting.book.is_empty() {
                 self.sought.insert(hash);
             }
+            self.untold.insert(hash);
             self.resting.insert(hash, resting);
         }
     }
