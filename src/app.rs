@@ -242,7 +242,7 @@ impl App {
             device::heap::give_back();
         }
         self.take_up_work().await?;
-        let report = self.engine.report().await;
+        let report = self.engine.news().await;
         self.decide(&report).await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;

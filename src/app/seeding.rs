@@ -113,7 +113,7 @@ impl App {
         let Some(info_hash) = self.live.get(&id).map(|live| live.info_hash) else {
             return;
         };
-        let report = self.engine.report().await;
+        let report = self.engine.news().await;
         self.count(&report);
         if let Err(error) = self.write_down().await {
             tracing::error!(release = %id, %error, "what was spent could not be written down");
@@ -128,7 +128,7 @@ impl App {
         self.discovery.remove(info_hash).await;
     }
 
-    /// Takes over the engine's counts.
+    /// Takes over the engine's counts. A torrent that is not in the report stands as it was told last.
     pub(super) fn count(&mut self, report: &Report) {
         for torrent in &report.torrents {
             let Some(live) = self

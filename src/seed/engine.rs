@@ -73,7 +73,7 @@ pub struct Report {
     /// Whether a peer is connected, or answered lately. While nothing does, it may be our own line that is down, and
     /// silence says nothing.
     pub in_touch: bool,
-    /// Every torrent.
+    /// Every torrent; of [`Engine::news`] those that may have moved.
     pub torrents: Vec<TorrentReport>,
 }
 
@@ -122,6 +122,7 @@ enum Order {
     /// Where we are ourselves: never dialled.
     Ourselves(Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
+    News(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -255,10 +256,21 @@ impl Engine {
         self.order(Order::Ourselves(addresses)).await;
     }
 
-    /// The figures now; empty when the engine has stopped.
+    /// The figures of every torrent now; empty when the engine has stopped.
     pub async fn report(&self) -> Report {
+        self.ask(Order::Report).await
+    }
+
+    /// As [`Engine::report`], without the torrents that nobody was there for since they were told of last: their figures
+    /// stand. Each is told of at least once after it was added, and once more after everybody has left. What was told is
+    /// remembered for all clones together: ask for news from one place only, and take them in before the next.
+    pub async fn news(&self) -> Report {
+        self.ask(Order::News).await
+    }
+
+    async fn ask(&self, order: impl FnOnce(oneshot::Sender<Report>) -> Order) -> Report {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Report(reply)).await;
+        self.order(order(reply)).await;
         answer.await.unwrap_or_default()
     }
 

@@ -55,8 +55,10 @@ pub(super) struct Driver {
     reader: Reader,
     /// The torrents that somebody is there for, or was a moment ago.
     seedings: HashMap<InfoHash, Seeding>,
-    /// All others. Nothing walks through them but a report.
+    /// All others. Nothing walks through them but a whole report.
     resting: HashMap<InfoHash, Resting>,
+    /// Those among them whose figures were not in the news since they came to rest: while they rest, figures stand.
+    untold: HashSet<InfoHash>,
     /// Those among them whose peers' addresses are known.
     sought: HashSet<InfoHash>,
     /// Whom to look for among those who hold everything, and how often at most.
@@ -89,6 +91,7 @@ impl Driver {
             reader: Reader::default(),
             seedings: HashMap::new(),
             resting: HashMap::new(),
+            untold: HashSet::new(),
             sought: HashSet::new(),
             looks: Looks::new(Instant::now()),
             busy: BTreeSet::new(),
@@ -197,6 +200,13 @@ impl Driver {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.report());
             }
+            Order::News(reply) => {
+                let (told, news) = self.news();
+                if reply.send(news).is_err() {
+                    // Whoever asked has lost interest, and was told nothing.
+                    self.untold.extend(told);
+                }
+            }
             Order::Stop(_) => {}
         }
     }
@@ -219,6 +229,7 @@ impl Driver {
         self.shaper.forget(hash);
         self.busy.remove(&hash);
         self.sought.remove(&hash);
+        self.untold.remove(&hash);
         if let Some(gone) = self.resting.remove(&hash) {
             self.looks.unschedule(hash, gone.look_at);
         }
@@ -383,11 +394,24 @@ impl Driver {
     }
 
     fn report(&self) -> Report {
+        self.figures(self.resting.keys())
+    }
+
+    /// The figures that may not be those told last, and the resting torrents that need not be told of again.
+    fn news(&mut self) -> (HashSet<InfoHash>, Report) {
+        let told = std::mem::take(&mut self.untold);
+        let news = self.figures(&told);
+        (told, news)
+    }
+
+    /// The figures of all that are awake, and of these if they rest.
+    fn figures<'a>(&self, resting: impl IntoIterator<Item = &'a InfoHash>) -> Report {
         let now = Instant::now();
         let rates = self.seedings.values().map(Seeding::rate);
         let awake = self.seedings.values().map(|seeding| seeding.report(now));
-        let resting = self.resting.iter();
-        let resting = resting.map(|(hash, resting)| resting.report(*hash));
+        let resting = resting
+            .into_iter()
+            .filter_map(|hash| Some(self.resting.get(hash)?.report(*hash)));
         Report {
             cap: self.shaper.cap(),
             rate: rates.sum::<f64>() as u64,

@@ -101,10 +101,7 @@ impl Looks {
     }
 
     /// Puts a resting torrent down for when it has somebody to look for.
-    pub fn schedule(&mut self, hash: InfoHash, resting: Option<&mut Resting>) {
-        let Some(resting) = resting else {
-            return;
-        };
+    pub fn schedule(&mut self, hash: InfoHash, resting: &mut Resting) {
         self.unschedule(hash, resting.look_at.take());
         resting.look_at = resting.sightings.next_look();
         self.agenda.extend(resting.look_at.map(|at| (at, hash)));
@@ -224,9 +221,16 @@ impl Driver {
         self.look_later(hash);
     }
 
-    /// Puts a torrent down for its next look, if it rests.
+    /// Puts a torrent of which something became known down for its next look, if it rests.
     pub(super) fn look_later(&mut self, hash: InfoHash) {
-        self.looks.schedule(hash, self.resting.get_mut(&hash));
+        let Some(resting) = self.resting.get_mut(&hash) else {
+            return;
+        };
+        let known = resting.look_at.is_some() || !resting.sightings.is_empty();
+        self.looks.schedule(hash, resting);
+        if known {
+            self.untold.insert(hash);
+        }
     }
 
     /// Looks for those who hold what rests, as far as there are turns.

@@ -17,6 +17,7 @@ impl Driver {
     pub(super) fn add(&mut self, hash: InfoHash, resting: Resting) {
         if !self.seedings.contains_key(&hash) {
             self.resting.entry(hash).or_insert(resting);
+            self.untold.insert(hash);
             self.known.write().insert(hash);
         }
     }
@@ -108,8 +109,9 @@ impl Driver {
             if !resting.book.is_empty() {
                 self.sought.insert(hash);
             }
-            self.resting.insert(hash, resting);
-            self.looks.schedule(hash, self.resting.get_mut(&hash));
+            self.untold.insert(hash);
+            let resting = self.resting.entry(hash).or_insert(resting);
+            self.looks.schedule(hash, resting);
         }
     }
 
