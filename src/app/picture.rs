@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
 use super::{App, catalogue};
 use crate::base::{Magnet, Rate, Timestamp};
+use crate::seed::Census;
 use crate::seed::engine::Report;
 use crate::store::{Release, SourceKind, Spent, Store, StoreError};
 
@@ -125,7 +126,7 @@ impl App {
         if let Some(figures) = &live.figures {
             view.rate = figures.rate;
             view.peers = figures.peers;
-            view.relays = figures.relays.len() as u32;
+            view.relays = Census::of(&figures.relays).seen();
             view.availability = figures.copies;
         }
     }

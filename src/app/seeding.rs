@@ -172,7 +172,7 @@ impl App {
                 relays: &figures.relays,
                 copies: figures.copies,
                 stuck: figures.stuck,
-                in_touch: figures.peers > 0,
+                in_touch: report.in_touch,
             };
             let verdict = live.retire.decide(&rule, &evidence, now);
             live.undecided = live.retire.waits();

@@ -209,7 +209,9 @@ fn distinct_networks(relays: &[Relay]) -> usize {
             (IpAddr::from([a, b, c, 0, 0, 0, 0, 0]), 0)
         }
     };
-    let networks: BTreeSet<_> = relays.iter().map(|relay| network(&relay.addr)).collect();
+    let seen = |relay: &&Relay| relay.connected && relay.level > Level::Claimed && !relay.refuted;
+    let seen = relays.iter().filter(seen);
+    let networks: BTreeSet<_> = seen.map(|relay| network(&relay.addr)).collect();
     networks.len()
 }
 
