@@ -26,8 +26,17 @@ pub(super) struct Live {
     pub figures: Option<TorrentReport>,
     /// What the database says it cost.
     pub spent: Spent,
-    /// Whether policy has to look at it: something changed, or time may.
+    /// Whether policy has to look at it, because something changed.
     pub undecided: bool,
+    /// When time alone may change the verdict.
+    again: Option<Instant>,
+}
+
+impl Live {
+    /// Whether policy has to look at it.
+    fn is_due(&self, now: Instant) -> bool {
+        self.undecided || self.again.is_some_and(|again| again <= now)
+    }
 }
 
 /// Whether a release in this stage is the engine's.
@@ -93,6 +102,7 @@ impl App {
             figures: None,
             spent: Spent::default(),
             undecided: true,
+            again: None,
         };
         self.live.insert(id, live);
         Ok(())
@@ -160,7 +170,7 @@ impl App {
         };
         let mut moved = Vec::new();
         let mut unreadable = Vec::new();
-        for (id, live) in self.live.iter_mut().filter(|(_, live)| live.undecided) {
+        for (id, live) in self.live.iter_mut().filter(|(_, live)| live.is_due(now)) {
             let Some(figures) = &live.figures else {
                 continue;
             };
@@ -172,10 +182,11 @@ impl App {
                 relays: &figures.relays,
                 copies: figures.copies,
                 stuck: figures.stuck,
+                stuck_since: figures.stuck_since,
                 in_touch: figures.peers > 0,
             };
             let verdict = live.retire.decide(&rule, &evidence, now);
-            live.undecided = live.retire.waits();
+            (live.undecided, live.again) = (false, verdict.again);
             self.painted.is_outdated |= live.reason != verdict.reason;
             live.reason = verdict.reason;
             if live.stage != verdict.stage {

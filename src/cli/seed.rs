@@ -224,6 +224,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
             relays: &figures.relays,
             copies: figures.copies,
             stuck: figures.stuck,
+            stuck_since: figures.stuck_since,
             in_touch: figures.peers > 0,
         };
         let verdict = retire.decide(&rule, &evidence, Instant::now());

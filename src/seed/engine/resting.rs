@@ -76,6 +76,7 @@ impl Resting {
             relays: Vec::new(),
             copies: 0.0,
             stuck: 0,
+            stuck_since: None,
             unreadable: None,
         }
     }

@@ -242,6 +242,7 @@ impl Seeding {
             relays: self.swarm.relays(),
             copies: self.swarm.copies(),
             stuck: self.swarm.stuck(now),
+            stuck_since: self.swarm.stuck_since(now),
             unreadable: self.unreadable.clone(),
         }
     }
