@@ -118,6 +118,10 @@ pub struct App {
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
     looked: Option<u64>,
     painted: Painted,
+    /// When somebody beyond this network last named a peer to us.
+    heard: Option<Instant>,
+    /// Whether we were in touch with the world at the last decision.
+    in_touch: bool,
 }
 
 impl App {
@@ -172,6 +176,8 @@ impl App {
             stepped: Instant::now(),
             looked: None,
             painted: Painted::default(),
+            heard: None,
+            in_touch: false,
             found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
@@ -216,7 +222,10 @@ impl App {
                     finished && self.stepped.elapsed() >= BRISK
                 }
                 Some(found) = self.found.recv() => {
-                    self.engine.met(found.info_hash, found.addrs).await;
+                    if matches!(found.source, Witness::Tracker | Witness::Dht) {
+                        self.heard = Some(Instant::now());
+                    }
+                    self.engine.met(found).await;
                     false
                 }
                 _ = step.tick() => true,
@@ -242,7 +251,7 @@ impl App {
             device::heap::give_back();
         }
         self.take_up_work().await?;
-        let report = self.engine.report().await;
+        let report = self.engine.news().await;
         self.decide(&report).await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
@@ -295,7 +304,8 @@ fn merged(
                     Ok(seen) if seen.event != swarm::Event::Stopped => Found {
                         info_hash: seen.info_hash,
                         addrs: vec![seen.addr],
-                        source: Witness::Tracker,
+                        source: Witness::OwnTracker,
+                        full: seen.left == 0,
                     },
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                     Err(broadcast::error::RecvError::Closed) => return,

@@ -1,34 +1,24 @@
 //! From sources to releases: what is there, what is new, what changed, what is gone.
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
 
 use super::App;
-use crate::base::{Content, ContentFile, ReleaseId, Stage, Timestamp, identity};
-use crate::intake::folder;
-use crate::metainfo::{self, Listing, ListingError};
+use crate::base::{Content, ReleaseId, Stage, Timestamp};
+use crate::metainfo::{Listing, ListingError};
 use crate::store::{Release, Source, SourceKind, Store, StoreError};
 
+mod look;
+
+use look::{Found, Look, Seen, is_left_alone, is_same_content};
+
 /// What the last look at a source found.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Looked {
     pub source: Source,
     /// Why it could not be looked at, in plain words.
     pub problem: Option<String>,
-}
-
-/// One entry of a source, listed.
-type Entry = (OsString, Result<Listing, ListingError>);
-
-/// What is in a source.
-#[derive(Debug)]
-struct Found {
-    names: HashSet<OsString>,
-    /// The entries that are not as they were, or that something is to be done with.
-    entries: Vec<Entry>,
-    /// Whether all others have been left alone for a while.
-    settled: bool,
+    /// The releases whose files were found as the database has them.
+    seen: Seen,
 }
 
 impl App {
@@ -61,8 +51,12 @@ impl App {
             })
             .await?;
         for source in sources {
-            let problem = None;
-            self.sources.insert(source.id, Looked { source, problem });
+            let looked = Looked {
+                source,
+                problem: None,
+                seen: Seen::new(),
+            };
+            self.sources.insert(looked.source.id, looked);
         }
         Ok(())
     }
@@ -74,17 +68,22 @@ impl App {
         let sources: Vec<Source> = self.sources.values().map(|l| l.source.clone()).collect();
         for source in sources {
             let known = releases.iter().filter(|r| r.source == source.id);
+            let seen = self.sources.get_mut(&source.id).map(|l| &mut l.seen);
             let look = Look {
                 store: self.store.clone(),
                 source: source.clone(),
                 at_rest: known.clone().filter_map(at_rest).collect(),
                 quiet: self.config.quiet,
+                seen: seen.map(std::mem::take).unwrap_or_default(),
             };
             let looked = tokio::task::spawn_blocking(move || look.look()).await;
             let looked = looked.unwrap_or_else(|error| Err(error.to_string()));
             match looked {
-                Ok(found) => {
+                Ok(mut found) => {
                     self.set_problem(&source, None);
+                    if let Some(looked) = self.sources.get_mut(&source.id) {
+                        looked.seen = std::mem::take(&mut found.seen);
+                    }
                     settled &= self.compare(&source, found, known).await?;
                 }
                 Err(why) => {
@@ -219,109 +218,8 @@ impl App {
     }
 }
 
-/// Whether these are the files that were listed, in the state they were in.
-fn is_same_content(stored: &Content, now: &Content) -> bool {
-    let same = |(then, now): (&ContentFile, &ContentFile)| {
-        let identity = match (&then.identity, &now.identity) {
-            (Some(a), Some(b)) => identity::is_same(a, b, &stored.absolute(then)),
-            (a, b) => a == b,
-        };
-        then.path == now.path && then.length == now.length && identity
-    };
-    stored.files.len() == now.files.len() && stored.files.iter().zip(&now.files).all(same)
-}
-
 /// A release that a look at its source has nothing to do with as long as its files are what they were.
 fn at_rest(release: &Release) -> Option<(OsString, ReleaseId)> {
     let moves_on = matches!(release.stage, Stage::Found | Stage::Absent);
     (!moves_on).then(|| (release.name.clone(), release.id))
-}
-
-/// One look at a source, all on one blocking thread: there may be thousands of entries, and mostly nothing is new.
-struct Look {
-    store: Store,
-    source: Source,
-    at_rest: HashMap<OsString, ReleaseId>,
-    quiet: Duration,
-}
-
-impl Look {
-    /// Lists every entry that is not junk.
-    fn look(self) -> Result<Found, String> {
-        let path = &self.source.path;
-        let names = folder::candidates(path).map_err(|error| error.to_string())?;
-        let mut found = Found {
-            names: HashSet::new(),
-            entries: Vec::new(),
-            settled: true,
-        };
-        let wanted = names
-            .into_iter()
-            .filter(|name| metainfo::left_out(name).is_none());
-        for name in wanted {
-            let listing = metainfo::list(&path.join(&name));
-            found.names.insert(name.clone());
-            match &listing {
-                Ok(listing) if self.is_unchanged(&name, &listing.content) => {
-                    let (quiet, now) = (self.quiet, Timestamp::now());
-                    found.settled &= is_left_alone(&self.source, &listing.content, quiet, now);
-                }
-                _ => found.entries.push((name, listing)),
-            }
-        }
-        Ok(found)
-    }
-
-    fn is_unchanged(&self, name: &OsStr, content: &Content) -> bool {
-        let stored = self.at_rest.get(name).map(|id| self.store.content(*id));
-        // What cannot be read is looked at once more, and then its error is said.
-        stored.is_some_and(|stored| stored.is_ok_and(|stored| is_same_content(&stored, content)))
-    }
-}
-
-/// Whether nothing is being copied here: uploads come whole, and what is not shared by itself need not be waited for.
-fn is_left_alone(source: &Source, content: &Content, quiet: Duration, now: Timestamp) -> bool {
-    let quiet = || is_quiet(content, quiet, now);
-    source.kind == SourceKind::Uploads || !source.auto_share || quiet()
-}
-
-/// Whether nothing was written to it for a while. A time in the future says nothing, and does not hold it up.
-fn is_quiet(content: &Content, quiet: Duration, now: Timestamp) -> bool {
-    let newest = content
-        .files
-        .iter()
-        .filter_map(|file| file.identity)
-        .map(|i| i.mtime_ns);
-    let newest = newest.max().unwrap_or(0) / 1_000_000_000;
-    let age = now.0.saturating_sub(newest);
-    age < 0 || age as u64 >= quiet.as_secs()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::FileIdentity;
-
-    #[test]
-    fn a_folder_written_to_a_moment_ago_is_left_alone() {
-        let at = |seconds: i64| Content {
-            root: "/x".into(),
-            files: vec![ContentFile {
-                path: "a".into(),
-                length: 1,
-                identity: Some(FileIdentity {
-                    size: 1,
-                    mtime_ns: seconds * 1_000_000_000,
-                    inode: 1,
-                }),
-            }],
-        };
-        let (quiet, now) = (Duration::from_secs(10), Timestamp(1_000_000));
-        assert!(!is_quiet(&at(999_995), quiet, now));
-        assert!(is_quiet(&at(999_990), quiet, now));
-        assert!(
-            is_quiet(&at(2_000_000), quiet, now),
-            "a camera with a wrong clock"
-        );
-    }
 }

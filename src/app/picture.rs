@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::overview::{Overview, ReleaseView, SourceView, UpstreamView, copies};
+use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
 use super::{App, catalogue};
 use crate::base::{Magnet, Rate, Timestamp};
+use crate::seed::Census;
 use crate::seed::engine::Report;
 use crate::store::{Release, SourceKind, Spent, Store, StoreError};
 
@@ -52,21 +53,24 @@ impl App {
         if is_current {
             return Ok(());
         }
-        let releases = if is_new {
-            self.view_releases().await?
-        } else {
-            let mut releases = before.releases.clone();
-            releases.iter_mut().for_each(|view| self.update(view));
-            releases
-        };
-        let picture = Overview {
-            at: Timestamp::now(),
-            releases,
-            sources,
-            upstream,
-        };
         drop(before);
-        self.overview.send_replace(Arc::new(picture));
+        let releases = match is_new {
+            true => Some(self.view_releases().await?),
+            false => None,
+        };
+        self.overview.send_modify(|picture| {
+            // In place, unless somebody still looks at the last one: thousands of views are much to copy for a clock.
+            let picture = Arc::make_mut(picture);
+            if let Some(releases) = releases {
+                picture.releases = releases;
+            } else if self.painted.is_outdated {
+                let views = picture.releases.iter_mut();
+                views.for_each(|view| self.update(view));
+            }
+            picture.at = Timestamp::now();
+            picture.sources = sources;
+            picture.upstream = upstream;
+        });
         self.painted = Painted {
             changes: Some(changes),
             at: Instant::now(),
@@ -122,7 +126,7 @@ impl App {
         if let Some(figures) = &live.figures {
             view.rate = figures.rate;
             view.peers = figures.peers;
-            view.relays = figures.relays.len() as u32;
+            view.relays = Census::of(&figures.relays).seen();
             view.availability = figures.copies;
         }
     }

@@ -32,7 +32,7 @@ impl FileIdentity {
 }
 
 /// One file of a release.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ContentFile {
     /// Path below [`Content::root`]; empty when the release is a single file.
     pub path: PathBuf,

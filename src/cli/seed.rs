@@ -15,7 +15,7 @@ use crate::policy::retire::{Evidence, Retire, Rule, Verdict};
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig, Figures, Subject};
 use crate::seed::discovery::{Discovery, DiscoveryConfig};
 use crate::seed::engine::{Report, TorrentReport};
-use crate::seed::{Engine, EngineConfig, EngineError, Torrent};
+use crate::seed::{Census, Engine, EngineConfig, EngineError, Torrent};
 
 mod memory;
 mod prepare;
@@ -209,8 +209,8 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
     let ended = loop {
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
-            Some(found) = announced.recv() => { engine.met(found.info_hash, found.addrs).await; continue }
-            Some(found) = discovered.recv() => { engine.met(found.info_hash, found.addrs).await; continue }
+            Some(found) = announced.recv() => { engine.met(found).await; continue }
+            Some(found) = discovered.recv() => { engine.met(found).await; continue }
             _ = step.tick() => {}
         }
         let report = engine.report().await;
@@ -225,7 +225,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
             copies: figures.copies,
             stuck: figures.stuck,
             stuck_since: figures.stuck_since,
-            in_touch: figures.peers > 0,
+            in_touch: report.in_touch,
         };
         let verdict = retire.decide(&rule, &evidence, Instant::now());
         memory.spent(figures.payload, figures.wire);
@@ -283,7 +283,7 @@ fn tell(args: &Args, figures: &TorrentReport, memory: &Memory, size: u64, verdic
         rate: figures.rate,
         peers: figures.peers,
         availability: figures.copies,
-        relays: figures.relays.len() as u32,
+        relays: Census::of(&figures.relays).seen(),
         stage: verdict.stage,
         reason: &verdict.reason,
     };

@@ -67,7 +67,7 @@ impl Rule {
     pub const PROVEN: u32 = 1;
     /// Clients that close when the download is done are gone by then (design, section 7).
     pub const APART: Duration = minutes(10);
-    /// Three times what a look takes to come round, so that one that fails by accident changes nothing.
+    /// Several times what a look takes to come round where there is not too much to look for.
     pub const FRESH: Duration = minutes(45);
     /// Longer than the comings and goings after somebody's line hiccuped; the long wait is [`Rule::APART`].
     pub const SUSTAIN: Duration = minutes(5);
@@ -131,8 +131,6 @@ pub struct Verdict {
     pub stage: Stage,
     /// Why, as the owner reads it. It stays the same while nothing happens.
     pub reason: String,
-    /// On how many networks there are relays, as far as they are trusted and nothing is known to the contrary.
-    pub relays: u32,
     /// When to look again, should the evidence stay what it is; none while time alone changes nothing.
     pub again: Option<Instant>,
 }
@@ -231,15 +229,9 @@ impl Retire {
             look.again = Some(now);
         }
         self.watch.rest(&look, evidence.relays);
-        let retired = self.stage == Stage::Retired;
         Verdict {
             stage: self.stage,
             reason,
-            relays: if retired {
-                standing.believed
-            } else {
-                standing.fresh
-            },
             again: look.again,
         }
     }

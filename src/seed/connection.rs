@@ -117,6 +117,8 @@ struct Line {
     reports: Reports,
     looked: Mutex<Instant>,
     unreported: AtomicU64,
+    /// The block that the peer was asked for, until it comes or is not wanted any more: only its bytes are kept.
+    asked: Mutex<Option<Block>>,
 }
 
 impl Line {
@@ -159,6 +161,7 @@ pub(super) async fn run(
         reports,
         looked: Mutex::new(Instant::now()),
         unreported: AtomicU64::new(0),
+        asked: Mutex::new(None),
     };
     let why = tokio::select! {
         end = read(&line, max_message) => end,
@@ -184,8 +187,16 @@ async fn read(line: &Line, max_message: usize) -> Result<(), Closed> {
             Err(error) => return Err(error.into()),
         }
         let (mut used, mut heard) = (0, Vec::new());
-        while let Some((message, length)) = wire::read_message(&buffer[used..], max_message)? {
+        loop {
+            let asked = *line.asked.lock();
+            let read = wire::read_message(&buffer[used..], max_message, asked)?;
+            let Some((message, length)) = read else {
+                break;
+            };
             used += length;
+            if let Heard::Piece(_, Some(_)) = message {
+                *line.asked.lock() = None;
+            }
             if !matches!(message, Heard::KeepAlive | Heard::Ignored) {
                 heard.push(message);
             }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::found::{Found, Witness};
 use super::listener::{self, Known};
 use super::reader::Reader;
 use super::torrent::Torrent;
@@ -70,7 +71,10 @@ pub struct Report {
     pub cap: Option<u64>,
     /// Wire bytes per second, over about the last second.
     pub rate: u64,
-    /// Every torrent.
+    /// Whether a peer is connected, or answered lately. While nothing does, it may be our own line that is down, and
+    /// silence says nothing.
+    pub in_touch: bool,
+    /// Every torrent; of [`Engine::news`] those that may have moved.
     pub torrents: Vec<TorrentReport>,
 }
 
@@ -87,8 +91,10 @@ pub struct TorrentReport {
     pub rate: u64,
     /// Connected peers.
     pub peers: u32,
-    /// Connected peers that hold every piece.
+    /// Those who hold every piece, or are said to, by address; connected or not.
     pub relays: Vec<Relay>,
+    /// Who said or saw it, in the order of `relays`.
+    pub witnesses: Vec<Witness>,
     /// Distributed copies without us.
     pub copies: f64,
     /// Leechers that got nothing from anybody but us for a while.
@@ -111,8 +117,15 @@ enum Order {
     Silence(InfoHash, bool),
     Cap(Option<Rate>),
     Generous(bool),
-    Met(InfoHash, Vec<SocketAddr>),
+    Met(Found),
+    /// Somebody was seen to hold everything before the engine started.
+    Remembered(InfoHash, Vec<SocketAddr>),
+    /// Something says that others are fewer, or came: look for them soon.
+    Hasten(InfoHash),
+    /// Where we are ourselves: never dialled.
+    Ourselves(Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
+    News(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -226,14 +239,41 @@ impl Engine {
     }
 
     /// Names addresses in a torrent's swarm.
-    pub async fn met(&self, info_hash: InfoHash, addresses: Vec<SocketAddr>) {
-        self.order(Order::Met(info_hash, addresses)).await;
+    pub async fn met(&self, found: Found) {
+        self.order(Order::Met(found)).await;
     }
 
-    /// The figures now; empty when the engine has stopped.
+    /// Names addresses that were known to hold everything before this engine started: they are looked for again, and count
+    /// for no more than a claim until they are seen.
+    pub async fn remember(&self, info_hash: InfoHash, addresses: Vec<SocketAddr>) {
+        self.order(Order::Remembered(info_hash, addresses)).await;
+    }
+
+    /// Looks soon for all who were seen to hold everything: something says that they are fewer than they were.
+    pub async fn hasten(&self, info_hash: InfoHash) {
+        self.order(Order::Hasten(info_hash)).await;
+    }
+
+    /// Says where we can be reached ourselves: nobody is looked for there. Replaces what was said before.
+    pub async fn set_ourselves(&self, addresses: Vec<SocketAddr>) {
+        self.order(Order::Ourselves(addresses)).await;
+    }
+
+    /// The figures of every torrent now; empty when the engine has stopped.
     pub async fn report(&self) -> Report {
+        self.ask(Order::Report).await
+    }
+
+    /// As [`Engine::report`], without the torrents that nobody was there for since they were told of last: their figures
+    /// stand. Each is told of at least once after it was added, and once more after everybody has left. What was told is
+    /// remembered for all clones together: ask for news from one place only, and take them in before the next.
+    pub async fn news(&self) -> Report {
+        self.ask(Order::News).await
+    }
+
+    async fn ask(&self, order: impl FnOnce(oneshot::Sender<Report>) -> Order) -> Report {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Report(reply)).await;
+        self.order(order(reply)).await;
         answer.await.unwrap_or_default()
     }
 

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connection::Greeted;
 use super::socket;
@@ -23,6 +23,10 @@ pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// Strangers who have not said it yet. When one more comes, the one who waited longest is dropped: a flood of silent
 /// connections must not keep out a peer that speaks at once.
 pub const MAX_STRANGERS: usize = 256;
+/// The least time a stranger has, however many come after: a round trip across an ocean, and for our own tasks to get
+/// round to it when a whole swarm comes at once. Meanwhile those who come after wait in the kernel's queue; a flood gets
+/// through it with 2,560 connections a second.
+const LEAST_WAIT: Duration = Duration::from_millis(100);
 /// A pause after an accept that failed for want of descriptors or memory, instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -37,7 +41,7 @@ pub(super) async fn listen(
     greeted: mpsc::Sender<Greeted>,
     beside: Beside,
 ) {
-    let mut strangers: VecDeque<JoinHandle<()>> = VecDeque::new();
+    let mut strangers = Strangers::default();
     loop {
         let (stream, addr) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -47,15 +51,10 @@ pub(super) async fn listen(
                 continue;
             }
         };
-        strangers.retain(|stranger| !stranger.is_finished());
-        if strangers.len() >= MAX_STRANGERS
-            && let Some(oldest) = strangers.pop_front()
-        {
-            oldest.abort();
-        }
+        strangers.make_room().await;
         let (known, greeted, beside) = (known.clone(), greeted.clone(), beside.clone());
         let addr = wire::canonical(addr);
-        strangers.push_back(tokio::spawn(async move {
+        strangers.come(tokio::spawn(async move {
             match timeout(HANDSHAKE_PATIENCE, answer(stream, addr, &known, peer_id)).await {
                 Ok(Ok(Some(peer))) => {
                     // The engine is gone when this fails, and so is the need.
@@ -72,6 +71,29 @@ pub(super) async fn listen(
                 }
             }
         }));
+    }
+}
+
+/// The tasks of those who have not greeted yet, in the order in which they came.
+#[derive(Debug, Default)]
+struct Strangers(VecDeque<(Instant, JoinHandle<()>)>);
+
+impl Strangers {
+    fn come(&mut self, stranger: JoinHandle<()>) {
+        self.0.push_back((Instant::now(), stranger));
+    }
+
+    /// Returns once there is room for one more; whoever waited longest makes it, unless he has greeted in time.
+    async fn make_room(&mut self) {
+        self.0.retain(|(_, stranger)| !stranger.is_finished());
+        if self.0.len() < MAX_STRANGERS {
+            return;
+        }
+        if let Some((since, mut oldest)) = self.0.pop_front()
+            && timeout_at(since + LEAST_WAIT, &mut oldest).await.is_err()
+        {
+            oldest.abort();
+        }
     }
 }
 
@@ -109,4 +131,50 @@ pub(super) async fn hear(stream: &mut TcpStream) -> io::Result<Option<wire::Gree
     }
     stream.read_exact(&mut bytes[1..]).await?;
     Ok(wire::read_handshake(&bytes).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_that_greets_after_a_moment_is_let_in_whole() {
+        let (greeted, mut heard) = mpsc::channel(4 * MAX_STRANGERS);
+        let arrival = async move {
+            let mut crowd = Strangers::default();
+            for number in 0..4 * MAX_STRANGERS {
+                crowd.make_room().await;
+                let greeted = greeted.clone();
+                crowd.come(tokio::spawn(async move {
+                    sleep(LEAST_WAIT / 10).await;
+                    greeted.send(number).await.unwrap();
+                }));
+                assert!(crowd.0.len() <= MAX_STRANGERS);
+            }
+        };
+        // A task among theirs, as the listener is.
+        tokio::spawn(arrival).await.unwrap();
+        let mut all = 0;
+        while heard.recv().await.is_some() {
+            all += 1;
+        }
+        assert_eq!(all, 4 * MAX_STRANGERS);
+    }
+
+    #[tokio::test]
+    async fn the_silent_make_room_for_one_another_once_they_had_their_time() {
+        let mut flood = Strangers::default();
+        let came = Instant::now();
+        for number in 0..=2 * MAX_STRANGERS {
+            flood.make_room().await;
+            let turns = (number / MAX_STRANGERS) as u32;
+            assert!(came.elapsed() >= turns * LEAST_WAIT, "{number} had no time");
+            flood.come(tokio::spawn(std::future::pending()));
+            assert_eq!(flood.0.len(), MAX_STRANGERS.min(number + 1));
+        }
+        // All who came together have had their time together; one by one it would have been fifty seconds.
+        assert!(came.elapsed() < 100 * LEAST_WAIT, "{:?}", came.elapsed());
+    }
 }

@@ -13,7 +13,7 @@ const MINUTE: Duration = minutes(1);
 const HOUR: Duration = minutes(60);
 const DAY: Duration = minutes(24 * 60);
 
-/// How often a peer that is not connected is looked for.
+/// How often each peer is looked for and asked for a block, in minutes, where a test says nothing else.
 const LOOK_EVERY: u32 = 15;
 /// How long after the last answer we still think that we are in touch.
 const TOUCH: Duration = minutes(15);
@@ -158,6 +158,8 @@ struct Life {
     /// Every change of stage: when, to what, why.
     log: Vec<(Duration, Stage, String)>,
     questions: u32,
+    /// How often each peer is looked for, in minutes.
+    look_every: u32,
 }
 
 impl Life {
@@ -177,6 +179,7 @@ impl Life {
             verdict: None,
             log: Vec::new(),
             questions: 0,
+            look_every: LOOK_EVERY,
         }
     }
 
@@ -202,7 +205,7 @@ impl Life {
         let minute = (self.age().as_secs() / 60) as u32;
         let (line, now) = (self.line, self.now);
         for (n, peer) in self.peers.iter_mut().enumerate() {
-            let looked = (minute + n as u32).is_multiple_of(LOOK_EVERY);
+            let looked = (minute + n as u32).is_multiple_of(self.look_every);
             peer.pass(line, looked, now);
         }
         if line {

@@ -92,6 +92,7 @@ fn take(
             info_hash,
             addrs,
             source: Witness::Tracker,
+            full: false,
         };
         if found.try_send(found_now).is_err() {
             debug!(%info_hash, "nobody takes peers: dropped");

@@ -103,7 +103,14 @@ impl<'a> Writer<'a> {
 
     async fn take(&mut self, order: Order) -> Result<(), Closed> {
         match order {
-            Order::Say(what) => what.write(&mut self.said),
+            Order::Say(what) => {
+                match what {
+                    Said::Request(block) => *self.line.asked.lock() = Some(block),
+                    Said::Cancel(_) => *self.line.asked.lock() = None,
+                    _ => {}
+                }
+                what.write(&mut self.said);
+            }
             Order::Serve {
                 block,
                 segments,
@@ -337,6 +344,7 @@ mod tests {
             },
             looked: Mutex::new(Instant::now()),
             unreported: AtomicU64::new(0),
+            asked: Mutex::new(None),
         };
         let (orders, taken) = mpsc::unbounded_channel();
         let engine = async {

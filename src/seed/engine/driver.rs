@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
+use looks::Looks;
+
 use super::resting::{Resting, ShelfError};
 use super::seeding::{Link, Seeding};
 use super::{EngineConfig, Order, QUEUE, Report};
@@ -21,6 +23,7 @@ use crate::seed::shaper::{Shaper, on_the_wire};
 use crate::seed::swarm::Action;
 use crate::seed::torrent::Torrent;
 
+mod looks;
 mod peers;
 mod rest;
 
@@ -38,6 +41,7 @@ type FromPeer = (InfoHash, PeerKey, connection::Report);
 enum Back {
     Warmed(InfoHash, u32, Result<WarmPiece, ReadError>),
     Dialled(InfoHash, SocketAddr, Dialled),
+    Compared(InfoHash, PeerKey, Result<bool, ReadError>),
     Read(InfoHash, u64, Result<Box<Torrent>, ShelfError>),
 }
 
@@ -51,10 +55,14 @@ pub(super) struct Driver {
     reader: Reader,
     /// The torrents that somebody is there for, or was a moment ago.
     seedings: HashMap<InfoHash, Seeding>,
-    /// All others. Nothing walks through them but a report.
+    /// All others. Nothing walks through them but a whole report.
     resting: HashMap<InfoHash, Resting>,
+    /// Those among them whose figures were not in the news since they came to rest: while they rest, figures stand.
+    untold: HashSet<InfoHash>,
     /// Those among them whose peers' addresses are known.
     sought: HashSet<InfoHash>,
+    /// Whom to look for among those who hold everything, and how often at most.
+    looks: Looks,
     /// The seedings of which something was asked for or is under way.
     busy: BTreeSet<InfoHash>,
     /// Readings from shelves so far.
@@ -83,7 +91,9 @@ impl Driver {
             reader: Reader::default(),
             seedings: HashMap::new(),
             resting: HashMap::new(),
+            untold: HashSet::new(),
             sought: HashSet::new(),
+            looks: Looks::new(Instant::now()),
             busy: BTreeSet::new(),
             tickets: 0,
             peers: 0,
@@ -117,6 +127,7 @@ impl Driver {
             let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
             // Then there is nothing that time would change.
             let asleep = self.seedings.is_empty() && self.sought.is_empty();
+            let look_at = self.looks.next();
             let mut touched = BTreeSet::new();
             tokio::select! {
                 1.. = from_peers.recv_many(&mut reports, REPORTS_AT_ONCE) => {
@@ -136,6 +147,9 @@ impl Driver {
                 },
                 _ = tick.tick(), if !asleep => self.tick(),
                 () = sleep_until(opens.into()), if !asleep => {}
+                () = sleep_until(look_at.unwrap_or(opens).into()), if look_at.is_some() => {
+                    self.look_around(Instant::now());
+                }
             }
             touched.into_iter().for_each(|hash| self.act(hash));
             self.pump();
@@ -178,10 +192,20 @@ impl Driver {
                     seeding.swarm.set_generous(generous);
                 }
             }
-            Order::Met(hash, addresses) => self.met(hash, addresses),
+            Order::Met(found) => self.met(found),
+            Order::Remembered(hash, addresses) => self.remember(hash, addresses),
+            Order::Hasten(hash) => self.hasten(hash, Instant::now()),
+            Order::Ourselves(addresses) => self.looks.set_ourselves(addresses),
             Order::Report(reply) => {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.report());
+            }
+            Order::News(reply) => {
+                let (told, news) = self.news();
+                if reply.send(news).is_err() {
+                    // Whoever asked has lost interest, and was told nothing.
+                    self.untold.extend(told);
+                }
             }
             Order::Stop(_) => {}
         }
@@ -205,7 +229,10 @@ impl Driver {
         self.shaper.forget(hash);
         self.busy.remove(&hash);
         self.sought.remove(&hash);
-        self.resting.remove(&hash);
+        self.untold.remove(&hash);
+        if let Some(gone) = self.resting.remove(&hash) {
+            self.looks.unschedule(hash, gone.look_at);
+        }
         // Dropping the links ends their connections.
         if let Some(gone) = self.seedings.remove(&hash) {
             self.peers -= gone.links.len();
@@ -229,6 +256,7 @@ impl Driver {
             };
             if slow {
                 seeding.measure(now);
+                self.observe(hash, now);
                 self.dial(hash, now);
             }
             let Some(seeding) = self.seedings.get(&hash) else {
@@ -286,7 +314,17 @@ impl Driver {
                     }
                 }
                 Action::Close(peer, offence) => self.hang_up(hash, peer, &offence.to_string()),
-                Action::Met(addresses) => seeding.book.learn(addresses, Instant::now()),
+                Action::Met(named) => self.named(hash, named),
+                Action::Compare(peer, block, bytes) => {
+                    let (reader, back) = (self.reader.clone(), self.back.clone());
+                    let (torrent, device) = (seeding.swarm.torrent().clone(), seeding.device);
+                    tokio::spawn(async move {
+                        let result = reader.compare(torrent, device, block, bytes).await;
+                        // The engine is gone when this fails, and so is the need.
+                        let _ = back.send(Back::Compared(hash, peer, result));
+                    });
+                }
+                Action::Probed(addr, proof) => self.probed(hash, addr, proof),
                 Action::Warm(piece) => {
                     let (reader, back) = (self.reader.clone(), self.back.clone());
                     let (torrent, device) = (seeding.swarm.torrent().clone(), seeding.device);
@@ -356,14 +394,28 @@ impl Driver {
     }
 
     fn report(&self) -> Report {
+        self.figures(self.resting.keys())
+    }
+
+    /// The figures that may not be those told last, and the resting torrents that need not be told of again.
+    fn news(&mut self) -> (HashSet<InfoHash>, Report) {
+        let told = std::mem::take(&mut self.untold);
+        let news = self.figures(&told);
+        (told, news)
+    }
+
+    /// The figures of all that are awake, and of these if they rest.
+    fn figures<'a>(&self, resting: impl IntoIterator<Item = &'a InfoHash>) -> Report {
         let now = Instant::now();
         let rates = self.seedings.values().map(Seeding::rate);
         let awake = self.seedings.values().map(|seeding| seeding.report(now));
-        let resting = self.resting.iter();
-        let resting = resting.map(|(hash, resting)| resting.report(*hash));
+        let resting = resting
+            .into_iter()
+            .filter_map(|hash| Some(self.resting.get(hash)?.report(*hash)));
         Report {
             cap: self.shaper.cap(),
             rate: rates.sum::<f64>() as u64,
+            in_touch: self.peers > 0 || self.looks.is_in_touch(now),
             torrents: awake.chain(resting).collect(),
         }
     }

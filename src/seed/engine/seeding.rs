@@ -13,6 +13,7 @@ use crate::seed::connection::{self, Account};
 use crate::seed::dial::AddressBook;
 use crate::seed::reader::WarmPiece;
 use crate::seed::shaper::on_the_wire;
+use crate::seed::sightings::Sightings;
 use crate::seed::swarm::Swarm;
 use crate::seed::wire::{Block, Said};
 
@@ -30,6 +31,8 @@ const RECENT: Duration = Duration::from_secs(1);
 pub(super) struct Link {
     pub orders: mpsc::UnboundedSender<connection::Order>,
     pub addr: SocketAddr,
+    /// Whether we dialled it.
+    pub outgoing: bool,
     pub peer_id: [u8; 20],
     since: Instant,
     /// Wire bytes charged for it so far.
@@ -45,12 +48,14 @@ impl Link {
     pub fn new(
         orders: mpsc::UnboundedSender<connection::Order>,
         addr: SocketAddr,
+        outgoing: bool,
         peer_id: [u8; 20],
         now: Instant,
     ) -> Self {
         Self {
             orders,
             addr,
+            outgoing,
             peer_id,
             since: now,
             charged: 0.0,
@@ -74,6 +79,7 @@ pub(super) struct Seeding {
     pub links: BTreeMap<PeerKey, Link>,
     pub pieces: HashMap<u32, WarmPiece>,
     pub book: AddressBook,
+    pub sightings: Sightings,
     pub unreadable: Option<String>,
     /// Payload before it rested last.
     payload: u64,
@@ -95,6 +101,7 @@ impl Seeding {
             links: BTreeMap::new(),
             pieces: HashMap::new(),
             book: resting.book,
+            sightings: resting.sightings,
             unreadable: None,
             payload: resting.payload,
             wire: resting.wire,
@@ -116,11 +123,13 @@ impl Seeding {
     }
 
     /// What is left of it when it rests.
-    pub fn rest(self) -> Resting {
+    pub fn rest(mut self, now: Instant) -> Resting {
+        self.sightings.deserted(now);
         Resting {
             payload: self.payload + self.swarm.payload(),
             wire: self.wire,
             book: self.book,
+            sightings: self.sightings,
             ..Resting::new(self.source, self.device, self.swarm.is_silent())
         }
     }
@@ -239,7 +248,8 @@ impl Seeding {
             wire: self.wire.max(0.0) as u64,
             rate: self.rate as u64,
             peers: self.swarm.peers() as u32,
-            relays: self.swarm.relays(),
+            relays: self.sightings.relays(),
+            witnesses: self.sightings.witnesses(),
             copies: self.swarm.copies(),
             stuck: self.swarm.stuck(now),
             stuck_since: self.swarm.stuck_since(now),
@@ -271,7 +281,7 @@ mod tests {
         let (orders, _) = mpsc::unbounded_channel();
         seeding
             .links
-            .insert(PeerKey(7), Link::new(orders, addr, [1; 20], now));
+            .insert(PeerKey(7), Link::new(orders, addr, false, [1; 20], now));
         assert_eq!(seeding.twin([1; 20], addr.ip()), Some(PeerKey(7)));
         assert_eq!(seeding.twin([2; 20], addr.ip()), None);
         assert_eq!(
@@ -295,7 +305,7 @@ mod tests {
         let addr = "192.0.2.1:40000".parse().unwrap();
         seeding
             .links
-            .insert(peer, Link::new(orders, addr, [1; 20], now));
+            .insert(peer, Link::new(orders, addr, false, [1; 20], now));
         let block = |begin| Block {
             index: 0,
             begin,

@@ -203,7 +203,7 @@ fn offences_end_the_connection() {
         (Heard::Have(40), Offence::BadPiece),
         (Heard::Bitfield(Box::new([0])), Offence::BadBitfield),
         (Heard::Request(block), Offence::BadRequest),
-        (Heard::Piece, Offence::Unasked),
+        (Heard::Piece(block, None), Offence::Unasked),
     ] {
         assert!(
             bench
@@ -352,7 +352,8 @@ fn what_is_written_and_what_is_announced_make_a_relay() {
         offered.extend(haves(&actions, 1));
     }
     assert_eq!(served, 80, "every block once");
-    assert_eq!(bench.swarm.relays().len(), 1);
-    assert_eq!(bench.swarm.relays()[0].addr.port(), 51_413);
+    let sight = bench.swarm.sight(PeerKey(1), bench.now).unwrap();
+    assert!(sight.full && sight.earned, "{sight:?}");
+    assert_eq!(sight.addr.port(), 51_413);
     assert_eq!(bench.swarm.copies(), 1.0);
 }

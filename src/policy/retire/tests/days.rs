@@ -265,6 +265,19 @@ fn out_of_touch_for_a_day_says_nothing_of_the_others() {
 }
 
 #[test]
+fn looks_that_failed_while_the_line_was_down_are_not_held_against_anybody() {
+    let mut life = Life::retired(peers(0..3).map(Peer::unconnected));
+    let before = life.log.len();
+    life.line = false;
+    life.pass(DAY);
+    // A busy box: it takes hours until each was looked for again.
+    life.line = true;
+    life.look_every = 180;
+    life.pass(DAY);
+    assert_eq!(life.log.len(), before, "{:?}", life.log);
+}
+
+#[test]
 fn a_line_that_fails_every_quarter_of_an_hour_still_lets_the_gone_be_missed() {
     let mut life = Life::retired(peers(0..3).map(Peer::unconnected));
     life.peers.iter_mut().for_each(|peer| peer.up = false);

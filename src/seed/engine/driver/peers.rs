@@ -1,5 +1,6 @@
 //! The engine's peers: who comes, what they report, whom we dial.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use crate::base::{InfoHash, PeerKey};
 use crate::seed::client;
 use crate::seed::connection::{self, Greeted, Reports};
 use crate::seed::dial::{Dialled, dial};
-use crate::seed::swarm::Event;
+use crate::seed::swarm::{Compared, Event};
 use crate::seed::wire;
 
 /// Peers of one torrent. Each costs some tens of KiB with its kernel buffers.
@@ -46,7 +47,8 @@ impl Driver {
         self.next_key += 1;
         self.peers += 1;
         let (orders, taken) = mpsc::unbounded_channel();
-        let link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
+        let (addr, outgoing) = (greeted.addr, greeted.outgoing);
+        let link = Link::new(orders, addr, outgoing, greeted.greeting.peer_id, now);
         seeding.links.insert(peer, link);
         let joined = Event::Joined {
             peer,
@@ -63,6 +65,7 @@ impl Driver {
         };
         tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
         tokio::spawn(connection::run(greeted, longest, taken, reports));
+        self.looks.touched(now);
         seeding.swarm.handle(joined, now);
         self.act(hash);
     }
@@ -108,6 +111,7 @@ impl Driver {
             connection::Report::Closed { why, account } => {
                 let correction = seeding.correct(peer, account, true);
                 self.shaper.charge(Some(hash), correction);
+                seeding.parts(peer, false, now);
                 if let Some(link) = seeding.links.remove(&peer) {
                     tracing::debug!(%hash, addr = %link.addr, %why, "peer left");
                     self.peers -= 1;
@@ -138,20 +142,46 @@ impl Driver {
                 hash
             }
             Back::Dialled(hash, addr, result) => {
-                let Some(book) = self.book(hash) else {
+                let Some((book, sightings)) = self.known_of(hash) else {
                     return hash;
                 };
                 match result {
                     Dialled::Reached(greeted) => {
                         book.dialled(addr, true, now);
+                        sightings.reached(addr, now);
+                        self.looks.touched(now);
                         self.newcomer(*greeted);
                     }
-                    Dialled::Ourselves => book.forget(addr),
+                    Dialled::Ourselves => {
+                        book.forget(addr);
+                        sightings.forget(addr);
+                        self.looks.is_ourselves(addr);
+                    }
                     Dialled::Failed(error) => {
                         tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
                         book.dialled(addr, false, now);
+                        sightings.missed(addr, now);
+                        if error.kind() == io::ErrorKind::ConnectionRefused {
+                            // A machine is there, and says that nobody listens.
+                            self.looks.touched(now);
+                        }
                         self.beside.0.exchange(0);
                     }
+                }
+                self.look_later(hash);
+                hash
+            }
+            Back::Compared(hash, peer, result) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    let compared = match result {
+                        Ok(true) => Compared::Same,
+                        Ok(false) => Compared::Different,
+                        Err(error) => {
+                            tracing::debug!(%hash, %error, "a peer's block cannot be compared");
+                            Compared::Unreadable
+                        }
+                    };
+                    seeding.swarm.handle(Event::Compared(peer, compared), now);
                 }
                 hash
             }
@@ -167,6 +197,7 @@ impl Driver {
         let Some(seeding) = self.seedings.get_mut(&hash) else {
             return;
         };
+        seeding.parts(peer, true, Instant::now());
         // Dropping the link ends the connection.
         if let Some(link) = seeding.links.remove(&peer) {
             tracing::debug!(%hash, addr = %link.addr, why, "hanging up");
@@ -182,14 +213,21 @@ impl Driver {
             Some(seeding) => seeding.swarm.addresses().collect(),
             None => Vec::new(),
         };
-        let due = self.book(hash).map(|book| book.due(&connected, now));
-        for addr in due.unwrap_or_default() {
-            let (back, peer_id) = (self.back.clone(), self.peer_id);
-            tokio::spawn(async move {
-                let result = dial(addr, hash, peer_id).await;
-                // The engine is gone when this fails, and so is the need.
-                let _ = back.send(Back::Dialled(hash, addr, result));
-            });
-        }
+        let Some((book, sightings)) = self.known_of(hash) else {
+            return;
+        };
+        let due = book.due(&connected, now);
+        due.iter().for_each(|addr| sightings.looking(*addr, now));
+        due.into_iter().for_each(|addr| self.call(hash, addr));
+    }
+
+    /// Dials one address; what comes of it comes back.
+    pub(super) fn call(&self, hash: InfoHash, addr: SocketAddr) {
+        let (back, peer_id) = (self.back.clone(), self.peer_id);
+        tokio::spawn(async move {
+            let result = dial(addr, hash, peer_id).await;
+            // The engine is gone when this fails, and so is the need.
+            let _ = back.send(Back::Dialled(hash, addr, result));
+        });
     }
 }

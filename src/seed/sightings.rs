@@ -1,0 +1,473 @@
+//! Who is said or seen to hold every piece of one torrent: by whom, how well that is known, and when to look again.
+//!
+//! Pure: what happened and the time go in. A sighting is kept under the address at which the peer listens, and outlives
+//! its connection: what is decided on it is whether others carry the content while nobody is connected to us.
+//!
+//! - A claim is cheap: it is looked into a few times and forgotten. What was seen is looked for again and again.
+//! - Both are bounded, each by itself, so that no flood of claims pushes out what was seen; among what was seen, those who
+//!   never gave proof give way to others, and nobody gives way while he is connected and nothing speaks against him.
+//! - A look that found nobody, or found the peer lacking, is repeated with growing pauses, the first soon, so that loss is
+//!   noticed in minutes. One that found it starts the count anew.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::found::{Observation, Witness, plausible};
+use crate::policy::retire::{Level, Relay};
+
+/// Addresses kept that are only said to hold everything: as many as a tracker names at once, and a little more.
+pub const MAX_CLAIMED: usize = 64;
+/// Addresses kept that were seen to. The rule asks for three; a release with more than this is in no danger.
+pub const MAX_SEEN: usize = 64;
+/// Of one machine (loopback aside, where every port is somebody): several clients behind one router are honest, more than
+/// these say nothing more.
+const MAX_PER_HOST: usize = 4;
+/// A claim is given this long to come to us, or to be dialled with the others, before it is looked for.
+const CLAIM_GRACE: Duration = Duration::from_secs(15);
+/// Looks in vain after which a claim is forgotten.
+const CLAIM_MISSES: u32 = 4;
+/// The same for what was seen once: it may come back after a holiday, and then it comes by itself.
+const SEEN_MISSES: u32 = 50;
+/// How soon one is looked for that hung up: it may have been a hiccup.
+const LOOK_AFTER_LOSS: Duration = Duration::from_secs(30);
+/// Between two looks at one that we keep no connection to: five minutes, so that loss is noticed in about as many.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
+/// The first pause after a look in vain; it doubles with each, ...
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// ... to this at most.
+const LAST_RETRY: Duration = Duration::from_secs(1800);
+/// What happened calls for a look sooner than that, but not for another within this.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_secs(60);
+/// A peer that gave proof is asked again after this, until it gave it twice (design, section 7) ...
+const PROVE_AGAIN: Duration = Duration::from_secs(600);
+/// ... and after this from then on. Also how long one is left alone that let us wait in vain.
+const PROVE_SELDOM: Duration = Duration::from_secs(1800);
+/// How long it is remembered that a peer served what is not ours. Discs break, and are replaced.
+const REFUTED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// What is known of one address.
+#[derive(Debug, Clone)]
+struct Sighting {
+    /// Who said so, or by what it was seen: of the best there was.
+    witness: Witness,
+    level: Level,
+    earned: bool,
+    first: Option<Instant>,
+    last: Option<Instant>,
+    connected: bool,
+    missed: u32,
+    refuted: bool,
+    /// Blocks of ours it served, one a probe.
+    proofs: u32,
+    /// Probes since then that it left unanswered.
+    refusals: u32,
+    /// Not to be asked for a block before.
+    prove_at: Instant,
+    /// Not to be looked for before, while it is not connected.
+    look_at: Instant,
+    looked_at: Option<Instant>,
+    /// Whether a look is under way.
+    looking: bool,
+    /// Whether it is connected and lacks something.
+    lacking: bool,
+}
+
+impl Sighting {
+    fn new(witness: Witness, now: Instant) -> Self {
+        Self {
+            witness,
+            level: Level::Claimed,
+            earned: false,
+            first: None,
+            last: None,
+            connected: false,
+            missed: 0,
+            refuted: false,
+            proofs: 0,
+            refusals: 0,
+            prove_at: now,
+            look_at: now,
+            looked_at: None,
+            looking: false,
+            lacking: false,
+        }
+    }
+
+    fn is_seen(&self) -> bool {
+        self.level > Level::Claimed
+    }
+
+    /// What it is worth beside others of its kind: who is worth least gives way first.
+    fn worth(&self) -> (bool, Level, bool, std::cmp::Reverse<u32>, Option<Instant>) {
+        let unproven = std::cmp::Reverse(self.missed.max(self.refusals));
+        (
+            !self.refuted,
+            self.level,
+            self.connected,
+            unproven,
+            self.last,
+        )
+    }
+
+    /// Whether it may give way to a newcomer.
+    fn is_doubtful(&self) -> bool {
+        let unproven = self.level < Level::Proven && self.refusals > 0;
+        self.refuted || unproven || (!self.connected && self.missed > 0)
+    }
+
+    fn awaits_look(&self) -> bool {
+        !self.connected && !self.looking && !self.refuted
+    }
+
+    fn relay(&self, addr: SocketAddr) -> Relay {
+        Relay {
+            addr,
+            level: self.level,
+            earned: self.earned,
+            first: self.first,
+            last: self.last,
+            connected: self.connected,
+            missed: self.missed,
+            refuted: self.refuted,
+        }
+    }
+}
+
+/// How many addresses are known how well. Those that served what is not ours, or were last looked for in vain, are in
+/// none of the counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Somebody says so.
+    pub claimed: u32,
+    /// Their own bitfields say so.
+    pub full: u32,
+    /// They served a block of ours.
+    pub proven: u32,
+}
+
+impl Census {
+    /// Counts.
+    pub fn of(relays: &[Relay]) -> Self {
+        let mut census = Self::default();
+        let present = |relay: &&Relay| !relay.refuted && relay.missed == 0;
+        for relay in relays.iter().filter(present) {
+            match relay.level {
+                Level::Claimed => census.claimed += 1,
+                Level::Full => census.full += 1,
+                Level::Proven => census.proven += 1,
+            }
+        }
+        census
+    }
+
+    /// Those who were seen to hold every piece.
+    pub fn seen(&self) -> u32 {
+        self.full + self.proven
+    }
+}
+
+/// The sightings of one torrent. An empty one holds no memory.
+#[derive(Debug, Default)]
+pub struct Sightings {
+    seen: BTreeMap<SocketAddr, Sighting>,
+}
+
+impl Sightings {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Takes in what somebody said or saw. [`Level::Full`] and better are of peers that are connected now.
+    pub fn note(&mut self, observation: Observation) {
+        let Observation {
+            addr,
+            witness,
+            level,
+            at,
+        } = observation;
+        let Some(addr) = plausible(addr) else {
+            return;
+        };
+        if !self.seen.contains_key(&addr) && !self.make_room(addr, level) {
+            return;
+        }
+        match (self.seen.entry(addr), level) {
+            (Entry::Vacant(entry), Level::Claimed) => {
+                let mut claim = Sighting::new(witness, at);
+                claim.look_at = at + CLAIM_GRACE;
+                entry.insert(claim);
+            }
+            (Entry::Occupied(mut entry), Level::Claimed) => {
+                // It speaks for itself, and so it is there.
+                if witness == Witness::OwnTracker {
+                    entry.get_mut().hasten(at + CLAIM_GRACE);
+                }
+            }
+            (entry, level) => {
+                let sighting = entry.or_insert_with(|| Sighting::new(witness, at));
+                sighting.show(addr, witness, level, at);
+            }
+        }
+    }
+
+    /// The peer got what it holds before our eyes.
+    pub fn earned(&mut self, addr: SocketAddr) {
+        if let Some(sighting) = self.seen.get_mut(&addr) {
+            sighting.earned = true;
+        }
+    }
+
+    /// Whether this address is known to hold everything, by more than a claim.
+    pub fn is_seen(&self, addr: SocketAddr) -> bool {
+        self.seen.get(&addr).is_some_and(Sighting::is_seen)
+    }
+
+    /// Whether it served what is not ours.
+    pub fn is_refuted(&self, addr: SocketAddr) -> bool {
+        self.seen.get(&addr).is_some_and(|s| s.refuted)
+    }
+
+    /// The peer is connected no more; `by_us`: we hung up, having seen enough.
+    pub fn parted(&mut self, addr: SocketAddr, by_us: bool, now: Instant) {
+        let Some(sighting) = self.seen.get_mut(&addr) else {
+            return;
+        };
+        if sighting.connected {
+            sighting.connected = false;
+            sighting.last = Some(now);
+            let pause = if by_us { LOOK_EVERY } else { LOOK_AFTER_LOSS };
+            sighting.look_at = now + pause.mul_f64(jitter(addr, sighting.proofs));
+        } else if !std::mem::take(&mut sighting.lacking) && !sighting.refuted {
+            // It went before it showed anything.
+            self.missed(addr, now);
+        }
+    }
+
+    /// It was dialled.
+    pub fn looking(&mut self, addr: SocketAddr, now: Instant) {
+        if let Some(sighting) = self.seen.get_mut(&addr) {
+            sighting.looking = true;
+            sighting.lacking = false;
+            sighting.looked_at = Some(now);
+        }
+    }
+
+    /// The dial reached somebody, who has yet to show what he holds.
+    pub fn reached(&mut self, addr: SocketAddr, now: Instant) {
+        if let Some(sighting) = self.seen.get_mut(&addr) {
+            sighting.looking = false;
+            sighting.look_at = now + LOOK_EVERY;
+        }
+    }
+
+    /// A look found nobody.
+    pub fn missed(&mut self, addr: SocketAddr, now: Instant) {
+        let Some(sighting) = self.seen.get_mut(&addr) else {
+            return;
+        };
+        sighting.looking = false;
+        if sighting.connected {
+            // It came to us meanwhile, and cannot be dialled.
+            return;
+        }
+        sighting.missed += 1;
+        let bound = match sighting.is_seen() {
+            true => SEEN_MISSES,
+            false => CLAIM_MISSES,
+        };
+        if sighting.missed >= bound {
+            self.seen.remove(&addr);
+            return;
+        }
+        let doublings = sighting.missed.min(16) - 1;
+        let pause = FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY);
+        sighting.look_at = now + pause.mul_f64(jitter(addr, sighting.missed));
+    }
+
+    /// A peer is connected, has had time to show what it holds, and lacks something. Once a connection counts.
+    pub fn lacks(&mut self, addr: SocketAddr, now: Instant) {
+        let Some(sighting) = self.seen.get_mut(&addr) else {
+            return;
+        };
+        if !sighting.is_seen() {
+            self.seen.remove(&addr);
+        } else if !sighting.lacking {
+            sighting.lacking = true;
+            sighting.connected = false;
+            self.missed(addr, now);
+        }
+    }
+
+    /// It served a block that is not ours.
+    pub fn refute(&mut self, addr: SocketAddr, now: Instant) {
+        if let Some(sighting) = self.seen.get_mut(&addr) {
+            sighting.refuted = true;
+            sighting.connected = false;
+            sighting.last = Some(now);
+        }
+    }
+
+    /// Never again: it is ourselves.
+    pub fn forget(&mut self, addr: SocketAddr) {
+        self.seen.remove(&addr);
+    }
+
+    /// Whom to look for now, `most` at most. `present` are the addresses of connected peers.
+    pub fn looks(&mut self, present: &[SocketAddr], most: usize, now: Instant) -> Vec<SocketAddr> {
+        let forgiven = |s: &Sighting| {
+            let since = s.last.map(|last| now.saturating_duration_since(last));
+            s.refuted && since.is_none_or(|since| since >= REFUTED_FOR)
+        };
+        self.seen.retain(|_, sighting| !forgiven(sighting));
+        let is_due = |s: &Sighting| s.awaits_look() && s.look_at <= now;
+        let due = self.seen.iter().filter(|(_, s)| is_due(s));
+        let due: Vec<SocketAddr> = due.map(|(addr, _)| *addr).collect();
+        let mut looks = Vec::new();
+        for addr in due {
+            if present.contains(&addr) {
+                // It is here, and lacks something still.
+                self.missed(addr, now);
+            } else if looks.len() < most {
+                self.looking(addr, now);
+                looks.push(addr);
+            }
+        }
+        looks
+    }
+
+    /// When somebody is to be looked for next.
+    pub fn next_look(&self) -> Option<Instant> {
+        let awaited = self.seen.values().filter(|s| s.awaits_look());
+        awaited.map(|s| s.look_at).min()
+    }
+
+    /// Something happened that calls for looking at all who were seen: a leecher came, or others say that they are fewer.
+    pub fn hasten(&mut self, now: Instant) {
+        let seen = self.seen.values_mut();
+        seen.filter(|s| s.is_seen() && s.awaits_look())
+            .for_each(|s| s.hasten(now));
+    }
+
+    /// Whether a connected peer is to be asked for a block.
+    pub fn wants_proof(&self, addr: SocketAddr, now: Instant) -> bool {
+        let sighting = self.seen.get(&addr);
+        sighting.is_some_and(|s| s.connected && !s.refuted && s.prove_at <= now)
+    }
+
+    /// It was asked, or let us wait in vain: both give it a pause.
+    pub fn asked(&mut self, addr: SocketAddr, refused: bool, now: Instant) {
+        if let Some(sighting) = self.seen.get_mut(&addr) {
+            sighting.refusals += u32::from(refused);
+            let pause = if refused { PROVE_SELDOM } else { PROVE_AGAIN };
+            sighting.prove_at = now + pause.mul_f64(jitter(addr, sighting.refusals));
+        }
+    }
+
+    /// All of them, as policy weighs them, by address.
+    pub fn relays(&self) -> Vec<Relay> {
+        let relays = self.seen.iter();
+        relays.map(|(addr, s)| s.relay(*addr)).collect()
+    }
+
+    /// Who said or saw it, in the order of [`Sightings::relays`].
+    pub fn witnesses(&self) -> Vec<Witness> {
+        self.seen.values().map(|s| s.witness).collect()
+    }
+
+    /// Nobody is connected any more.
+    pub fn deserted(&mut self, now: Instant) {
+        let connected = self.seen.iter().filter(|(_, s)| s.connected);
+        let connected: Vec<SocketAddr> = connected.map(|(addr, _)| *addr).collect();
+        for addr in connected {
+            self.parted(addr, false, now);
+        }
+    }
+
+    /// Whether there is room for one more, after somebody gave way.
+    fn make_room(&mut self, addr: SocketAddr, level: Level) -> bool {
+        let seen = level > Level::Claimed;
+        let ip = addr.ip();
+        let of_host = |other: &SocketAddr| !ip.is_loopback() && other.ip() == ip;
+        let on_host = self.seen.keys().filter(|other| of_host(other)).count();
+        if on_host >= MAX_PER_HOST && !self.give_way(seen, of_host) {
+            return false;
+        }
+        let kind = self.seen.values().filter(|s| s.is_seen() == seen).count();
+        let most = if seen { MAX_SEEN } else { MAX_CLAIMED };
+        kind < most || self.give_way_among(seen, |_, s| s.is_seen() == seen)
+    }
+
+    /// One of these gives way to a newcomer that was seen, or is only claimed.
+    fn give_way(&mut self, seen: bool, which: impl Fn(&SocketAddr) -> bool) -> bool {
+        self.give_way_among(seen, |addr, _| which(addr))
+    }
+
+    fn give_way_among(
+        &mut self,
+        seen: bool,
+        which: impl Fn(&SocketAddr, &Sighting) -> bool,
+    ) -> bool {
+        let may = |s: &Sighting| match (s.is_seen(), seen) {
+            (false, true) => true,
+            (true, false) => false,
+            _ => s.is_doubtful(),
+        };
+        let least = self
+            .seen
+            .iter()
+            .filter(|(addr, s)| which(addr, s) && may(s))
+            .min_by_key(|(_, s)| s.worth())
+            .map(|(addr, _)| *addr);
+        least.is_some_and(|addr| self.seen.remove(&addr).is_some())
+    }
+}
+
+impl Sighting {
+    /// It is connected, and its bitfield or a block says so.
+    fn show(&mut self, addr: SocketAddr, witness: Witness, level: Level, now: Instant) {
+        if self.refuted {
+            return;
+        }
+        if level >= self.level {
+            (self.level, self.witness) = (level, witness);
+        }
+        if !self.connected {
+            self.last = Some(now);
+        }
+        self.connected = true;
+        self.looking = false;
+        self.lacking = false;
+        self.missed = 0;
+        self.first.get_or_insert(now);
+        if level == Level::Proven {
+            self.last = Some(now);
+            self.proofs += 1;
+            self.refusals = 0;
+            let pause = match self.proofs {
+                1 => PROVE_AGAIN,
+                _ => PROVE_SELDOM.mul_f64(jitter(addr, self.proofs)),
+            };
+            self.prove_at = now + pause;
+        }
+    }
+
+    fn hasten(&mut self, to: Instant) {
+        let soonest = self.looked_at.map(|at| at + LOOK_AT_MOST_EVERY);
+        let soonest = soonest.map_or(to, |soonest| soonest.max(to));
+        self.look_at = self.look_at.min(soonest);
+    }
+}
+
+/// Between 0.75 and 1.25, so that those who were met together are not looked for together. The same for the same.
+fn jitter(addr: SocketAddr, turn: u32) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    (addr, turn).hash(&mut hasher);
+    0.75 + (hasher.finish() % 1024) as f64 / 2048.0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! What connected peers show of themselves.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::Swarm;
+use crate::base::PeerKey;
+
+/// One connected peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// Which.
+    pub peer: PeerKey,
+    /// Where it listens; where it came from if it does not say.
+    pub addr: SocketAddr,
+    /// Whether it is known where it listens.
+    pub listens: bool,
+    /// Whether it says that it holds every piece.
+    pub full: bool,
+    /// Whether it came without, and got the content before our eyes.
+    pub earned: bool,
+    /// How long it has been connected.
+    pub age: Duration,
+}
+
+impl Swarm {
+    /// The connected peers.
+    pub fn sights(&self, now: Instant) -> impl Iterator<Item = Sight> + '_ {
+        let keys = self.peers.keys();
+        keys.filter_map(move |key| self.sight(*key, now))
+    }
+
+    /// One of them.
+    pub fn sight(&self, key: PeerKey, now: Instant) -> Option<Sight> {
+        let peer = self.peers.get(&key)?;
+        Some(Sight {
+            peer: key,
+            addr: peer.listens.unwrap_or(peer.addr),
+            listens: peer.listens.is_some(),
+            full: self.offer.says_all(key),
+            earned: self.has_earned(key),
+            age: now.saturating_duration_since(peer.joined_at),
+        })
+    }
+
+    /// Whether it came without the content, and got pieces of it from us, or nothing that others did not hold.
+    fn has_earned(&self, key: PeerKey) -> bool {
+        let fetched = |peer: &super::Peer| peer.payload > 0 || peer.unexplained == 0;
+        self.offer.has_earned(key) && self.peers.get(&key).is_some_and(fetched)
+    }
+
+    /// A peer announces a piece: somebody gave it, or nobody is known who could have.
+    pub(super) fn note_source(&mut self, key: PeerKey, piece: u32) {
+        if !self.offer.has_source(piece) {
+            self.with(key, |peer| peer.unexplained += 1);
+        }
+    }
+}
