@@ -118,6 +118,10 @@ pub struct App {
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
     looked: Option<u64>,
     painted: Painted,
+    /// When somebody beyond this network last named a peer to us.
+    heard: Option<Instant>,
+    /// Whether we were in touch with the world at the last decision.
+    in_touch: bool,
 }
 
 impl App {
@@ -172,6 +176,8 @@ impl App {
             stepped: Instant::now(),
             looked: None,
             painted: Painted::default(),
+            heard: None,
+            in_touch: false,
             found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
@@ -216,6 +222,9 @@ impl App {
                     finished && self.stepped.elapsed() >= BRISK
                 }
                 Some(found) = self.found.recv() => {
+                    if matches!(found.source, Witness::Tracker | Witness::Dht) {
+                        self.heard = Some(Instant::now());
+                    }
                     self.engine.met(found).await;
                     false
                 }

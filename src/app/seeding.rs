@@ -1,9 +1,10 @@
 //! From torrents to swarms: what is ready is seeded, the swarm is observed, policy decides.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::App;
+use super::overview::copies;
 use super::shelf::Shelved;
 use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
 use crate::policy::retire::{Evidence, Retire, Rule};
@@ -11,12 +12,17 @@ use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
 use crate::store::{Day, Release, Spend, Spent, Store, StoreError};
 
+/// How long after somebody was named to us our line counts as up; the engine knows of peers that answered. Much shorter than
+/// [`Rule::patience`], so that a line that is down is noticed before anybody is missed.
+const IN_TOUCH: Duration = Duration::from_secs(600);
+
 /// A release that the engine has.
 #[derive(Debug)]
 pub(super) struct Live {
     pub info_hash: InfoHash,
     retire: Retire,
     pub stage: Stage,
+    size: u64,
     /// Why, as of the last decision.
     pub reason: String,
     /// The engine's counts at the last look; it counts from when the torrent was added.
@@ -26,8 +32,23 @@ pub(super) struct Live {
     pub figures: Option<TorrentReport>,
     /// What the database says it cost.
     pub spent: Spent,
-    /// Whether policy has to look at it: something changed, or time may.
+    /// Whether policy has to look at it, because something changed.
     pub undecided: bool,
+    /// When time alone may change the verdict.
+    again: Option<Instant>,
+}
+
+impl Live {
+    /// Whether policy has to look at it.
+    fn is_due(&self, now: Instant) -> bool {
+        self.undecided || self.again.is_some_and(|again| again <= now)
+    }
+
+    /// Why it stopped or came back, and what it has cost: for the decision log, whose rows have the time.
+    fn account(&self) -> String {
+        let spent = copies(self.spent.payload_bytes + self.unwritten.0, self.size);
+        format!("{}; {spent:.2} copies spent", self.reason)
+    }
 }
 
 /// Whether a release in this stage is the engine's.
@@ -87,12 +108,14 @@ impl App {
             info_hash,
             retire: Retire::new(release.stage),
             stage: release.stage,
+            size: release.size,
             reason: release.reason.clone(),
             counted: (0, 0),
             unwritten: (0, 0),
             figures: None,
             spent: Spent::default(),
             undecided: true,
+            again: None,
         };
         self.live.insert(id, live);
         Ok(())
@@ -153,6 +176,13 @@ impl App {
     pub(super) async fn decide(&mut self, report: &Report) -> Result<(), StoreError> {
         self.count(report);
         let now = Instant::now();
+        let in_touch = report.in_touch || self.heard.is_some_and(|at| now - at < IN_TOUCH);
+        if std::mem::replace(&mut self.in_touch, in_touch) != in_touch {
+            // Policy tells the time in touch from the time without.
+            self.live
+                .values_mut()
+                .for_each(|live| live.undecided = true);
+        }
         let rule = Rule {
             relays: self.settings.relays,
             keep: self.settings.keep,
@@ -160,7 +190,7 @@ impl App {
         };
         let mut moved = Vec::new();
         let mut unreadable = Vec::new();
-        for (id, live) in self.live.iter_mut().filter(|(_, live)| live.undecided) {
+        for (id, live) in self.live.iter_mut().filter(|(_, live)| live.is_due(now)) {
             let Some(figures) = &live.figures else {
                 continue;
             };
@@ -172,15 +202,22 @@ impl App {
                 relays: &figures.relays,
                 copies: figures.copies,
                 stuck: figures.stuck,
-                in_touch: report.in_touch,
+                stuck_since: figures.stuck_since,
+                in_touch,
             };
             let verdict = live.retire.decide(&rule, &evidence, now);
-            live.undecided = live.retire.waits();
+            (live.undecided, live.again) = (false, verdict.again);
             self.painted.is_outdated |= live.reason != verdict.reason;
             live.reason = verdict.reason;
-            if live.stage != verdict.stage {
-                live.stage = verdict.stage;
-                moved.push((*id, live.info_hash, verdict.stage, live.reason.clone()));
+            let before = std::mem::replace(&mut live.stage, verdict.stage);
+            if before != verdict.stage {
+                let turned = [before, verdict.stage].contains(&Stage::Retired);
+                let why = if turned {
+                    live.account()
+                } else {
+                    live.reason.clone()
+                };
+                moved.push((*id, live.info_hash, verdict.stage, why));
             }
         }
         for (id, info_hash, stage, why) in moved {

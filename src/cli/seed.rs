@@ -225,6 +225,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
             relays: &figures.relays,
             copies: figures.copies,
             stuck: figures.stuck,
+            stuck_since: figures.stuck_since,
             in_touch: report.in_touch,
         };
         let verdict = retire.decide(&rule, &evidence, Instant::now());

@@ -219,8 +219,17 @@ impl Offer {
 
     /// Leechers that got nothing from anybody but us for a while.
     pub fn stuck(&self, now: Instant) -> u32 {
-        let stuck = |p: &&Peer| p.takes() && p.is_stuck(now);
-        self.peers.values().filter(stuck).count() as u32
+        self.those_stuck(now).count() as u32
+    }
+
+    /// When the one among them that waits longest got something last, or came.
+    pub fn stuck_since(&self, now: Instant) -> Option<Instant> {
+        self.those_stuck(now).map(|p| p.progress_at).min()
+    }
+
+    fn those_stuck(&self, now: Instant) -> impl Iterator<Item = &Peer> {
+        let stuck = move |p: &&Peer| p.takes() && p.is_stuck(now);
+        self.peers.values().filter(stuck)
     }
 
     /// Whether the peer is known to hold every piece; not if there is reason to doubt it.

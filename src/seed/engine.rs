@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -98,6 +99,8 @@ pub struct TorrentReport {
     pub copies: f64,
     /// Leechers that got nothing from anybody but us for a while.
     pub stuck: u32,
+    /// When the one among them that waits longest got something last, or came.
+    pub stuck_since: Option<Instant>,
     /// Why its content cannot be read, when it cannot.
     pub unreadable: Option<String>,
 }

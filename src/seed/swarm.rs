@@ -278,6 +278,11 @@ impl Swarm {
         self.offer.stuck(now)
     }
 
+    /// When the one among them that waits longest got something last, or came.
+    pub fn stuck_since(&self, now: Instant) -> Option<Instant> {
+        self.offer.stuck_since(now)
+    }
+
     /// No bitfield: we are a peer that has nothing yet, and announces what it gives piece by piece.
     fn greet(&mut self, key: PeerKey, extended: bool) {
         if let (Some(peer), true) = (self.peers.get(&key), extended) {

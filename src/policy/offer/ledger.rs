@@ -121,7 +121,7 @@ pub(super) struct Peer {
     reaction: Duration,
     reacted_at: Instant,
     /// When it last got a piece from anybody but us.
-    progress_at: Instant,
+    pub progress_at: Instant,
     /// Average time between such pieces.
     pace: Option<Duration>,
 }

@@ -84,6 +84,7 @@ impl Resting {
             witnesses: self.sightings.witnesses(),
             copies: 0.0,
             stuck: 0,
+            stuck_since: None,
             unreadable: None,
         }
     }

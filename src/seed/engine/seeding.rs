@@ -252,6 +252,7 @@ impl Seeding {
             witnesses: self.sightings.witnesses(),
             copies: self.swarm.copies(),
             stuck: self.swarm.stuck(now),
+            stuck_since: self.swarm.stuck_since(now),
             unreadable: self.unreadable.clone(),
         }
     }
