@@ -29,12 +29,13 @@ mod hashing;
 mod orders;
 pub mod overview;
 mod picture;
+mod relays;
 mod seeding;
 mod shelf;
 
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
-pub use overview::{Overview, ReleaseView, SourceView, UpstreamView};
+pub use overview::{Overview, RelayView, ReleaseView, SourceView, UpstreamView};
 
 use handle::Orders;
 use hashing::Hashing;
@@ -255,6 +256,7 @@ impl App {
         self.decide(&report).await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
+            self.keep_relays().await?;
         }
         self.paint(&report).await
     }
@@ -278,6 +280,9 @@ impl App {
         self.count(&report);
         if let Err(error) = self.write_down().await {
             tracing::error!(%error, "what was spent last could not be written down");
+        }
+        if let Err(error) = self.keep_relays().await {
+            tracing::error!(%error, "who holds what could not be written down");
         }
         tokio::join!(self.announcer.shutdown(), self.engine.stop());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
-use super::{App, catalogue};
+use super::{App, catalogue, relays};
 use crate::base::{Magnet, Rate, Timestamp};
 use crate::seed::Census;
 use crate::seed::engine::Report;
@@ -113,7 +113,8 @@ impl App {
             (None, Some(job)) => job.hashed,
             (None, None) => 0,
         };
-        (view.rate, view.peers, view.relays) = (0, 0, 0);
+        (view.rate, view.peers, view.relays, view.proven) = (0, 0, 0, 0);
+        view.carriers.clear();
         view.availability = 0.0;
         let Some(live) = self.live.get(&view.id) else {
             return;
@@ -126,7 +127,9 @@ impl App {
         if let Some(figures) = &live.figures {
             view.rate = figures.rate;
             view.peers = figures.peers;
-            view.relays = Census::of(&figures.relays).seen();
+            let census = Census::of(&figures.relays);
+            (view.relays, view.proven) = (census.seen(), census.proven);
+            view.carriers = relays::views(figures, Instant::now(), Timestamp::now());
             view.availability = figures.copies;
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::App;
 use super::overview::copies;
+use super::relays::Kept;
 use super::shelf::Shelved;
 use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
 use crate::policy::retire::{Evidence, Retire, Rule};
@@ -30,6 +31,8 @@ pub(super) struct Live {
     /// Bytes not yet written down: payload, wire.
     pub unwritten: (u64, u64),
     pub figures: Option<TorrentReport>,
+    /// Who holds it, as the database has it.
+    pub kept: Kept,
     /// What the database says it cost.
     pub spent: Spent,
     /// Whether policy has to look at it, because something changed.
@@ -104,6 +107,7 @@ impl App {
         self.announcer.add(self.subject(info_hash));
         self.discovery.add(info_hash, release.private).await;
         self.by_hash.insert(info_hash, id);
+        let kept = self.recall_relays(id, info_hash).await?;
         let live = Live {
             info_hash,
             retire: Retire::new(release.stage),
@@ -113,6 +117,7 @@ impl App {
             counted: (0, 0),
             unwritten: (0, 0),
             figures: None,
+            kept,
             spent: Spent::default(),
             undecided: true,
             again: None,

@@ -225,3 +225,26 @@ CREATE TABLE ledger (
 
 -- The month's quota sums over releases.
 CREATE INDEX ledger_by_day ON ledger (day);
+
+-- Who was seen to hold every piece of a release: a few of each, the best, written when they change. After a restart they
+-- are looked for again; until they are seen they count for no more than a claim.
+CREATE TABLE relay (
+  release INTEGER NOT NULL REFERENCES release (id),
+
+  -- Where it listens: an address and a port, IPv6 in brackets.
+  addr TEXT NOT NULL,
+
+  -- Flag: whether it served a block that is ours; 0: its bitfield said that it holds every piece.
+  proven INTEGER NOT NULL CHECK (proven IN (0, 1)),
+
+  -- By what it was seen, in one word: 'bitfield', 'probe'.
+  witness TEXT NOT NULL,
+
+  -- When it was first seen so.
+  first INTEGER NOT NULL,
+
+  -- When it was last seen so; may be an hour behind.
+  last INTEGER NOT NULL,
+
+  PRIMARY KEY (release, addr)
+) STRICT, WITHOUT ROWID;

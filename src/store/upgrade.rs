@@ -15,7 +15,18 @@ const SCHEMA: &str = include_str!("schema.sql");
 
 /// The step at index `i` leads from version `i + 1` to version `i + 2`. Fresh databases are made from the schema
 /// file, so that steps are only ever added, never changed.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &[
+    // 2: who was seen to hold a release.
+    "CREATE TABLE relay (
+       release INTEGER NOT NULL REFERENCES release (id),
+       addr TEXT NOT NULL,
+       proven INTEGER NOT NULL CHECK (proven IN (0, 1)),
+       witness TEXT NOT NULL,
+       first INTEGER NOT NULL,
+       last INTEGER NOT NULL,
+       PRIMARY KEY (release, addr)
+     ) STRICT, WITHOUT ROWID;",
+];
 
 /// The version this program writes.
 const fn latest(steps: &[&str]) -> i64 {
