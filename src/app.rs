@@ -256,7 +256,7 @@ impl App {
         self.decide(&report).await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
-            self.keep_relays().await?;
+            self.look_after_relays().await?;
         }
         self.paint(&report).await
     }
@@ -281,7 +281,7 @@ impl App {
         if let Err(error) = self.write_down().await {
             tracing::error!(%error, "what was spent last could not be written down");
         }
-        if let Err(error) = self.keep_relays().await {
+        if let Err(error) = self.look_after_relays().await {
             tracing::error!(%error, "who holds what could not be written down");
         }
         tokio::join!(self.announcer.shutdown(), self.engine.stop());

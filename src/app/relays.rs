@@ -1,10 +1,12 @@
 //! Who holds a release, beyond the moment: written down, so that a restart looks for them again, and shown to the owner.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::App;
 use super::overview::RelayView;
 use crate::base::{InfoHash, ReleaseId, Timestamp};
+use crate::device;
 use crate::policy::retire::{Level, Relay};
 use crate::seed::Witness;
 use crate::seed::engine::TorrentReport;
@@ -118,8 +120,23 @@ impl App {
         Ok(kept)
     }
 
+    /// Has the engine look for those of whom trackers count fewer, and nowhere where we are ourselves; writes down who holds
+    /// what.
+    pub(super) async fn look_after_relays(&mut self) -> Result<(), StoreError> {
+        for info_hash in self.announcer.fewer() {
+            self.engine.hasten(info_hash).await;
+        }
+        let peer = self.peers_connect_to();
+        let outside = self.announcer.external_ips().into_iter();
+        let outside = outside.map(|ip| SocketAddr::new(ip, peer.port()));
+        let ourselves = device::network::reachable_at(peer).into_iter();
+        let ourselves = ourselves.chain(outside).collect();
+        self.engine.set_ourselves(ourselves).await;
+        self.keep_relays().await
+    }
+
     /// Writes down who holds what, where that is not what the database has.
-    pub(super) async fn keep_relays(&mut self) -> Result<(), StoreError> {
+    async fn keep_relays(&mut self) -> Result<(), StoreError> {
         let (now, wall) = (Instant::now(), Timestamp::now());
         let mut writes: Vec<(ReleaseId, Vec<SeenRelay>)> = Vec::new();
         for (id, live) in &mut self.live {

@@ -214,6 +214,9 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
             Some(found) = discovered.recv() => { engine.met(found).await; continue }
             _ = step.tick() => {}
         }
+        if !announcer.fewer().is_empty() {
+            engine.hasten(hash).await;
+        }
         let report = engine.report().await;
         let Some(figures) = of(&report, hash) else {
             continue;
