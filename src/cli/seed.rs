@@ -119,6 +119,7 @@ struct Line<'a> {
     peers: u32,
     availability: f64,
     relays: u32,
+    proven: u32,
     stage: Stage,
     reason: &'a str,
 }
@@ -276,6 +277,7 @@ fn greet(args: &Args, started: Started) {
 fn tell(args: &Args, figures: &TorrentReport, memory: &Memory, size: u64, verdict: &Verdict) {
     let (payload, wire) = memory.totals();
     let copies = payload as f64 / size.max(1) as f64;
+    let census = Census::of(&figures.relays);
     let line = Line {
         wire,
         payload,
@@ -283,7 +285,8 @@ fn tell(args: &Args, figures: &TorrentReport, memory: &Memory, size: u64, verdic
         rate: figures.rate,
         peers: figures.peers,
         availability: figures.copies,
-        relays: Census::of(&figures.relays).seen(),
+        relays: census.seen(),
+        proven: census.proven,
         stage: verdict.stage,
         reason: &verdict.reason,
     };

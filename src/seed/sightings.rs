@@ -73,6 +73,10 @@ struct Sighting {
     looking: bool,
     /// Whether it is connected and lacks something.
     lacking: bool,
+    /// What it calls itself (BEP 20), if it was connected.
+    name: Option<[u8; 20]>,
+    /// Whether it listens where it was seen; some clients do not say where, and come from a port of the moment.
+    placed: bool,
 }
 
 impl Sighting {
@@ -93,6 +97,8 @@ impl Sighting {
             looked_at: None,
             looking: false,
             lacking: false,
+            name: None,
+            placed: true,
         }
     }
 
@@ -115,7 +121,8 @@ impl Sighting {
     /// Whether it may give way to a newcomer.
     fn is_doubtful(&self) -> bool {
         let unproven = self.level < Level::Proven && self.refusals > 0;
-        self.refuted || unproven || (!self.connected && self.missed > 0)
+        let gone = !self.connected && (self.missed > 0 || !self.placed);
+        self.refuted || unproven || gone
     }
 
     fn awaits_look(&self) -> bool {
@@ -214,6 +221,30 @@ impl Sightings {
         }
     }
 
+    /// What a connected peer calls itself, and whether it listens at this address. One that was seen under another port of
+    /// the same machine before, when it did not say where it listens, is the same.
+    pub fn known_as(&mut self, addr: SocketAddr, name: [u8; 20], placed: bool) {
+        let before = self.seen.iter().find(|(other, s)| {
+            **other != addr && other.ip() == addr.ip() && !s.placed && s.name == Some(name)
+        });
+        let before = before.map(|(other, _)| *other).filter(|_| placed);
+        let before = before.and_then(|other| self.seen.remove(&other));
+        let Some(sighting) = self.seen.get_mut(&addr) else {
+            return;
+        };
+        (sighting.name, sighting.placed) = (Some(name), placed);
+        if let Some(before) = before {
+            sighting.earned |= before.earned;
+            sighting.first = before.first.or(sighting.first);
+            sighting.refuted |= before.refuted;
+            if before.level > sighting.level {
+                (sighting.level, sighting.witness) = (before.level, before.witness);
+                sighting.prove_at = before.prove_at;
+            }
+            sighting.proofs += before.proofs;
+        }
+    }
+
     /// The peer got what it holds before our eyes.
     pub fn earned(&mut self, addr: SocketAddr) {
         if let Some(sighting) = self.seen.get_mut(&addr) {
@@ -239,7 +270,10 @@ impl Sightings {
         if sighting.connected {
             sighting.connected = false;
             sighting.last = Some(now);
-            let pause = if by_us { LOOK_EVERY } else { LOOK_AFTER_LOSS };
+            let pause = match by_us || !sighting.placed {
+                true => LOOK_EVERY,
+                false => LOOK_AFTER_LOSS,
+            };
             sighting.look_at = now + pause.mul_f64(jitter(addr, sighting.proofs));
         } else if !std::mem::take(&mut sighting.lacking) && !sighting.refuted {
             // It went before it showed anything.
@@ -328,7 +362,10 @@ impl Sightings {
         let due: Vec<SocketAddr> = due.map(|(addr, _)| *addr).collect();
         let mut looks = Vec::new();
         for addr in due {
-            if present.contains(&addr) {
+            if self.seen.get(&addr).is_some_and(|s| !s.placed) {
+                // Nobody can be found where it came from.
+                self.seen.remove(&addr);
+            } else if present.contains(&addr) {
                 // It is here, and lacks something still.
                 self.missed(addr, now);
             } else if looks.len() < most {

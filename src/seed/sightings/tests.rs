@@ -332,3 +332,39 @@ fn the_census_counts_those_who_are_there() {
     };
     assert_eq!(Census::of(&sightings.relays()), census);
 }
+
+/// librqbit does not say where it listens; a tracker does.
+#[test]
+fn one_that_comes_from_a_port_of_the_moment_is_known_again_where_it_listens() {
+    let start = Instant::now();
+    let mut sightings = Sightings::default();
+    let moment = SocketAddr::from(([192, 0, 2, 1], 54_321));
+    sightings.note(full(moment, start));
+    sightings.known_as(moment, [7; 20], false);
+    sightings.earned(moment);
+    sightings.note(proven(moment, start));
+    sightings.parted(moment, false, start);
+    let now = start + MINUTE;
+    sightings.note(full(addr(1), now));
+    sightings.known_as(addr(1), [7; 20], true);
+    let relay = one(&sightings);
+    assert_eq!((relay.addr, relay.level), (addr(1), Level::Proven));
+    assert!(relay.earned && relay.first == Some(start));
+    assert!(!sightings.wants_proof(addr(1), now));
+    // Whoever calls himself so on another machine is somebody else.
+    sightings.note(full(addr(2), now));
+    sightings.known_as(addr(2), [7; 20], true);
+    assert_eq!(sightings.relays().len(), 2);
+}
+
+#[test]
+fn a_port_of_the_moment_is_not_dialled_and_soon_forgotten() {
+    let start = Instant::now();
+    let mut sightings = Sightings::default();
+    sightings.note(full(addr(1), start));
+    sightings.known_as(addr(1), [7; 20], false);
+    sightings.parted(addr(1), false, start);
+    assert_eq!(sightings.relays().len(), 1);
+    assert!(looks_in_vain(&mut sightings, start, HOUR).is_empty());
+    assert!(sightings.is_empty());
+}

@@ -320,6 +320,10 @@ impl Seeding {
                     level: Level::Full,
                     at: now,
                 });
+                if let Some(link) = self.links.get(&sight.peer) {
+                    let name = link.peer_id;
+                    self.sightings.known_as(sight.addr, name, sight.listens);
+                }
                 if sight.earned {
                     self.sightings.earned(sight.addr);
                 }
@@ -358,12 +362,13 @@ impl Seeding {
             return;
         };
         if sight.full {
+            let sight = Sight {
+                // It will not say any more where it listens.
+                age: sight.age.max(SHOW_PATIENCE),
+                ..sight
+            };
             self.see(&[sight], now);
         }
         self.sightings.parted(sight.addr, by_us, now);
-        if !sight.listens {
-            // Nobody can be found where it came from.
-            self.sightings.forget(sight.addr);
-        }
     }
 }
