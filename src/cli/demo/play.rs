@@ -17,6 +17,8 @@ use crate::base::{InfoHash, Rate, Stage};
 const PAINT: Duration = Duration::from_millis(250);
 /// How often a new leecher is asked whether it has a piece.
 const FIRST_PIECE: Duration = Duration::from_millis(20);
+/// How long after they left the box's last bytes are in its figures.
+const COUNTED: Duration = Duration::from_secs(2);
 /// Decisions read from the log; a release makes a handful.
 const DECISIONS: usize = 100;
 
@@ -185,7 +187,7 @@ impl<'a> Play<'a> {
         began: Instant,
         retired: &ReleaseView,
     ) -> Result<String, DemoError> {
-        let mut back = None;
+        let (mut back, mut complete) = (None, None);
         let mut paint = painting();
         loop {
             paint.tick().await;
@@ -197,9 +199,13 @@ impl<'a> Play<'a> {
             if release.stage != Stage::Retired {
                 back.get_or_insert(began.elapsed());
             }
-            let complete = progress.iter().all(|progress| progress.complete);
-            if let (true, Some(back)) = (complete, back) {
-                let (back, complete) = (back.as_secs_f64(), began.elapsed().as_secs_f64());
+            if progress.iter().all(|progress| progress.complete) {
+                complete.get_or_insert(began.elapsed());
+            }
+            if let (Some(back), Some(complete)) = (back, complete)
+                && began.elapsed() >= complete + COUNTED
+            {
+                let (back, complete) = (back.as_secs_f64(), complete.as_secs_f64());
                 let cost = release.copies_spent - retired.copies_spent;
                 return Ok(format!(
                     "back {back:.1} s after somebody new came, who had everything {complete:.1} s after coming: {cost:.2} \
