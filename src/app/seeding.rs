@@ -212,8 +212,11 @@ impl App {
             };
             let verdict = live.retire.decide(&rule, &evidence, now);
             (live.undecided, live.again) = (false, verdict.again);
-            self.painted.is_outdated |= live.reason != verdict.reason;
-            live.reason = verdict.reason;
+            if live.reason != verdict.reason {
+                tracing::debug!(release = %id, stage = %verdict.stage, why = verdict.reason);
+                live.reason = verdict.reason;
+                self.painted.is_outdated = true;
+            }
             let before = std::mem::replace(&mut live.stage, verdict.stage);
             if before != verdict.stage {
                 let turned = [before, verdict.stage].contains(&Stage::Retired);

@@ -239,6 +239,9 @@ impl Swarm {
         if silent {
             let peers: Vec<PeerKey> = self.peers.keys().copied().collect();
             peers.into_iter().for_each(|peer| self.choke(peer, now));
+        } else {
+            // We are back because others are gone, or of no use to somebody: those who left hold nothing for him.
+            self.offer.forget_departed();
         }
         self.decide(now);
     }

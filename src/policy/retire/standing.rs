@@ -11,9 +11,9 @@ use super::{Evidence, Rule};
 /// How things stand. Everything is counted in networks.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    /// Those who say themselves that they hold every piece, and were heard of lately.
+    /// Those who say themselves that they hold every piece, were heard of lately, and were not looked for in vain since.
     pub plausible: u32,
-    /// Of those, the ones known well enough to be trusted, that nobody looked for in vain since.
+    /// Of those, the ones known well enough to be trusted.
     pub fresh: u32,
     /// Of those, the ones that were seen twice, far enough apart: these count towards retiring.
     pub counted: u32,
@@ -63,12 +63,13 @@ impl Standing {
             } else if relay.is_trusted() {
                 believed.insert(network);
             }
-            let seen = relay.seen(look.now).filter(|_| relay.is_plausible());
+            let here = relay.is_plausible() && relay.missed == 0;
+            let seen = relay.seen(look.now).filter(|_| here);
             let is_old = |seen| !relay.connected && look.reached(seen + rule.fresh);
             if seen.is_none_or(is_old) {
                 continue;
             }
-            let fresh = relay.is_trusted() && loss.is_none() && relay.missed == 0;
+            let fresh = relay.is_trusted() && loss.is_none();
             let twice = |first: Instant| match relay.last.filter(|_| !relay.connected) {
                 Some(last) => last.saturating_duration_since(first) >= rule.apart,
                 None => look.reached(first + rule.apart),

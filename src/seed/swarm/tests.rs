@@ -336,6 +336,22 @@ fn a_silent_swarm_gives_metadata_and_no_payload() {
 }
 
 #[test]
+fn a_swarm_that_is_back_does_not_count_on_those_who_left() {
+    let mut bench = Bench::new();
+    bench.join(1);
+    bench.hear(1, Heard::Bitfield(vec![0xff; 5].into()));
+    bench.swarm.set_silent(true, bench.now);
+    bench.swarm.handle(Event::Left(PeerKey(1)), bench.now);
+    assert!(haves(&bench.join(2), 2).is_empty());
+    // Longer than it may take him to be back.
+    bench.now += Duration::from_secs(5);
+    bench.swarm.set_silent(false, bench.now);
+    let actions = bench.actions();
+    assert!(!haves(&actions, 2).is_empty(), "{actions:?}");
+    assert!(actions.contains(&Action::Say(PeerKey(2), Said::Unchoke)));
+}
+
+#[test]
 fn what_is_written_and_what_is_announced_make_a_relay() {
     let mut bench = Bench::new();
     let mut offered = haves(&bench.join(1), 1);
