@@ -124,6 +124,7 @@ export class MockBox {
         rate: 0,
         peers: 0,
         relays: 0,
+        proven: 0,
         availability: 0,
       },
       // The path inside a release that is one file is empty.

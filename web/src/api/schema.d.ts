@@ -396,6 +396,34 @@ export interface components {
              */
             received: number;
         };
+        /** @description One that holds a release, or is said to. */
+        RelayView: {
+            /** @description Where it listens: address and port. */
+            addr: string;
+            /** @description Whether it is connected now. */
+            connected: boolean;
+            /**
+             * Format: int64
+             * @description When it was first seen to hold every piece; none while somebody only says so.
+             */
+            first?: number | null;
+            /**
+             * Format: int64
+             * @description When last.
+             */
+            last?: number | null;
+            /**
+             * @description How well it is known: `claimed`, `full` (its bitfield says so), `proven` (it served a block), or `refuted` (it served
+             *     something else).
+             * @example proven
+             */
+            level: string;
+            /**
+             * @description Who said so, or by what it was seen: `tracker`, `own_tracker`, `pex`, `memory`, `bitfield`, `probe`.
+             * @example probe
+             */
+            witness: string;
+        };
         /** @description One release with its files and its decisions. */
         ReleaseDetail: {
             /**
@@ -403,6 +431,8 @@ export interface components {
              * @description Distributed copies among the peers we see, ourselves left out.
              */
             availability: number;
+            /** @description Who they are, the best known first, and others that are only said to hold it. */
+            carriers: components["schemas"]["RelayView"][];
             /**
              * Format: double
              * @description Payload bytes uploaded ÷ size.
@@ -449,6 +479,11 @@ export interface components {
              */
             pieces?: number | null;
             /**
+             * Format: int32
+             * @description Those among them that served a block of ours when they were asked for one.
+             */
+            proven: number;
+            /**
              * Format: int64
              * @description Wire bytes per second, now.
              */
@@ -457,7 +492,7 @@ export interface components {
             reason: string;
             /**
              * Format: int32
-             * @description Connected peers and known others that hold every piece.
+             * @description Connected peers and known others that were seen to hold every piece.
              */
             relays: number;
             /**
@@ -555,6 +590,11 @@ export interface components {
              */
             pieces?: number | null;
             /**
+             * Format: int32
+             * @description Those among them that served a block of ours when they were asked for one.
+             */
+            proven: number;
+            /**
              * Format: int64
              * @description Wire bytes per second, now.
              */
@@ -563,7 +603,7 @@ export interface components {
             reason: string;
             /**
              * Format: int32
-             * @description Connected peers and known others that hold every piece.
+             * @description Connected peers and known others that were seen to hold every piece.
              */
             relays: number;
             /**

@@ -2,6 +2,14 @@
 
 const one = (count: number, single: string, many: string): string => (count === 1 ? single : many);
 
+/** How well it is known that somebody holds a release, by the box's word for it. */
+const carrierWords: Record<string, string> = {
+  proven: 'gave us a part of it that was right',
+  full: 'shows that it has every piece',
+  claimed: 'is said to have it',
+  refuted: 'sent something else, and counts for nothing',
+};
+
 export const en = {
   product: 'Semoir',
   skip: 'Skip to the content',
@@ -133,6 +141,11 @@ export const en = {
     infoHash: 'Info hash',
     source: 'Source',
     more: (shown: string, all: string) => `The first ${shown} of ${all} files.`,
+    carriers: 'Who holds it',
+    noCarriers: 'Nobody else was seen to hold all of it.',
+    carrier: (level: string) => carrierWords[level] ?? level,
+    connected: 'connected now',
+    seen: (time: string) => `seen ${time}`,
     log: 'What happened, and why',
     since: (time: string) => `since ${time}`,
   },
