@@ -359,9 +359,13 @@ impl Sightings {
         self.seen.retain(|_, sighting| !forgiven(sighting));
         let is_due = |s: &Sighting| s.awaits_look() && s.look_at <= now;
         let due = self.seen.iter().filter(|(_, s)| is_due(s));
-        let due: Vec<SocketAddr> = due.map(|(addr, _)| *addr).collect();
+        // Those who were seen first: claims are cheap, and there may be many.
+        let mut due: Vec<_> = due
+            .map(|(addr, s)| (!s.is_seen(), s.look_at, *addr))
+            .collect();
+        due.sort_unstable();
         let mut looks = Vec::new();
-        for addr in due {
+        for (.., addr) in due {
             if self.seen.get(&addr).is_some_and(|s| !s.placed) {
                 // Nobody can be found where it came from.
                 self.seen.remove(&addr);

@@ -2,7 +2,7 @@
 //! stand in for sockets.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,11 @@ struct Connection {
     sent: f64,
     reported: f64,
     corrected: Nanos,
+}
+
+/// Where a peer is, by its number.
+pub fn address(peer: usize) -> IpAddr {
+    [198, 18, (peer >> 8) as u8, peer as u8].into()
 }
 
 #[derive(Debug)]
@@ -142,10 +147,10 @@ impl Origin {
             corrected: now,
         };
         self.connections.insert(key, connection);
-        let addr = [198, 18, (peer >> 8) as u8, peer as u8];
+        let addr = (address(peer), 40_000).into();
         let joined = Event::Joined {
             peer: key,
-            addr: SocketAddr::from((addr, 40_000)),
+            addr,
             outgoing: false,
             extended: true,
             habits,
@@ -295,7 +300,7 @@ impl Origin {
                     let same = Event::Compared(key, Compared::Same);
                     self.swarm.handle(same, self.instant(now));
                 }
-                Action::Probed(_, proof) => self.watch.proofs.push(proof),
+                Action::Probed(addr, proof) => self.watch.proofs.push((addr, proof)),
             }
         }
         self.watch.most_actions = self.watch.most_actions.max(actions);

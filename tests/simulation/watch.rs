@@ -2,6 +2,7 @@
 //! over passes here.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use semoir::base::PeerKey;
 use semoir::policy::offer::GHOST_LIFE;
@@ -46,7 +47,8 @@ pub struct Watch {
     pub repeated: u64,
     pub taken_back: u64,
     pub offences: Vec<Offence>,
-    pub proofs: Vec<Proof>,
+    /// What came of probes, and whose.
+    pub proofs: Vec<(SocketAddr, Proof)>,
     pub events: u64,
     pub most_actions: usize,
     ticks: (u32, u32),

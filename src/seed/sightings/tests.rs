@@ -368,3 +368,16 @@ fn a_port_of_the_moment_is_not_dialled_and_soon_forgotten() {
     assert!(looks_in_vain(&mut sightings, start, HOUR).is_empty());
     assert!(sightings.is_empty());
 }
+
+#[test]
+fn those_who_were_seen_are_looked_for_before_those_who_are_spoken_of() {
+    let start = Instant::now();
+    let mut sightings = Sightings::default();
+    for n in 1..=20 {
+        sightings.note(claim(SocketAddr::from(([10, 0, 0, n], 6881)), start));
+    }
+    sightings.note(full(addr(1), start));
+    sightings.parted(addr(1), false, start);
+    let looks = sightings.looks(&[], 3, start + HOUR);
+    assert_eq!((looks.len(), looks[0]), (3, addr(1)));
+}

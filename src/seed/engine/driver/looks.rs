@@ -263,7 +263,9 @@ impl Driver {
             return;
         };
         let sights: Vec<Sight> = seeding.swarm.sights(now).collect();
-        let due = seeding.see(&sights, now);
+        let mut due = seeding.see(&sights, now);
+        // Those who got it before our eyes first: who came with everything may be one of many who lie.
+        due.sort_by_key(|sight| !sight.earned);
         let mut asked = 0;
         for sight in due.into_iter().take(turns) {
             seeding.sightings.asked(sight.addr, false, now);
