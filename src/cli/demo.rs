@@ -54,7 +54,7 @@ const MIN_CAP: u64 = 64 << 10;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Share this much, 1MiB to 2GiB
-    #[arg(long, value_name = "SIZE", default_value_t = Size(24 << 20))]
+    #[arg(long, value_name = "SIZE", default_value_t = Size(32 << 20))]
     pub size: Size,
     /// The box uploads no faster, everything on the wire counted; at least 64KiB/s
     #[arg(long, value_name = "RATE", default_value_t = Rate(3 << 19))]

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::found::{Observation, Witness, plausible};
@@ -243,6 +243,14 @@ impl Sightings {
             }
             sighting.proofs += before.proofs;
         }
+    }
+
+    /// Where one of this name on this machine was seen to listen.
+    pub fn home(&self, name: [u8; 20], ip: IpAddr) -> Option<SocketAddr> {
+        let same = |(addr, s): &(&SocketAddr, &Sighting)| {
+            addr.ip() == ip && s.placed && s.name == Some(name)
+        };
+        self.seen.iter().find(same).map(|(addr, _)| *addr)
     }
 
     /// The peer got what it holds before our eyes.

@@ -271,6 +271,13 @@ impl Swarm {
         self.peers.values().filter_map(|peer| peer.listens)
     }
 
+    /// It was found out where a peer listens that did not say so.
+    pub fn listens_at(&mut self, key: PeerKey, addr: SocketAddr) {
+        self.with(key, |peer| {
+            peer.listens.get_or_insert(addr);
+        });
+    }
+
     /// Distributed copies without us.
     pub fn copies(&self) -> f64 {
         self.offer.availability().copies()

@@ -34,7 +34,7 @@ pub(super) struct Link {
     /// Whether we dialled it.
     pub outgoing: bool,
     pub peer_id: [u8; 20],
-    since: Instant,
+    pub since: Instant,
     /// Wire bytes charged for it so far.
     charged: f64,
     /// Of these: for blocks that were handed over, and not reported as written or forgotten.

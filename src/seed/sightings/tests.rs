@@ -351,7 +351,10 @@ fn one_that_comes_from_a_port_of_the_moment_is_known_again_where_it_listens() {
     assert_eq!((relay.addr, relay.level), (addr(1), Level::Proven));
     assert!(relay.earned && relay.first == Some(start));
     assert!(!sightings.wants_proof(addr(1), now));
+    assert_eq!(sightings.home([7; 20], addr(1).ip()), Some(addr(1)));
+    assert_eq!(sightings.home([8; 20], addr(1).ip()), None);
     // Whoever calls himself so on another machine is somebody else.
+    assert_eq!(sightings.home([7; 20], addr(2).ip()), None);
     sightings.note(full(addr(2), now));
     sightings.known_as(addr(2), [7; 20], true);
     assert_eq!(sightings.relays().len(), 2);

@@ -30,7 +30,13 @@ impl Driver {
         let Some(seeding) = self.seedings.get_mut(&hash) else {
             return;
         };
-        if let Some(twin) = seeding.twin(greeted.greeting.peer_id, greeted.addr.ip()) {
+        let (name, ip) = (greeted.greeting.peer_id, greeted.addr.ip());
+        if let Some(twin) = seeding.twin(name, ip) {
+            if greeted.outgoing {
+                // It is here already, and did not say where it listens: now we know, and need not dial it again.
+                seeding.swarm.listens_at(twin, greeted.addr);
+                return;
+            }
             if seeding.links[&twin].is_fresh(now) {
                 return;
             }
@@ -67,6 +73,9 @@ impl Driver {
         tokio::spawn(connection::run(greeted, longest, taken, reports));
         self.looks.touched(now);
         seeding.swarm.handle(joined, now);
+        if let Some(home) = seeding.sightings.home(name, ip) {
+            seeding.swarm.listens_at(peer, home);
+        }
         self.act(hash);
     }
 

@@ -97,13 +97,17 @@ impl Bench {
 
     /// Somebody comes and shakes hands; the other end is returned.
     async fn come(&mut self, info_hash: InfoHash) -> TcpStream {
+        self.meet(info_hash, rand::random(), false).await
+    }
+
+    /// A connection between a peer of this name and us is made, by it or by us; its other end is returned.
+    async fn meet(&mut self, info_hash: InfoHash, peer_id: [u8; 20], outgoing: bool) -> TcpStream {
         let peer = TcpStream::connect(self.door.local_addr().unwrap()).await;
         let (stream, addr) = self.door.accept().await.unwrap();
-        let peer_id = rand::random();
         self.driver.newcomer(Greeted {
             stream,
             addr,
-            outgoing: false,
+            outgoing,
             greeting: Greeting {
                 info_hash,
                 peer_id,
@@ -254,6 +258,33 @@ async fn a_silent_one_wakes_to_give_metadata_and_nothing_else() {
     assert!(bench.during(choked).await.is_err());
     bench.deserted_for(hash, GHOST_LIFE).await;
     assert!(bench.driver.resting[&hash].silent, "it stays so");
+}
+
+/// librqbit does not say where it listens, and comes again and again as long as it is hung up on.
+#[tokio::test]
+async fn one_that_is_here_and_is_dialled_keeps_its_connection_and_is_known_where_it_listens() {
+    let mut bench = Bench::new(false).await;
+    let hash = hash(1);
+    bench.add(hash);
+    let peer = bench.meet(hash, [7; 20], false).await;
+    bench
+        .until("it is awake", |driver| driver.seedings.contains_key(&hash))
+        .await;
+    let seeding = bench.driver.seedings.get_mut(&hash).unwrap();
+    assert_eq!(seeding.swarm.addresses().count(), 0);
+    // Long ago.
+    seeding
+        .links
+        .values_mut()
+        .for_each(|link| link.since -= BOUND);
+    let mut dialled = bench.meet(hash, [7; 20], true).await;
+    let home = dialled.local_addr().unwrap();
+    let end = async move { dialled.read_to_end(&mut Vec::new()).await.unwrap() };
+    assert_eq!(bench.during(end).await, 0, "one connection is enough");
+    let seeding = &bench.driver.seedings[&hash];
+    assert_eq!(seeding.swarm.addresses().collect::<Vec<_>>(), [home]);
+    let piece = bench.during(get_a_piece(peer)).await;
+    assert_eq!(piece, vec![7; BLOCK_LENGTH as usize]);
 }
 
 #[tokio::test]
