@@ -54,7 +54,7 @@ impl App {
             let looked = Looked {
                 source,
                 problem: None,
-                seen: Seen::new(),
+                seen: Seen::default(),
             };
             self.sources.insert(looked.source.id, looked);
         }
@@ -167,6 +167,9 @@ impl App {
         if !is_same_content(&stored, &content) {
             self.changed(&release, content).await?;
             return Ok(false);
+        }
+        if let Some(looked) = self.sources.get_mut(&id) {
+            looked.seen.see(release.id, &content);
         }
         if release.stage == Stage::Absent {
             let back = release.resume_stage.unwrap_or(Stage::Found);

@@ -13,7 +13,26 @@ use crate::store::{Source, SourceKind, Store};
 /// A hash of each release's files, names and identities, as they were when the database was asked whether they are
 /// those that were listed: as long as the hash stays, the database need not be read again. Eight bytes for a release,
 /// where its files could be a thousand paths.
-pub(super) type Seen = HashMap<ReleaseId, u64>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen(HashMap<ReleaseId, u64>);
+
+impl Seen {
+    /// Whether these are the files that were seen last.
+    fn is_as_seen(&self, id: ReleaseId, content: &Content) -> bool {
+        self.0.get(&id) == Some(&self.hash(content))
+    }
+
+    /// These files are those that the database has.
+    pub fn see(&mut self, id: ReleaseId, content: &Content) {
+        let files = self.hash(content);
+        self.0.insert(id, files);
+    }
+
+    // Each map hashes by secrets of its own: nobody makes up files that are taken for others.
+    fn hash(&self, content: &Content) -> u64 {
+        self.0.hasher().hash_one(&content.files)
+    }
+}
 
 /// One entry of a source, listed.
 type Entry = (OsString, Result<Listing, ListingError>);
@@ -58,12 +77,12 @@ impl Look {
         let path = self.source.path.clone();
         let names = folder::candidates(&path).map_err(|error| error.to_string())?;
         let at_rest: HashSet<ReleaseId> = self.at_rest.values().copied().collect();
-        self.seen.retain(|id, _| at_rest.contains(id));
+        self.seen.0.retain(|id, _| at_rest.contains(id));
         let mut found = Found {
             names: HashSet::new(),
             entries: Vec::new(),
             settled: true,
-            seen: Seen::new(),
+            seen: Seen::default(),
         };
         let wanted = names
             .into_iter()
@@ -87,18 +106,16 @@ impl Look {
         let Some(id) = self.at_rest.get(name) else {
             return false;
         };
-        // Each map hashes by secrets of its own: nobody makes up files that are taken for others.
-        let files = self.seen.hasher().hash_one(&content.files);
-        if self.seen.get(id) == Some(&files) {
+        if self.seen.is_as_seen(*id, content) {
             return true;
         }
         // What cannot be read is looked at once more, and then its error is said.
         let stored = self.store.content(*id);
         let unchanged = stored.is_ok_and(|stored| is_same_content(&stored, content));
         if unchanged {
-            self.seen.insert(*id, files);
+            self.seen.see(*id, content);
         } else {
-            self.seen.remove(id);
+            self.seen.0.remove(id);
         }
         unchanged
     }
@@ -155,7 +172,7 @@ mod tests {
                 store,
                 source: source.unwrap(),
                 at_rest: HashMap::new(),
-                seen: Seen::new(),
+                seen: Seen::default(),
                 dir,
             };
             let found = bench.look();
@@ -220,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_back_has_changed() {
+        let mut bench = Bench::new();
+        assert_eq!(names(&bench.look()), [""; 0]);
+        let path = bench.path("film");
+        let set = |time| {
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        let then = std::fs::metadata(&path).unwrap().modified().unwrap();
+        set(then - Duration::from_secs(3600));
+        let found = bench.look();
+        assert_eq!(names(&found), ["film"]);
+        bench.take_up(found);
+        set(then);
+        assert_eq!(names(&bench.look()), ["film"]);
+    }
+
+    #[test]
     fn whatever_changed_is_seen_by_the_next_look() {
         let mut bench = Bench::new();
         let film = |bench: &Bench| {
@@ -281,7 +316,7 @@ mod tests {
         assert!(!found.names.contains(OsStr::new("film")), "it is gone");
         bench.at_rest.remove(OsStr::new("film"));
         bench.look();
-        assert_eq!(bench.seen.len(), 2, "and forgotten");
+        assert_eq!(bench.seen.0.len(), 2, "and forgotten");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::sleep_until;
 
 use looks::Looks;
 
@@ -31,7 +31,7 @@ mod rest;
 const TICK: Duration = Duration::from_millis(100);
 /// Reports taken in before what follows from them is decided, when so many wait.
 const REPORTS_AT_ONCE: usize = 64;
-/// Ticks between the slower duties: rates, dialling.
+/// Ticks between the slower duties: rates, dialling. While nobody is connected, there are no others.
 const SLOW_TICKS: u32 = 10;
 
 type FromPeer = (InfoHash, PeerKey, connection::Report);
@@ -119,12 +119,11 @@ impl Driver {
         else {
             return;
         };
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticked = Instant::now();
         let mut reports = Vec::new();
         let stopped = loop {
-            let opens = self.shaper.opens_at(Instant::now());
-            let opens = opens.unwrap_or_else(|| Instant::now() + TICK);
+            let tick = ticked + self.pause();
+            let opens = self.shaper.opens_at(Instant::now()).unwrap_or(tick);
             // Then there is nothing that time would change.
             let asleep = self.seedings.is_empty() && self.sought.is_empty();
             let look_at = self.looks.next();
@@ -145,9 +144,12 @@ impl Driver {
                     Some(order) => self.order(order),
                     None => break None,
                 },
-                _ = tick.tick(), if !asleep => self.tick(),
-                () = sleep_until(opens.into()), if !asleep => {}
-                () = sleep_until(look_at.unwrap_or(opens).into()), if look_at.is_some() => {
+                () = sleep_until(tick.into()), if !asleep => {
+                    ticked = Instant::now();
+                    self.tick();
+                }
+                () = sleep_until(opens.into()), if self.peers > 0 && opens < tick => {}
+                () = sleep_until(look_at.unwrap_or(tick).into()), if look_at.is_some() => {
                     self.look_around(Instant::now());
                 }
             }
@@ -239,11 +241,19 @@ impl Driver {
         }
     }
 
+    /// The time from one tick to the next.
+    fn pause(&self) -> Duration {
+        match self.peers {
+            0 => TICK * SLOW_TICKS,
+            _ => TICK,
+        }
+    }
+
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
         self.charge_beside();
-        let slow = self.ticks.is_multiple_of(SLOW_TICKS);
+        let slow = self.ticks.is_multiple_of(SLOW_TICKS) || self.peers == 0;
         let hashes: Vec<InfoHash> = self
             .seedings
             .iter()

@@ -572,3 +572,23 @@ async fn news_names_everything_once_and_then_what_moved() {
     assert!(bench.driver.untold.is_empty(), "what is gone is no news");
     assert_eq!(bench.driver.report().torrents.len(), 3);
 }
+
+#[tokio::test]
+async fn while_nobody_is_connected_ticks_are_rare_and_do_everything() {
+    let mut bench = Bench::new(false).await;
+    let (hash, rare) = (hash(1), Duration::from_secs(1));
+    bench.add(hash);
+    assert_eq!(bench.driver.pause(), rare);
+    let peer = bench.come(hash).await;
+    let awake = |driver: &Driver| driver.seedings.contains_key(&hash);
+    bench.until("it is awake", awake).await;
+    assert_eq!(bench.driver.pause(), TICK);
+    bench.driver.tick();
+    bench.during(get_a_piece(peer)).await;
+    let nobody = |driver: &Driver| driver.peers == 0;
+    bench.until("they left", nobody).await;
+    assert_eq!(bench.driver.pause(), rare);
+    assert_eq!(bench.reported(hash).rate, 0, "not measured yet");
+    bench.driver.tick();
+    assert!(bench.reported(hash).rate > 0);
+}
