@@ -181,7 +181,9 @@ impl App {
     pub(super) async fn decide(&mut self, report: &Report) -> Result<(), StoreError> {
         self.count(report);
         let now = Instant::now();
-        let in_touch = report.in_touch || self.heard.is_some_and(|at| now - at < IN_TOUCH);
+        let heard = self.heard.max(self.announcer.answered_at());
+        let lately = |at| now.saturating_duration_since(at) < IN_TOUCH;
+        let in_touch = report.in_touch || heard.is_some_and(lately);
         if std::mem::replace(&mut self.in_touch, in_touch) != in_touch {
             // Policy tells the time in touch from the time without.
             self.live

@@ -32,15 +32,19 @@ impl Driver {
         };
         let (name, ip) = (greeted.greeting.peer_id, greeted.addr.ip());
         if let Some(twin) = seeding.twin(name, ip) {
-            if greeted.outgoing {
+            let here = seeding.swarm.sight(twin, now);
+            let shows_all = here.is_some_and(|sight| sight.full);
+            let may_hold_more = seeding.sightings.is_known(greeted.addr) && !shows_all;
+            if greeted.outgoing && !may_hold_more {
                 // It is here already, and did not say where it listens: now we know, and need not dial it again.
                 seeding.swarm.listens_at(twin, greeted.addr);
                 return;
             }
-            if seeding.links[&twin].is_fresh(now) {
+            if !greeted.outgoing && seeding.links[&twin].is_fresh(now) {
                 return;
             }
-            // It lost its old connection and we did not notice yet.
+            // It lost its old connection and we did not notice yet; or it is said to hold everything and did not say so here,
+            // as some clients announce nothing to those who announced it to them. A new connection begins with a bitfield.
             self.hang_up(hash, twin, "it came again");
         }
         let Some(seeding) = self.seedings.get_mut(&hash) else {

@@ -117,6 +117,28 @@ impl Bench {
         peer.unwrap()
     }
 
+    /// A peer of this name is dialled where it listens, and reached.
+    async fn meet_at(
+        &mut self,
+        info_hash: InfoHash,
+        peer_id: [u8; 20],
+        addr: SocketAddr,
+    ) -> TcpStream {
+        let peer = TcpStream::connect(self.door.local_addr().unwrap()).await;
+        let (stream, _) = self.door.accept().await.unwrap();
+        self.driver.newcomer(Greeted {
+            stream,
+            addr,
+            outgoing: true,
+            greeting: Greeting {
+                info_hash,
+                peer_id,
+                extended: true,
+            },
+        });
+        peer.unwrap()
+    }
+
     /// Runs the engine's loop until something is so.
     async fn until(&mut self, what: &str, mut so: impl FnMut(&Driver) -> bool) {
         let end = Instant::now() + BOUND;
@@ -285,6 +307,48 @@ async fn one_that_is_here_and_is_dialled_keeps_its_connection_and_is_known_where
     assert_eq!(seeding.swarm.addresses().collect::<Vec<_>>(), [home]);
     let piece = bench.during(get_a_piece(peer)).await;
     assert_eq!(piece, vec![7; BLOCK_LENGTH as usize]);
+}
+
+/// librqbit announces no piece to those who announced it to him. That he holds everything, his tracker hears.
+#[tokio::test]
+async fn one_that_is_said_to_hold_more_than_it_says_is_met_anew() {
+    let mut bench = Bench::new(false).await;
+    let hash = hash(1);
+    bench.add(hash);
+    let mut peer = bench.meet(hash, [7; 20], false).await;
+    bench
+        .until("it is awake", |driver| driver.seedings.contains_key(&hash))
+        .await;
+    let mut dialled = bench.meet(hash, [7; 20], true).await;
+    let home = dialled.local_addr().unwrap();
+    let end = async move { dialled.read_to_end(&mut Vec::new()).await.unwrap() };
+    bench.during(end).await;
+    bench.driver.met(Found {
+        info_hash: hash,
+        addrs: vec![home],
+        source: Witness::OwnTracker,
+        full: true,
+    });
+    // The bench's door is where the peer is dialled from, as loopback has it; the name is what counts.
+    let before = bench.driver.next_key;
+    let mut again = bench.meet_at(hash, [7; 20], home).await;
+    assert_eq!(bench.driver.next_key, before + 1, "a new connection");
+    let gone = async move { peer.read_to_end(&mut Vec::new()).await.unwrap() };
+    bench.during(gone).await;
+    let seed = async move {
+        say(&mut again, 5, &[0b1100_0000]).await;
+        again
+    };
+    let _again = bench.during(seed).await;
+    let full = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= 1.0;
+    bench.until("it shows what it holds", full).await;
+    bench.driver.observe(hash, Instant::now());
+    assert_eq!(bench.reported(hash).relays[0].level, Level::Full);
+    // Whoever showed everything is not hung up on.
+    let mut more = bench.meet_at(hash, [7; 20], home).await;
+    let end = async move { more.read_to_end(&mut Vec::new()).await.unwrap() };
+    assert_eq!(bench.during(end).await, 0);
+    assert_eq!(bench.reported(hash).peers, 1);
 }
 
 #[tokio::test]
