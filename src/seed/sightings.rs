@@ -260,11 +260,6 @@ impl Sightings {
         }
     }
 
-    /// Whether anybody says or saw that this address holds everything.
-    pub fn is_known(&self, addr: SocketAddr) -> bool {
-        self.seen.get(&addr).is_some_and(|s| !s.refuted)
-    }
-
     /// Whether this address is known to hold everything, by more than a claim.
     pub fn is_seen(&self, addr: SocketAddr) -> bool {
         self.seen.get(&addr).is_some_and(Sighting::is_seen)

@@ -32,19 +32,15 @@ impl Driver {
         };
         let (name, ip) = (greeted.greeting.peer_id, greeted.addr.ip());
         if let Some(twin) = seeding.twin(name, ip) {
-            let here = seeding.swarm.sight(twin, now);
-            let shows_all = here.is_some_and(|sight| sight.full);
-            let may_hold_more = seeding.sightings.is_known(greeted.addr) && !shows_all;
-            if greeted.outgoing && !may_hold_more {
-                // It is here already, and did not say where it listens: now we know, and need not dial it again.
+            if greeted.outgoing {
+                // It is here already, and did not say where it listens: now we know.
                 seeding.swarm.listens_at(twin, greeted.addr);
+                return self.glimpse(twin, greeted, now);
+            }
+            if seeding.links[&twin].is_fresh(now) {
                 return;
             }
-            if !greeted.outgoing && seeding.links[&twin].is_fresh(now) {
-                return;
-            }
-            // It lost its old connection and we did not notice yet; or it is said to hold everything and did not say so here,
-            // as some clients announce nothing to those who announced it to them. A new connection begins with a bitfield.
+            // It lost its old connection and we did not notice yet.
             self.hang_up(hash, twin, "it came again");
         }
         let Some(seeding) = self.seedings.get_mut(&hash) else {
@@ -81,6 +77,27 @@ impl Driver {
             seeding.swarm.listens_at(peer, home);
         }
         self.act(hash);
+    }
+
+    /// A peer that is connected was dialled: its bitfield is taken, and the second connection ends. Not every client says on
+    /// the first what it holds by now.
+    fn glimpse(&mut self, twin: PeerKey, greeted: Greeted, now: Instant) {
+        let hash = greeted.greeting.info_hash;
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        let shows_all = seeding.swarm.sight(twin, now).is_none_or(|s| s.full);
+        if let Some(link) = seeding.links.get_mut(&twin).filter(|_| !shows_all) {
+            link.glimpsed_at = now;
+            let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
+            let back = self.back.clone();
+            tokio::spawn(async move {
+                if let Some(bits) = connection::glimpse(greeted, longest).await {
+                    // The engine is gone when this fails, and so is the need.
+                    let _ = back.send(Back::Glimpsed(hash, twin, bits));
+                }
+            });
+        }
     }
 
     /// Takes in what a connection reports.
@@ -182,6 +199,12 @@ impl Driver {
                     }
                 }
                 self.look_later(hash);
+                hash
+            }
+            Back::Glimpsed(hash, peer, bits) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    seeding.swarm.glimpsed(peer, &bits, now);
+                }
                 hash
             }
             Back::Compared(hash, peer, result) => {

@@ -117,28 +117,6 @@ impl Bench {
         peer.unwrap()
     }
 
-    /// A peer of this name is dialled where it listens, and reached.
-    async fn meet_at(
-        &mut self,
-        info_hash: InfoHash,
-        peer_id: [u8; 20],
-        addr: SocketAddr,
-    ) -> TcpStream {
-        let peer = TcpStream::connect(self.door.local_addr().unwrap()).await;
-        let (stream, _) = self.door.accept().await.unwrap();
-        self.driver.newcomer(Greeted {
-            stream,
-            addr,
-            outgoing: true,
-            greeting: Greeting {
-                info_hash,
-                peer_id,
-                extended: true,
-            },
-        });
-        peer.unwrap()
-    }
-
     /// Runs the engine's loop until something is so.
     async fn until(&mut self, what: &str, mut so: impl FnMut(&Driver) -> bool) {
         let end = Instant::now() + BOUND;
@@ -309,46 +287,47 @@ async fn one_that_is_here_and_is_dialled_keeps_its_connection_and_is_known_where
     assert_eq!(piece, vec![7; BLOCK_LENGTH as usize]);
 }
 
-/// librqbit announces no piece to those who announced it to him. That he holds everything, his tracker hears.
+/// librqbit announces no piece to who sent it no bitfield: what it holds by now is seen beside its connection.
 #[tokio::test]
-async fn one_that_is_said_to_hold_more_than_it_says_is_met_anew() {
+async fn one_that_does_not_say_what_it_gets_is_looked_at_beside_its_connection() {
     let mut bench = Bench::new(false).await;
-    let hash = hash(1);
+    let (hash, name) = (hash(1), *b"-rQ0000-............");
     bench.add(hash);
-    let mut peer = bench.meet(hash, [7; 20], false).await;
+    let _peer = bench.meet(hash, name, false).await;
     bench
         .until("it is awake", |driver| driver.seedings.contains_key(&hash))
         .await;
-    let mut dialled = bench.meet(hash, [7; 20], true).await;
-    let home = dialled.local_addr().unwrap();
-    let end = async move { dialled.read_to_end(&mut Vec::new()).await.unwrap() };
-    bench.during(end).await;
-    bench.driver.met(Found {
-        info_hash: hash,
-        addrs: vec![home],
-        source: Witness::OwnTracker,
-        full: true,
-    });
-    // The bench's door is where the peer is dialled from, as loopback has it; the name is what counts.
-    let before = bench.driver.next_key;
-    let mut again = bench.meet_at(hash, [7; 20], home).await;
-    assert_eq!(bench.driver.next_key, before + 1, "a new connection");
-    let gone = async move { peer.read_to_end(&mut Vec::new()).await.unwrap() };
-    bench.during(gone).await;
-    let seed = async move {
-        say(&mut again, 5, &[0b1100_0000]).await;
-        again
-    };
-    let _again = bench.during(seed).await;
-    let full = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= 1.0;
-    bench.until("it shows what it holds", full).await;
+    let home = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let at = home.local_addr().unwrap();
+    let mut shown = 0;
+    for held in [0b1000_0000, 0b1100_0000] {
+        if shown == 0 {
+            // Where it listens, its tracker says.
+            bench.driver.call(hash, at);
+        } else {
+            let later = Instant::now() + Duration::from_secs(16);
+            bench.driver.observe(hash, later);
+        }
+        let (mut second, _) = home.accept().await.unwrap();
+        let shows = async move {
+            listener::hear(&mut second).await.unwrap().unwrap();
+            second.write_all(&handshake(hash, name)).await.unwrap();
+            say(&mut second, 5, &[held]).await;
+            second.read_to_end(&mut Vec::new()).await
+        };
+        // It is hung up on: one connection is enough.
+        let _ = bench.during(shows).await;
+        shown += 1;
+        let copies = f64::from(shown) / f64::from(PIECES);
+        let seen = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= copies;
+        bench.until("it is seen", seen).await;
+    }
     bench.driver.observe(hash, Instant::now());
-    assert_eq!(bench.reported(hash).relays[0].level, Level::Full);
-    // Whoever showed everything is not hung up on.
-    let mut more = bench.meet_at(hash, [7; 20], home).await;
-    let end = async move { more.read_to_end(&mut Vec::new()).await.unwrap() };
-    assert_eq!(bench.during(end).await, 0);
-    assert_eq!(bench.reported(hash).peers, 1);
+    let report = bench.reported(hash);
+    assert_eq!((report.peers, report.relays.len()), (1, 1));
+    let relay = report.relays[0];
+    assert_eq!((relay.addr, relay.level), (at, Level::Full));
+    assert!(relay.connected);
 }
 
 #[tokio::test]
