@@ -13,7 +13,7 @@ use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
 use crate::store::{Day, Release, Spend, Spent, Store, StoreError};
 
-/// How long after somebody was named to us our line counts as up; the engine knows of peers that answered. Much shorter than
+/// How long after a tracker or the DHT answered our line counts as up; the engine knows of peers that did. Much shorter than
 /// [`Rule::patience`], so that a line that is down is noticed before anybody is missed.
 const IN_TOUCH: Duration = Duration::from_secs(600);
 
@@ -181,7 +181,8 @@ impl App {
     pub(super) async fn decide(&mut self, report: &Report) -> Result<(), StoreError> {
         self.count(report);
         let now = Instant::now();
-        let in_touch = report.in_touch || self.heard.is_some_and(|at| now - at < IN_TOUCH);
+        let heard = self.heard.max(self.announcer.answered_at());
+        let in_touch = report.in_touch || heard.is_some_and(|at| now - at < IN_TOUCH);
         if std::mem::replace(&mut self.in_touch, in_touch) != in_touch {
             // Policy tells the time in touch from the time without.
             self.live

@@ -32,9 +32,14 @@ impl Driver {
         };
         let (name, ip) = (greeted.greeting.peer_id, greeted.addr.ip());
         if let Some(twin) = seeding.twin(name, ip) {
-            if greeted.outgoing {
-                // It is here already, and did not say where it listens: now we know, and need not dial it again.
-                seeding.swarm.listens_at(twin, greeted.addr);
+            let full = seeding.swarm.sight(twin, now).is_some_and(|s| s.full);
+            if greeted.outgoing && (full || seeding.swarm.is_silent()) {
+                // We dialled one that is here already and did not say where it listens. Some clients never say what they
+                // got, and show it to a new connection only; there is nothing to be seen of one that has all, and one
+                // that waits until we are back is to be known by how long.
+                if full {
+                    seeding.swarm.listens_at(twin, greeted.addr);
+                }
                 return;
             }
             if seeding.links[&twin].is_fresh(now) {
