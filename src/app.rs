@@ -119,7 +119,7 @@ pub struct App {
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
     looked: Option<u64>,
     painted: Painted,
-    /// When somebody beyond this network last named a peer to us.
+    /// When the DHT last named a peer to us.
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
     in_touch: bool,
@@ -223,7 +223,7 @@ impl App {
                     finished && self.stepped.elapsed() >= BRISK
                 }
                 Some(found) = self.found.recv() => {
-                    if matches!(found.source, Witness::Tracker | Witness::Dht) {
+                    if found.source == Witness::Dht {
                         self.heard = Some(Instant::now());
                     }
                     self.engine.met(found).await;

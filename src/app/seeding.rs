@@ -13,7 +13,7 @@ use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
 use crate::store::{Day, Release, Spend, Spent, Store, StoreError};
 
-/// How long after somebody was named to us our line counts as up; the engine knows of peers that answered. Much shorter than
+/// How long after a tracker or the DHT answered our line counts as up; the engine knows of peers that did. Much shorter than
 /// [`Rule::patience`], so that a line that is down is noticed before anybody is missed.
 const IN_TOUCH: Duration = Duration::from_secs(600);
 

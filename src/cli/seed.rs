@@ -199,7 +199,8 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
 
     let rule = Rule {
         relays: args.relays,
-        sustain: Duration::from_secs(args.sustain),
+        apart: Duration::from_secs(args.sustain),
+        sustain: Duration::ZERO,
         keep: args.keep,
         ..Rule::default()
     };

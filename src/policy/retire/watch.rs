@@ -65,7 +65,7 @@ pub(super) enum Loss {
     NotFound,
     /// Nothing was heard of it for long.
     Unheard,
-    /// It turned out not to hold what it said.
+    /// It served a block that is not ours.
     False,
 }
 
@@ -110,7 +110,8 @@ impl Watch {
     /// What became of one that is trusted, or was; none while it is believed.
     pub fn loss(&mut self, relay: &Relay, rule: &Rule, look: &mut Look) -> Option<Loss> {
         if !relay.is_trusted() {
-            return self.sights.get(&relay.addr).map(|_| Loss::False);
+            let was_trusted = self.sights.contains_key(&relay.addr);
+            return (was_trusted && relay.refuted).then_some(Loss::False);
         }
         let sight = self.sight(relay, look.now)?;
         if relay.connected {

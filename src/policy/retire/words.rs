@@ -24,7 +24,10 @@ pub(super) fn awake(stage: Stage, rule: &Rule, standing: &Standing) -> String {
     } else if plausible < rule.relays {
         format!("{carriers}; waiting for {} more", rule.relays - plausible)
     } else if fresh_proven < rule.proven.min(rule.relays) {
-        format!("{carriers}, {} proven yet", number(fresh_proven))
+        match fresh_proven {
+            0 => format!("{carriers}, none proven yet"),
+            some => format!("{carriers}, only {} of them proven yet", number(some)),
+        }
     } else if fresh < rule.relays {
         let more = rule.relays - fresh;
         format!(
@@ -90,12 +93,9 @@ pub(super) fn retired(
         None if standing.lost.is_empty() && believed < rule.left() => {
             String::from("stopped: others carried it; they are being looked for")
         }
-        _ if believed < rule.left() => {
-            format!(
-                "stopped: {} is left of those who carried it; we are about to come back",
-                number(believed)
-            )
-        }
+        _ if believed < rule.left() => String::from(
+            "stopped: too few of those who carried it are left; we are about to come back",
+        ),
         _ if believed == 1 => String::from("stopped: 1 other holds every piece"),
         _ => format!("stopped: {believed} others hold every piece"),
     }
@@ -104,21 +104,26 @@ pub(super) fn retired(
 /// Why it came back.
 pub(super) fn back(why: Return, rule: &Rule, standing: &Standing) -> String {
     let (believed, relays) = (standing.believed, rule.relays);
-    let left = match believed {
-        0 => format!("none of {relays} others"),
+    let few = match believed {
+        0 => String::from("nobody else"),
         some => format!("only {some} of {relays} others"),
+    };
+    let (are, were) = if believed > 1 {
+        ("are", "were")
+    } else {
+        ("is", "was")
     };
     match why {
         Return::Kept => String::from("back: told to go on"),
         Return::Wanted => {
             format!(
-                "back: {relays} others are wanted now, {} hold every piece",
+                "back: {relays} others are wanted now, there {are} {}",
                 number(believed)
             )
         }
         Return::Stuck => String::from("back: someone cannot get on without us"),
-        Return::Lost => format!("back: {left} is left ({})", lost(standing)),
-        Return::Unseen => format!("back: {left} was seen for {}", long(rule.forget)),
+        Return::Lost => format!("back: {few} {are} left ({})", lost(standing)),
+        Return::Unseen => format!("back: {few} {were} seen for {}", long(rule.forget)),
     }
 }
 

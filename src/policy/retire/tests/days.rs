@@ -216,7 +216,7 @@ fn after_a_restart_with_everybody_gone_it_comes_back_after_hours_or_for_whoever_
     life.pass(life.rule.forget - minutes(2));
     assert_eq!(life.stage(), Stage::Retired);
     life.pass(minutes(5));
-    assert_eq!(life.last().2, "back: none of 3 others was seen for 6 hours");
+    assert_eq!(life.last().2, "back: nobody else was seen for 6 hours");
     assert!(life.last().0 - restarted >= life.rule.forget);
 
     let mut life = Life::retired(peers(0..3));

@@ -7,10 +7,7 @@ fn more_relays_wanted_while_retired_bring_it_back_at_once() {
     let mut life = Life::retired(peers(0..3));
     life.rule.relays = 5;
     life.ask();
-    assert_eq!(
-        life.reason(),
-        "back: 5 others are wanted now, 3 hold every piece"
-    );
+    assert_eq!(life.reason(), "back: 5 others are wanted now, there are 3");
     life.peers.extend(peers(3..4));
     life.pass(MINUTE);
     assert_eq!(
@@ -28,7 +25,7 @@ fn more_relays_wanted_while_retired_bring_it_back_at_once() {
     life.pass(HOUR);
     assert_eq!(
         life.last().2,
-        "back: only 3 of 5 others is left (2 looked for and not found)"
+        "back: only 3 of 5 others are left (2 looked for and not found)"
     );
 }
 
@@ -73,7 +70,7 @@ fn a_single_relay_that_was_enough_and_is_gone_is_missed() {
     life.pass(HOUR);
     assert_eq!(
         life.last().2,
-        "back: none of 1 others is left (1 looked for and not found)"
+        "back: nobody else is left (1 looked for and not found)"
     );
 }
 
@@ -163,7 +160,7 @@ fn right_after_it_stopped_only_whoever_is_stuck_brings_it_back() {
     life.pass(HOUR * 2);
     assert_eq!(
         life.reason(),
-        "stopped: none is left of those who carried it; we are about to come back"
+        "stopped: too few of those who carried it are left; we are about to come back"
     );
     let mut other = Life {
         retire: life.retire.clone(),
