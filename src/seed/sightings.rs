@@ -11,12 +11,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::found::{Observation, Witness, plausible};
 use crate::policy::retire::{Level, Relay};
+
+mod census;
+mod sighting;
+
+pub use census::Census;
+use sighting::{PROVE_AGAIN, PROVE_SELDOM, Sighting, jitter};
 
 /// Addresses kept that are only said to hold everything: as many as a tracker names at once, and a little more.
 pub const MAX_CLAIMED: usize = 64;
@@ -39,142 +44,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(300);
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// ... to this at most.
 const LAST_RETRY: Duration = Duration::from_secs(1800);
-/// What happened calls for a look sooner than that, but not for another within this.
-const LOOK_AT_MOST_EVERY: Duration = Duration::from_secs(60);
-/// A peer that gave proof is asked again after this, until it gave it twice (design, section 7) ...
-const PROVE_AGAIN: Duration = Duration::from_secs(600);
-/// ... and after this from then on. Also how long one is left alone that let us wait in vain.
-const PROVE_SELDOM: Duration = Duration::from_secs(1800);
 /// How long it is remembered that a peer served what is not ours. Discs break, and are replaced.
 const REFUTED_FOR: Duration = Duration::from_secs(24 * 3600);
-
-/// What is known of one address.
-#[derive(Debug, Clone)]
-struct Sighting {
-    /// Who said so, or by what it was seen: of the best there was.
-    witness: Witness,
-    level: Level,
-    earned: bool,
-    first: Option<Instant>,
-    last: Option<Instant>,
-    connected: bool,
-    missed: u32,
-    refuted: bool,
-    /// Blocks of ours it served, one a probe.
-    proofs: u32,
-    /// Probes since then that it left unanswered.
-    refusals: u32,
-    /// Not to be asked for a block before.
-    prove_at: Instant,
-    /// Not to be looked for before, while it is not connected.
-    look_at: Instant,
-    looked_at: Option<Instant>,
-    /// Whether a look is under way.
-    looking: bool,
-    /// Whether it is connected and lacks something.
-    lacking: bool,
-    /// What it calls itself (BEP 20), if it was connected.
-    name: Option<[u8; 20]>,
-    /// Whether it listens where it was seen; some clients do not say where, and come from a port of the moment.
-    placed: bool,
-}
-
-impl Sighting {
-    fn new(witness: Witness, now: Instant) -> Self {
-        Self {
-            witness,
-            level: Level::Claimed,
-            earned: false,
-            first: None,
-            last: None,
-            connected: false,
-            missed: 0,
-            refuted: false,
-            proofs: 0,
-            refusals: 0,
-            prove_at: now,
-            look_at: now,
-            looked_at: None,
-            looking: false,
-            lacking: false,
-            name: None,
-            placed: true,
-        }
-    }
-
-    fn is_seen(&self) -> bool {
-        self.level > Level::Claimed
-    }
-
-    /// What it is worth beside others of its kind: who is worth least gives way first.
-    fn worth(&self) -> (bool, Level, bool, std::cmp::Reverse<u32>, Option<Instant>) {
-        let unproven = std::cmp::Reverse(self.missed.max(self.refusals));
-        (
-            !self.refuted,
-            self.level,
-            self.connected,
-            unproven,
-            self.last,
-        )
-    }
-
-    /// Whether it may give way to a newcomer.
-    fn is_doubtful(&self) -> bool {
-        let unproven = self.level < Level::Proven && self.refusals > 0;
-        let gone = !self.connected && (self.missed > 0 || !self.placed);
-        self.refuted || unproven || gone
-    }
-
-    fn awaits_look(&self) -> bool {
-        !self.connected && !self.looking && !self.refuted
-    }
-
-    fn relay(&self, addr: SocketAddr) -> Relay {
-        Relay {
-            addr,
-            level: self.level,
-            earned: self.earned,
-            first: self.first,
-            last: self.last,
-            connected: self.connected,
-            missed: self.missed,
-            refuted: self.refuted,
-        }
-    }
-}
-
-/// How many addresses are known how well. Those that served what is not ours, or were last looked for in vain, are in
-/// none of the counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Somebody says so.
-    pub claimed: u32,
-    /// Their own bitfields say so.
-    pub full: u32,
-    /// They served a block of ours.
-    pub proven: u32,
-}
-
-impl Census {
-    /// Counts.
-    pub fn of(relays: &[Relay]) -> Self {
-        let mut census = Self::default();
-        let present = |relay: &&Relay| !relay.refuted && relay.missed == 0;
-        for relay in relays.iter().filter(present) {
-            match relay.level {
-                Level::Claimed => census.claimed += 1,
-                Level::Full => census.full += 1,
-                Level::Proven => census.proven += 1,
-            }
-        }
-        census
-    }
-
-    /// Those who were seen to hold every piece.
-    pub fn seen(&self) -> u32 {
-        self.full + self.proven
-    }
-}
 
 /// The sightings of one torrent. An empty one holds no memory.
 #[derive(Debug, Default)]
@@ -473,49 +344,6 @@ impl Sightings {
             .map(|(addr, _)| *addr);
         least.is_some_and(|addr| self.seen.remove(&addr).is_some())
     }
-}
-
-impl Sighting {
-    /// It is connected, and its bitfield or a block says so.
-    fn show(&mut self, addr: SocketAddr, witness: Witness, level: Level, now: Instant) {
-        if self.refuted {
-            return;
-        }
-        if level >= self.level {
-            (self.level, self.witness) = (level, witness);
-        }
-        if !self.connected {
-            self.last = Some(now);
-        }
-        self.connected = true;
-        self.looking = false;
-        self.lacking = false;
-        self.missed = 0;
-        self.first.get_or_insert(now);
-        if level == Level::Proven {
-            self.last = Some(now);
-            self.proofs += 1;
-            self.refusals = 0;
-            let pause = match self.proofs {
-                1 => PROVE_AGAIN,
-                _ => PROVE_SELDOM.mul_f64(jitter(addr, self.proofs)),
-            };
-            self.prove_at = now + pause;
-        }
-    }
-
-    fn hasten(&mut self, to: Instant) {
-        let soonest = self.looked_at.map(|at| at + LOOK_AT_MOST_EVERY);
-        let soonest = soonest.map_or(to, |soonest| soonest.max(to));
-        self.look_at = self.look_at.min(soonest);
-    }
-}
-
-/// Between 0.75 and 1.25, so that those who were met together are not looked for together. The same for the same.
-fn jitter(addr: SocketAddr, turn: u32) -> f64 {
-    let mut hasher = DefaultHasher::new();
-    (addr, turn).hash(&mut hasher);
-    0.75 + (hasher.finish() % 1024) as f64 / 2048.0
 }
 
 #[cfg(test)]
