@@ -59,7 +59,7 @@ fn the_demo_retires_comes_back_and_leaves_nothing_behind() {
         "spreading: giving the first copies",
         "supporting: ",
         "retired: stopped: 3 others hold every piece (127.0.0.1 and 2 more, each seen twice, ",
-        "spreading: back: ",
+        ": back: ",
     ];
     let mut rest = told.as_str();
     for decision in decisions {
