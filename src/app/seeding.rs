@@ -182,7 +182,8 @@ impl App {
         self.count(report);
         let now = Instant::now();
         let heard = self.heard.max(self.announcer.answered_at());
-        let in_touch = report.in_touch || heard.is_some_and(|at| now - at < IN_TOUCH);
+        let lately = |at| now.saturating_duration_since(at) < IN_TOUCH;
+        let in_touch = report.in_touch || heard.is_some_and(lately);
         if std::mem::replace(&mut self.in_touch, in_touch) != in_touch {
             // Policy tells the time in touch from the time without.
             self.live

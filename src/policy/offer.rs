@@ -243,6 +243,11 @@ impl Offer {
         self.peers.get(&peer).is_some_and(|p| p.has.is_full())
     }
 
+    /// Whether the peer is known to hold a piece.
+    pub fn holds(&self, peer: PeerKey, piece: u32) -> bool {
+        self.peers.get(&peer).is_some_and(|p| p.has.has(piece))
+    }
+
     /// Whether a piece is out there: another peer holds it, or was sent it by us.
     pub fn has_source(&self, piece: u32) -> bool {
         let out = |state: &Piece| state.holders > 0 || state.sent_to.is_some();

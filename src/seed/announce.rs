@@ -198,7 +198,7 @@ impl Announcer {
         self.shared.plan.lock().take_fallen()
     }
 
-    /// When a tracker last answered.
+    /// When a tracker beyond this machine last answered: then our line is up.
     pub fn answered_at(&self) -> Option<Instant> {
         self.shared.plan.lock().answered_at()
     }

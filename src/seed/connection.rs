@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -171,6 +172,31 @@ pub(super) async fn run(
     let account = line.account();
     // The engine may be gone already; then nobody needs to know.
     let _ = line.report(Report::Closed { why, account }).await;
+}
+
+/// How long a peer may take to show its bitfield, which comes first, right after the handshakes.
+const GLIMPSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Hears a peer's bitfield, and hangs up. None when it shows none in time.
+pub(super) async fn glimpse(mut greeted: Greeted, max_message: usize) -> Option<Box<[u8]>> {
+    let mut buffer = Vec::with_capacity(READ_BUFFER);
+    let bits = async {
+        loop {
+            if greeted.stream.read_buf(&mut buffer).await.ok()? == 0 {
+                return None;
+            }
+            let mut used = 0;
+            let unread = |used| wire::read_message(&buffer[used..], max_message, None);
+            while let Some((heard, length)) = unread(used).ok()? {
+                used += length;
+                if let Heard::Bitfield(bits) = heard {
+                    return Some(bits);
+                }
+            }
+            buffer.drain(..used);
+        }
+    };
+    timeout(GLIMPSE_PATIENCE, bits).await.ok().flatten()
 }
 
 async fn read(line: &Line, max_message: usize) -> Result<(), Closed> {

@@ -74,7 +74,7 @@ pub(super) struct Plan {
     scrapes: Scrapes,
     /// Torrents of which a tracker counts fewer seeds than before, and nobody was told yet.
     fallen: BTreeSet<InfoHash>,
-    /// When a tracker last answered.
+    /// When a tracker beyond this machine last answered.
     answered_at: Option<Instant>,
     due: BTreeSet<(Instant, Slot)>,
     farewells: VecDeque<Job>,

@@ -42,6 +42,7 @@ enum Back {
     Warmed(InfoHash, u32, Result<WarmPiece, ReadError>),
     Dialled(InfoHash, SocketAddr, Dialled),
     Compared(InfoHash, PeerKey, Result<bool, ReadError>),
+    Glimpsed(InfoHash, PeerKey, Box<[u8]>),
     Read(InfoHash, u64, Result<Box<Torrent>, ShelfError>),
 }
 

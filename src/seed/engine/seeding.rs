@@ -35,6 +35,8 @@ pub(super) struct Link {
     pub outgoing: bool,
     pub peer_id: [u8; 20],
     pub since: Instant,
+    /// When it last showed its bitfield.
+    pub glimpsed_at: Instant,
     /// Wire bytes charged for it so far.
     charged: f64,
     /// Of these: for blocks that were handed over, and not reported as written or forgotten.
@@ -58,6 +60,7 @@ impl Link {
             outgoing,
             peer_id,
             since: now,
+            glimpsed_at: now,
             charged: 0.0,
             outstanding: 0.0,
             handed: None,

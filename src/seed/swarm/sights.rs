@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::Swarm;
-use crate::base::PeerKey;
+use super::{Event, Swarm};
+use crate::base::{Bits, PeerKey};
+use crate::seed::wire::Heard;
 
 /// One connected peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,18 @@ impl Swarm {
             earned: self.has_earned(key),
             age: now.saturating_duration_since(peer.joined_at),
         })
+    }
+
+    /// A peer showed its bitfield beside its connection. What is new in it is as if it had announced it.
+    pub fn glimpsed(&mut self, key: PeerKey, wire: &[u8], now: Instant) {
+        let Ok(bits) = Bits::from_wire(self.torrent.pieces(), wire) else {
+            return;
+        };
+        for piece in bits.iter() {
+            if !self.offer.holds(key, piece) {
+                self.handle(Event::Heard(key, Heard::Have(piece)), now);
+            }
+        }
     }
 
     /// Whether it came without the content, and got pieces of it from us, or nothing that others did not hold.

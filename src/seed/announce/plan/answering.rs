@@ -36,7 +36,7 @@ impl Plan {
     ) -> Vec<SocketAddr> {
         let ticket = &job.ticket;
         self.in_flight = self.in_flight.saturating_sub(1);
-        if outcome.is_ok() {
+        if outcome.is_ok() && !job.target.is_loopback() {
             self.answered_at = Some(now);
         }
         let trouble = outcome

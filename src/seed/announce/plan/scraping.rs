@@ -54,7 +54,9 @@ impl Plan {
         let Ok(counts) = outcome else {
             return;
         };
-        self.answered_at = Some(now);
+        if !scrape.target.is_loopback() {
+            self.answered_at = Some(now);
+        }
         for (hash, counted) in scrape.hashes.iter().zip(counts) {
             let (Some(torrent), Some(counted)) = (self.torrents.get_mut(hash), counted) else {
                 continue;
@@ -74,7 +76,7 @@ impl Plan {
         std::mem::take(&mut self.fallen).into_iter().collect()
     }
 
-    /// When a tracker last answered.
+    /// When a tracker beyond this machine last answered.
     pub fn answered_at(&self) -> Option<Instant> {
         self.answered_at
     }

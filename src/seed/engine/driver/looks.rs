@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Driver;
 use crate::base::{InfoHash, PeerKey};
 use crate::policy::retire::Level;
+use crate::seed::client;
 use crate::seed::engine::resting::Resting;
 use crate::seed::engine::seeding::Seeding;
 use crate::seed::found::{Found, Observation, Witness};
@@ -23,6 +24,8 @@ const PROOFS_PER_MINUTE: f64 = 6.0;
 const PROOFS_AT_ONCE: f64 = 8.0;
 /// A peer has shown what it holds by then: its bitfield, and the HAVEs that some clients send in the place of a part of it.
 const SHOW_PATIENCE: Duration = Duration::from_secs(10);
+/// How often one is dialled that is connected, and whose client does not say what it gets, to see its bitfield.
+const GLIMPSE_EVERY: Duration = Duration::from_secs(15);
 /// A leecher that came to a torrent of which we give nothing makes us look whether the others are still there, as long as it
 /// is so new.
 const NEWCOMER: Duration = Duration::from_secs(120);
@@ -273,6 +276,9 @@ impl Driver {
             asked += 1;
         }
         self.looks.proofs.take(asked);
+        let turns = self.looks.looks.left(now);
+        let glimpses: Vec<SocketAddr> = seeding.unheard(&sights, now).take(turns).collect();
+        self.looks.looks.take(glimpses.len());
         let seen_enough = seeding.seen_enough(&sights, now);
         for (peer, addr) in seen_enough {
             if let Some(seeding) = self.seedings.get_mut(&hash) {
@@ -280,6 +286,7 @@ impl Driver {
             }
             self.hang_up(hash, peer, "what it holds was seen, and it needs nothing");
         }
+        glimpses.into_iter().for_each(|addr| self.call(hash, addr));
         let present: Vec<SocketAddr> = sights.iter().map(|sight| sight.addr).collect();
         self.look(hash, &present, now);
         self.act(hash);
@@ -341,6 +348,22 @@ impl Seeding {
             }
         }
         due
+    }
+
+    /// Those whose clients do not say what they get, when it is time to look at their bitfields beside the connection.
+    fn unheard(&mut self, sights: &[Sight], now: Instant) -> impl Iterator<Item = SocketAddr> {
+        let links = &mut self.links;
+        let due = sights.iter().filter_map(|sight| {
+            let link = links.get_mut(&sight.peer)?;
+            let long_ago = now.saturating_duration_since(link.glimpsed_at) >= GLIMPSE_EVERY;
+            let mute = !client::announces(&link.peer_id) && sight.listens && !sight.full;
+            if !mute || !long_ago {
+                return None;
+            }
+            link.glimpsed_at = now;
+            Some(sight.addr)
+        });
+        due.collect::<Vec<_>>().into_iter()
     }
 
     /// Those who served what is not ours; and while we give nothing, those whom we dialled and who showed all that we want

@@ -32,15 +32,10 @@ impl Driver {
         };
         let (name, ip) = (greeted.greeting.peer_id, greeted.addr.ip());
         if let Some(twin) = seeding.twin(name, ip) {
-            let full = seeding.swarm.sight(twin, now).is_some_and(|s| s.full);
-            if greeted.outgoing && (full || seeding.swarm.is_silent()) {
-                // We dialled one that is here already and did not say where it listens. Some clients never say what they
-                // got, and show it to a new connection only; there is nothing to be seen of one that has all, and one
-                // that waits until we are back is to be known by how long.
-                if full {
-                    seeding.swarm.listens_at(twin, greeted.addr);
-                }
-                return;
+            if greeted.outgoing {
+                // It is here already, and did not say where it listens: now we know.
+                seeding.swarm.listens_at(twin, greeted.addr);
+                return self.glimpse(twin, greeted, now);
             }
             if seeding.links[&twin].is_fresh(now) {
                 return;
@@ -82,6 +77,27 @@ impl Driver {
             seeding.swarm.listens_at(peer, home);
         }
         self.act(hash);
+    }
+
+    /// A peer that is connected was dialled: its bitfield is taken, and the second connection ends. Not every client says on
+    /// the first what it holds by now.
+    fn glimpse(&mut self, twin: PeerKey, greeted: Greeted, now: Instant) {
+        let hash = greeted.greeting.info_hash;
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        let shows_all = seeding.swarm.sight(twin, now).is_none_or(|s| s.full);
+        if let Some(link) = seeding.links.get_mut(&twin).filter(|_| !shows_all) {
+            link.glimpsed_at = now;
+            let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
+            let back = self.back.clone();
+            tokio::spawn(async move {
+                if let Some(bits) = connection::glimpse(greeted, longest).await {
+                    // The engine is gone when this fails, and so is the need.
+                    let _ = back.send(Back::Glimpsed(hash, twin, bits));
+                }
+            });
+        }
     }
 
     /// Takes in what a connection reports.
@@ -183,6 +199,12 @@ impl Driver {
                     }
                 }
                 self.look_later(hash);
+                hash
+            }
+            Back::Glimpsed(hash, peer, bits) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    seeding.swarm.glimpsed(peer, &bits, now);
+                }
                 hash
             }
             Back::Compared(hash, peer, result) => {

@@ -262,7 +262,7 @@ async fn a_silent_one_wakes_to_give_metadata_and_nothing_else() {
 
 /// librqbit does not say where it listens, and comes again and again as long as it is hung up on.
 #[tokio::test]
-async fn one_that_is_here_and_is_dialled_keeps_its_connection_when_nothing_is_to_be_seen() {
+async fn one_that_is_here_and_is_dialled_keeps_its_connection_and_is_known_where_it_listens() {
     for silent in [false, true] {
         let mut bench = Bench::new(false).await;
         let hash = hash(1);
@@ -287,14 +287,63 @@ async fn one_that_is_here_and_is_dialled_keeps_its_connection_when_nothing_is_to
         seeding.links.values_mut().for_each(|l| l.since -= BOUND);
         let mut dialled = bench.meet(hash, [7; 20], true).await;
         let home = dialled.local_addr().unwrap();
-        let end = async move { dialled.read_to_end(&mut Vec::new()).await.unwrap() };
+        let end = async move {
+            // Of one that showed all, nothing is to be seen.
+            if silent {
+                say(&mut dialled, 5, &[0b1000_0000]).await;
+            }
+            dialled.read_to_end(&mut Vec::new()).await.unwrap()
+        };
         assert_eq!(bench.during(end).await, 0, "one connection is enough");
         let seeding = &bench.driver.seedings[&hash];
         assert_eq!(seeding.links.keys().collect::<Vec<_>>(), [&key]);
         let known: Vec<SocketAddr> = seeding.swarm.addresses().collect();
-        assert_eq!(known, if silent { vec![] } else { vec![home] });
+        assert_eq!(known, [home]);
         drop(peer);
     }
+}
+
+/// librqbit announces no piece to who sent it no bitfield: what it holds by now is seen beside its connection.
+#[tokio::test]
+async fn one_that_does_not_say_what_it_gets_is_looked_at_beside_its_connection() {
+    let mut bench = Bench::new(false).await;
+    let (hash, name) = (hash(1), *b"-rQ0000-............");
+    bench.add(hash);
+    let _peer = bench.meet(hash, name, false).await;
+    bench
+        .until("it is awake", |driver| driver.seedings.contains_key(&hash))
+        .await;
+    let home = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let at = home.local_addr().unwrap();
+    let mut shown = 0;
+    for held in [0b1000_0000, 0b1100_0000] {
+        if shown == 0 {
+            // Where it listens, its tracker says.
+            bench.driver.call(hash, at);
+        } else {
+            let later = Instant::now() + Duration::from_secs(16);
+            bench.driver.observe(hash, later);
+        }
+        let (mut second, _) = home.accept().await.unwrap();
+        let shows = async move {
+            listener::hear(&mut second).await.unwrap().unwrap();
+            second.write_all(&handshake(hash, name)).await.unwrap();
+            say(&mut second, 5, &[held]).await;
+            second.read_to_end(&mut Vec::new()).await
+        };
+        // It is hung up on: one connection is enough.
+        let _ = bench.during(shows).await;
+        shown += 1;
+        let copies = f64::from(shown) / f64::from(PIECES);
+        let seen = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= copies;
+        bench.until("it is seen", seen).await;
+    }
+    bench.driver.observe(hash, Instant::now());
+    let report = bench.reported(hash);
+    assert_eq!((report.peers, report.relays.len()), (1, 1));
+    let relay = report.relays[0];
+    assert_eq!((relay.addr, relay.level), (at, Level::Full));
+    assert!(relay.connected);
 }
 
 #[tokio::test]
