@@ -74,6 +74,10 @@ pub const STUCK_PATIENCE_MAX: Duration = Duration::from_secs(120);
 pub const STUCK_LOOKS: u32 = 3;
 /// How many pieces a stuck leecher is given ahead.
 pub const STUCK_AT_ONCE: usize = 2;
+/// Between two pieces for a stuck leecher of which others got little of what it was given, while the others get on. One whose
+/// own line is full reaches nobody, and would be given all of a copy that nobody gets of it; once the others have theirs
+/// they leave its line to it, or it is helped as all are. As long as it takes to see that somebody is stuck.
+pub const HOARDER_PAUSE: Duration = STUCK_PATIENCE;
 /// A complete peer that hung up still counts as a holder for this long: finished clients drop peers that look useless.
 pub const GHOST_LIFE: Duration = Duration::from_secs(30 * 60);
 /// Relays' rates are averaged over about this long.

@@ -65,6 +65,15 @@ impl World {
         for (loser, piece) in taken_over {
             self.give_up(who, loser, |part| part.0 == piece);
         }
+        let link = self.peers[who].links.get_mut(&source);
+        if let Some(link) = link
+            && source != ORIGIN
+            && habits.asks_after_blocks()
+            && link.owes()
+        {
+            link.unsaid.extend(fresh);
+            return;
+        }
         for part in fresh {
             match source {
                 ORIGIN => self.tell_origin(who, Heard::Request(self.block(part))),
@@ -138,6 +147,7 @@ impl World {
         };
         let given_up: Vec<Part> = link.asked.iter().copied().filter(|p| which(p)).collect();
         link.asked.retain(|part| !which(part));
+        link.unsaid.retain(|part| !which(part));
         if source == ORIGIN {
             for part in given_up {
                 self.tell_origin(who, Heard::Cancel(self.block(part)));
@@ -153,6 +163,7 @@ impl World {
         let Some(link) = peer.links.get_mut(&source) else {
             return;
         };
+        link.unsaid.clear();
         for part in std::mem::take(&mut link.asked) {
             peer.store.unask(part);
         }

@@ -75,6 +75,10 @@ pub trait Habits: Debug {
     fn asks(&self) -> bool {
         true
     }
+    /// Whether what it asks of a neighbour waits behind the block that is on its way to him.
+    fn asks_after_blocks(&self) -> bool {
+        false
+    }
     fn claims(&self) -> Claim {
         Claim::Nothing
     }
@@ -162,6 +166,17 @@ habits! {
     /// It takes, and gives nothing.
     NeverRelays {
         fn serves(&self) -> bool { false }
+    }
+}
+
+habits! {
+    /// As libtorrent with an upload limit of next to nothing: it unchokes everybody, takes all requests, and lets them stand;
+    /// with next to nothing for each connection, its own requests to others stand behind the block that it sends them.
+    Tarpit {
+        fn slots(&self) -> usize { usize::MAX }
+        fn begins_after(&self) -> Nanos { SECOND }
+        fn have_wakes(&self) -> bool { false }
+        fn asks_after_blocks(&self) -> bool { true }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Link {
     pub asleep_until: Nanos,
     /// What the other asked for.
     pub to_send: VecDeque<Part>,
+    /// What is to be asked of the other once a block has gone to it, where that is how the peer asks.
+    pub unsaid: Vec<Part>,
     /// Bytes sent that did not arrive.
     pub under_way: u64,
     /// Whether it stands in the line of those to be served.
@@ -51,6 +53,11 @@ impl Link {
     pub fn depth(&self, block: u32) -> usize {
         let ahead = self.rate * DEPTH_SECONDS / f64::from(block);
         (DEPTH.0 + ahead as usize).min(DEPTH.1)
+    }
+
+    /// Whether blocks that the other asked for have not all gone to it.
+    pub fn owes(&self) -> bool {
+        self.under_way > 0 || !self.to_send.is_empty()
     }
 }
 

@@ -189,6 +189,11 @@ impl World {
     /// A block is on its way.
     pub fn sent(&mut self, giver: usize, to: usize, part: Part) {
         self.peers[giver].sending = false;
+        let link = self.peers[giver].links.get_mut(&to);
+        let unsaid = link.map(|link| std::mem::take(&mut link.unsaid));
+        for asked in unsaid.unwrap_or_default() {
+            self.requested(to, giver, asked);
+        }
         let delay = self.peers[giver].line.delay + self.peers[to].line.delay;
         let size = u64::from(self.shape.block);
         let at = self.now + delay;

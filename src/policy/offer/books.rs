@@ -32,7 +32,11 @@ impl Offer {
             && let Some(relayer) = self.peers.get_mut(&sender)
             && relayer.unrelayed.remove(&index)
         {
-            relayer.relayed(self.piece_length, now);
+            relayer.relayed(
+                self.piece_length,
+                self.pieces[index as usize].entrusted,
+                now,
+            );
         }
         true
     }

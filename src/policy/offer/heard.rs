@@ -175,11 +175,15 @@ impl Offer {
             return;
         }
         self.unbind(peer, piece);
-        self.pieces[piece as usize].sent_to = Some(peer);
+        let entry = &mut self.pieces[piece as usize];
+        // Of what several hold, nobody can tell who relays it.
+        let entrusted = entry.holders <= 1;
+        (entry.sent_to, entry.entrusted) = (Some(peer), entrusted);
         if let Some(state) = self.peers.get_mut(&peer) {
             state.received += 1;
             state.ignored = state.ignored.saturating_sub(1);
             state.unrelayed.insert(piece);
+            state.entrusted += u32::from(entrusted);
             state.served(length.into(), now.saturating_duration_since(started));
         }
         // Many clients do not announce a piece to those who offered it (they know we have it), so what was

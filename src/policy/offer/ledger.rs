@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{
-    Habits, LONELY_PATIENCE, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE, RELAY_HORIZON,
-    SPREAD_HORIZON, STUCK_LOOKS, STUCK_PATIENCE, STUCK_PATIENCE_MAX, UNPROVEN,
+    HOARDER_PAUSE, Habits, LONELY_PATIENCE, MAX_REACTION, REACTION_MEMORY, RELAY_AVERAGE,
+    RELAY_HORIZON, SPREAD_HORIZON, STUCK_LOOKS, STUCK_PATIENCE, STUCK_PATIENCE_MAX, UNPROVEN,
 };
 use crate::base::{Bits, PeerKey};
 
@@ -81,6 +81,8 @@ pub(super) struct Piece {
     pub bound: Option<Binding>,
     /// The last peer that got all of it from us.
     pub sent_to: Option<PeerKey>,
+    /// Whether at most one other held it then.
+    pub entrusted: bool,
 }
 
 #[derive(Debug)]
@@ -107,8 +109,13 @@ pub(super) struct Peer {
     pub unrelayed: BTreeSet<u32>,
     /// Pieces it got from us whole.
     pub received: u32,
+    /// How many of them at most one other held then, and how many of these others got of it.
+    pub entrusted: u32,
+    passed_on: u32,
     /// What others got of what we gave it.
     relayed: Meter,
+    /// When it was last given a piece because it was stuck.
+    pub helped_at: Option<Instant>,
     /// When it came.
     pub joined_at: Instant,
     /// Bytes per second while we served it; `None` until it got a piece.
@@ -141,7 +148,10 @@ impl Peer {
             uninterested: false,
             unrelayed: BTreeSet::new(),
             received: 0,
+            entrusted: 0,
+            passed_on: 0,
             relayed: Meter::default(),
+            helped_at: None,
             joined_at: now,
             throughput: None,
             ignored: 0,
@@ -157,8 +167,9 @@ impl Peer {
         !self.wants_nothing && !self.has.is_full()
     }
 
-    /// Another peer announced a piece that this one got from us.
-    pub fn relayed(&mut self, bytes: u64, now: Instant) {
+    /// Another peer announced a piece that this one got from us, `entrusted` if hardly anybody else held it then.
+    pub fn relayed(&mut self, bytes: u64, entrusted: bool, now: Instant) {
+        self.passed_on += u32::from(entrusted);
         self.relayed.add(bytes, now);
     }
 
@@ -210,6 +221,17 @@ impl Peer {
     pub fn relays_soon(&self, piece_length: u64, now: Instant) -> usize {
         let shown = self.relayed.rate(now) * SPREAD_HORIZON.as_secs_f64();
         UNPROVEN.max((shown / piece_length as f64) as usize)
+    }
+
+    /// Whether others got less than half of what it was entrusted with, and that was enough to judge by.
+    pub fn hoards(&self) -> bool {
+        self.entrusted as usize >= UNPROVEN && 2 * self.passed_on < self.entrusted
+    }
+
+    /// Whether it was helped less than [`HOARDER_PAUSE`] ago.
+    pub fn helped_lately(&self, now: Instant) -> bool {
+        let lately = |at| now.saturating_duration_since(at) < HOARDER_PAUSE;
+        self.helped_at.is_some_and(lately)
     }
 
     /// Whether it got nothing from anybody but us for much longer than it usually takes.

@@ -18,17 +18,24 @@ const PARTIAL_SUPPORT: f64 = 0.5;
 impl Offer {
     /// The swarm has a full copy: lonely pieces, and leechers that cannot get on, are helped.
     pub(super) fn top_up(&mut self, now: Instant, decisions: &mut Vec<Decision>) {
+        let others_get_on = self.traded.moves(now);
+        let waits = |peer: &Peer| others_get_on && peer.hoards() && peer.helped_lately(now);
         let mut stuck: Vec<(u32, PeerKey)> = (self.peers.iter())
             .filter(|(_, peer)| {
                 peer.takes() && peer.is_stuck(now) && peer.bound.len() < STUCK_AT_ONCE
             })
+            .filter(|(_, peer)| !waits(peer))
             .map(|(key, peer)| (peer.ignored, *key))
             .collect();
         // Who leaves offers lying is helped last: the pieces bound to him are kept from the others.
         stuck.sort_unstable();
         stuck.truncate(HELPED_AT_ONCE);
         for (_, peer) in stuck {
-            self.offer_first(peer, |piece| piece.holders, now, decisions);
+            if self.offer_first(peer, |piece| piece.holders, now, decisions)
+                && let Some(state) = self.peers.get_mut(&peer)
+            {
+                state.helped_at = Some(now);
+            }
         }
         if self.ghosts.is_empty() {
             self.help_the_lonely(now, decisions);
@@ -143,8 +150,8 @@ impl Offer {
         self.support = ((saved + earned).min(most), Some(now));
     }
 
-    /// Offers `peer` the piece it lacks that comes first in this order, and one it waits for before all others; false when
-    /// there is none.
+    /// Offers `peer` the piece it lacks that comes first in this order, of those it was never offered before all others, and
+    /// one it waits for before these; false when there is none.
     fn offer_first(
         &mut self,
         peer: PeerKey,
@@ -161,7 +168,11 @@ impl Offer {
         let first = || {
             (0..self.pieces.len() as u32)
                 .filter(lacked)
-                .min_by_key(|index| order(&self.pieces[*index as usize]))
+                .min_by_key(|index| {
+                    // What it was offered before and did not take, it may hold and not say so.
+                    let before = state.announced.has(*index);
+                    (before, order(&self.pieces[*index as usize]))
+                })
         };
         let Some(piece) = awaited.or_else(first) else {
             return false;

@@ -84,3 +84,88 @@ fn what_hangs_on_one_peer_is_given_once_more() {
     offer.forget_departed();
     assert!(!offer.first_copy_is_out());
 }
+
+/// Four pieces are given to peer 9, of whom nobody gets them; peers 1 and 2 have all others, and peer 3 has nothing.
+fn beside_a_hoarder(pieces: u32, now: Instant) -> Offer {
+    let mut offer = with_peers(pieces, 0, now);
+    offer.joined(PeerKey(9), Habits::default(), now);
+    let given = offers(&offer.decide(now, uplink()));
+    assert_eq!(given, [(9, 0), (9, 1), (9, 2), (9, 3)]);
+    for (peer, piece) in given {
+        send(&mut offer, peer, piece, now);
+    }
+    (1..=3).for_each(|key| offer.joined(PeerKey(key), Habits::default(), now));
+    let mut rest = vec![0xff; pieces as usize / 8];
+    rest[0] = 0x0f;
+    let rest = Bits::from_wire(pieces, &rest).unwrap();
+    (1..=2).for_each(|key| offer.bitfield(PeerKey(key), &rest, now));
+    assert!(offer.first_copy_is_out());
+    offer
+}
+
+/// Lets time pass from one second to another, in which everybody takes what he is offered; peer 3 gets a piece per second of
+/// the others if they trade. Counts what `key` is given.
+fn given_to(
+    key: u64,
+    offer: &mut Offer,
+    start: Instant,
+    seconds: std::ops::Range<u32>,
+    trade: bool,
+) -> usize {
+    let mut count = 0;
+    for tenth in 10 * seconds.start..10 * seconds.end {
+        let now = start + STEP * tenth;
+        if trade && tenth % 10 == 0 {
+            offer.have(PeerKey(3), 4 + tenth / 10, now);
+        }
+        for (peer, piece) in offers(&offer.decide(now, uplink())) {
+            count += usize::from(peer == key);
+            send(offer, peer, piece, now);
+        }
+    }
+    count
+}
+
+#[test]
+fn who_relays_nothing_is_helped_slowly_while_the_others_get_on() {
+    let start = Instant::now();
+    let mut offer = beside_a_hoarder(400, start);
+    let (patience, pause) = (
+        STUCK_PATIENCE.as_secs() as u32,
+        HOARDER_PAUSE.as_secs() as u32,
+    );
+    let end = patience + 4 * pause;
+    assert_eq!(given_to(9, &mut offer, start, 0..patience, true), 0);
+    // One at once, and one after each pause.
+    assert_eq!(given_to(9, &mut offer, start, patience..end, true), 4);
+    // The others are done, or get nowhere: it is served as anybody.
+    let given = given_to(9, &mut offer, start, end..end + 60, false);
+    assert_eq!(given, 400 - 4 - 4);
+    assert!(offer.is_complete(PeerKey(9)));
+}
+
+#[test]
+fn who_had_nothing_to_relay_is_helped_at_once() {
+    let start = Instant::now();
+    let mut offer = supported(400, 2, 4, start);
+    let end = STUCK_PATIENCE.as_secs() as u32 + 30;
+    let given = given_to(4, &mut offer, start, 0..end, true);
+    assert_eq!(given, 300, "a piece at each look");
+}
+
+#[test]
+fn one_who_does_not_say_what_it_holds_is_offered_everything_in_turn() {
+    let start = Instant::now();
+    let mut offer = supported(40, 1, 2, start);
+    // It got all but the last piece from others, announces nothing, and asks for nothing but that.
+    let mut now = start + STUCK_PATIENCE;
+    for _ in 0..2_000 {
+        for (_, piece) in offers(&offer.decide(now, uplink())) {
+            if piece == 39 {
+                return;
+            }
+        }
+        now += STEP;
+    }
+    panic!("the piece it lacks was never offered to it");
+}
