@@ -30,12 +30,15 @@ mod limits;
 mod orders;
 pub mod overview;
 mod picture;
+mod relays;
 mod seeding;
 mod shelf;
 
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
-pub use overview::{LimitedBy, Overview, QuotaView, ReleaseView, SourceView, UpstreamView};
+pub use overview::{
+    LimitedBy, Overview, QuotaView, RelayView, ReleaseView, SourceView, UpstreamView,
+};
 
 use handle::Orders;
 use hashing::Hashing;
@@ -123,6 +126,10 @@ pub struct App {
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
     looked: Option<u64>,
     painted: Painted,
+    /// When the DHT last named a peer to us.
+    heard: Option<Instant>,
+    /// Whether we were in touch with the world at the last decision.
+    in_touch: bool,
 }
 
 impl App {
@@ -148,6 +155,7 @@ impl App {
             beside: tracker.beside().clone(),
             listen: vec![config.peer],
             cap: capped,
+            guard: settings.guard,
             generous: settings.generous,
         })?;
         let peer = engine.listening().first().copied().unwrap_or(config.peer);
@@ -184,6 +192,8 @@ impl App {
             stepped: Instant::now(),
             looked: None,
             painted: Painted::default(),
+            heard: None,
+            in_touch: false,
             found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
@@ -230,7 +240,10 @@ impl App {
                     finished && self.stepped.elapsed() >= BRISK
                 }
                 Some(found) = self.found.recv() => {
-                    self.engine.met(found.info_hash, found.addrs).await;
+                    if found.source == Witness::Dht {
+                        self.heard = Some(Instant::now());
+                    }
+                    self.engine.met(found).await;
                     false
                 }
                 _ = step.tick() => true,
@@ -258,9 +271,11 @@ impl App {
         self.take_up_work().await?;
         let report = self.engine.news().await;
         self.decide(&report).await?;
+        self.limits.guard = report.guard;
         self.limit().await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
+            self.look_after_relays().await?;
         }
         self.paint(&report).await
     }
@@ -285,6 +300,9 @@ impl App {
         if let Err(error) = self.write_down().await {
             tracing::error!(%error, "what was spent last could not be written down");
         }
+        if let Err(error) = self.look_after_relays().await {
+            tracing::error!(%error, "who holds what could not be written down");
+        }
         tokio::join!(self.announcer.shutdown(), self.engine.stop());
     }
 }
@@ -306,7 +324,8 @@ fn merged(
                     Ok(seen) if seen.event != swarm::Event::Stopped => Found {
                         info_hash: seen.info_hash,
                         addrs: vec![seen.addr],
-                        source: Witness::Tracker,
+                        source: Witness::OwnTracker,
+                        full: seen.left == 0,
                     },
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                     Err(broadcast::error::RecvError::Closed) => return,

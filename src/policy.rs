@@ -1,6 +1,7 @@
 //! Pure deciders. Time is an argument; every decision carries its reason.
 
 pub mod clock;
+pub mod guard;
 pub mod offer;
 pub mod quota;
 pub mod retire;

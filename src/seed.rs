@@ -13,14 +13,17 @@ pub mod discovery;
 pub mod engine;
 pub mod found;
 mod listener;
+mod near;
 pub mod reader;
 pub mod shaper;
+pub mod sightings;
 mod socket;
 pub mod swarm;
 pub mod torrent;
 pub mod wire;
 
 pub use engine::{Engine, EngineConfig, EngineError};
-pub use found::{Found, Witness};
+pub use found::{Found, Observation, Witness};
+pub use sightings::{Census, Sightings};
 pub use swarm::Swarm;
 pub use torrent::Torrent;

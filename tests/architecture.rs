@@ -34,12 +34,13 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 const STATIONS: [&str; 5] = ["intake", "metainfo", "seed", "tracker", "device"];
 
 /// What `admin` may see of `app`: the handle, the picture that comes through it, and the receiver of uploads it hands on.
-const HANDLE: [&str; 8] = [
+const HANDLE: [&str; 9] = [
     "uploads",
     "Handle",
     "handle",
     "overview",
     "Overview",
+    "RelayView",
     "ReleaseView",
     "SourceView",
     "UpstreamView",

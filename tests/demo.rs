@@ -25,7 +25,7 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 #[test]
-fn the_demo_ends_on_what_it_spent_and_leaves_nothing_behind() {
+fn the_demo_retires_comes_back_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tmp = dir.path().join("tmp");
     std::fs::create_dir(&tmp).expect("a folder can be made");
@@ -39,16 +39,34 @@ fn the_demo_ends_on_what_it_spent_and_leaves_nothing_behind() {
     lines.extend(received.iter());
     let told = lines.join("\n");
     assert!(status.success(), "{status}:\n{told}\n{}", demo.tail());
-    let last = lines.last().expect("it says something");
-    let spent = last
+    let [.., spent, back] = lines.as_slice() else {
+        panic!("it says little:\n{told}");
+    };
+    let spent = spent
         .strip_prefix("copies spent ")
         .and_then(|rest| rest.strip_suffix(", retired: 3 others carry it"))
-        .unwrap_or_else(|| panic!("the last line is {last:?}"));
+        .unwrap_or_else(|| panic!("the last line but one is {spent:?}"));
     let spent: f64 = spent.parse().expect("a number of copies");
     // Plain seeding would have cost three.
     assert!((1.0..=1.10).contains(&spent), "{spent} copies:\n{told}");
-    for decision in ["spreading: ", "supporting: ", "retired: stopped: 3 others"] {
-        assert!(told.contains(decision), "no {decision:?} in\n{told}");
+    let more = back
+        .strip_suffix(" copies more")
+        .and_then(|rest| rest.rsplit_once(": "))
+        .unwrap_or_else(|| panic!("the last line is {back:?}"));
+    let more: f64 = more.1.parse().expect("a number of copies");
+    assert!((1.0..=1.10).contains(&more), "{more} copies:\n{told}");
+    let decisions = [
+        "spreading: giving the first copies",
+        "supporting: ",
+        "retired: stopped: 3 others hold every piece (127.0.0.1 and 2 more, each seen twice, ",
+        ": back: ",
+    ];
+    let mut rest = told.as_str();
+    for decision in decisions {
+        let (_, after) = rest
+            .split_once(decision)
+            .unwrap_or_else(|| panic!("no {decision:?} in its turn in\n{told}"));
+        rest = after;
     }
     assert!(is_empty(&tmp), "something is left in its temporary folder");
 }

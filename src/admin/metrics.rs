@@ -10,7 +10,7 @@ use super::App;
 use super::auth::Caller;
 use super::problem::Problem;
 use super::session;
-use crate::app::{Overview, ReleaseView};
+use crate::app::{LimitedBy, Overview, ReleaseView};
 use crate::base::Stage;
 use crate::telemetry::metrics::{CONTENT_TYPE, Family, exposition};
 
@@ -66,9 +66,32 @@ fn upstream(picture: &Overview) -> Vec<Family> {
         single(now, upstream.rate as f64),
         single(peers, f64::from(upstream.peers)),
     ];
-    if let Some(cap) = upstream.cap {
-        let limit = Family::gauge("semoir_upstream_limit", rate, "The limit in force");
-        families.push(single(limit, cap as f64));
+    if let Some(limit) = upstream.limit_rate {
+        let family = Family::gauge("semoir_upstream_limit", rate, "The limit in force");
+        families.push(single(family, limit as f64));
+    }
+    let mut by = Family::gauge(
+        "semoir_upstream_limited_by",
+        None,
+        "1 for the limit that is in force",
+    );
+    for one in LimitedBy::ALL {
+        let labels = vec![("limit", one.as_str().to_owned())];
+        by.add(labels, f64::from(u8::from(one == upstream.limited_by)));
+    }
+    families.push(by);
+    if let Some(quota) = &upstream.quota {
+        let bytes = Some("bytes");
+        let of = Family::gauge("semoir_quota", bytes, "What may leave the box in a month");
+        let used = Family::gauge("semoir_quota_used", bytes, "What left it of that");
+        let resets = Family::gauge(
+            "semoir_quota_resets_timestamp",
+            Some("seconds"),
+            "When the quota begins anew, in Unix time",
+        );
+        families.push(single(of, quota.of as f64));
+        families.push(single(used, quota.used as f64));
+        families.push(single(resets, quota.resets_at.0 as f64));
     }
     families
 }
@@ -86,7 +109,22 @@ fn releases(releases: &[ReleaseView]) -> Vec<Family> {
         None,
         "1 for the stage that a release is in",
     );
+    let mut relays = Family::gauge(
+        "semoir_release_relays",
+        None,
+        "Others that hold every piece: only said to, seen by their bitfields, proven by a block",
+    );
     for view in releases {
+        let seen = view.relays.saturating_sub(view.proven);
+        for (level, count) in [
+            ("claimed", view.claimed),
+            ("full", seen),
+            ("proven", view.proven),
+        ] {
+            let mut labels = id(view);
+            labels.push(("level", level.to_owned()));
+            relays.add(labels, f64::from(count));
+        }
         let mut labels = id(view);
         labels.push(("name", view.name.clone()));
         let hash = view.info_hash.map(|hash| hash.to_string());
@@ -107,6 +145,7 @@ fn releases(releases: &[ReleaseView]) -> Vec<Family> {
     vec![
         info,
         stage,
+        relays,
         of_each(
             Family::gauge("semoir_release_size", bytes, "Content of a release"),
             |view| view.size as f64,

@@ -50,11 +50,11 @@ pub(super) struct ReleaseSettingsPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<bool>)]
     generous: Option<Option<bool>>,
-    /// Seconds that others must have held it before it retires; 30 days at most.
+    /// Seconds that others must have been enough before it retires; 30 days at most.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
     sustain: Option<Option<u64>>,
-    /// Seconds that too few others must have been there before it wakes; 30 days at most.
+    /// Seconds over which looks for another must have been in vain before it is not believed any more; 30 days at most.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
     patience: Option<Option<u64>>,
@@ -62,6 +62,34 @@ pub(super) struct ReleaseSettingsPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
     monthly_budget: Option<Option<Size>>,
+    /// How many of the others must have served a block of it; 50 at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    proven: Option<Option<u32>>,
+    /// Looks in vain after which another is not believed any more; 1 to 100.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    missed: Option<Option<u32>>,
+    /// Seconds between the first and the last time another must have been seen; 30 days at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    apart: Option<Option<u64>>,
+    /// Seconds after which another does not count until it is seen again; 30 days at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    fresh: Option<Option<u64>>,
+    /// Seconds after which another of whom nothing was heard is not believed any more; 30 days at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    forget: Option<Option<u64>>,
+    /// Seconds that somebody must be stuck to wake it although the others are there; 30 days at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    reach: Option<Option<u64>>,
+    /// Seconds between a stop and a return, and between a return and a stop; 30 days at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    dwell: Option<Option<u64>>,
 }
 
 impl ReleaseSettingsPatch {
@@ -73,6 +101,13 @@ impl ReleaseSettingsPatch {
             sustain: self.sustain.unwrap_or(settings.sustain),
             patience: self.patience.unwrap_or(settings.patience),
             monthly_budget: self.monthly_budget.unwrap_or(settings.monthly_budget),
+            proven: self.proven.unwrap_or(settings.proven),
+            missed: self.missed.unwrap_or(settings.missed),
+            apart: self.apart.unwrap_or(settings.apart),
+            fresh: self.fresh.unwrap_or(settings.fresh),
+            forget: self.forget.unwrap_or(settings.forget),
+            reach: self.reach.unwrap_or(settings.reach),
+            dwell: self.dwell.unwrap_or(settings.dwell),
         };
     }
 }

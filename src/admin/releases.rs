@@ -10,8 +10,8 @@ use super::App;
 use super::extract::Path;
 use super::links::Links;
 use super::problem::Problem;
-use crate::app::ReleaseView;
 use crate::app::handle::{Order, OrderError};
+use crate::app::{RelayView, ReleaseView};
 use crate::base::{Authority, InfoHash, ReleaseId, SourceId, Stage, Timestamp, disposition};
 use crate::store::{Decision, StoreError};
 
@@ -76,8 +76,12 @@ pub(super) struct ReleaseDetail {
     rate: u64,
     /// Connected peers.
     peers: u32,
-    /// Connected peers and known others that hold every piece.
+    /// Connected peers and known others that were seen to hold every piece.
     relays: u32,
+    /// Those among them that served a block of ours when they were asked for one.
+    proven: u32,
+    /// Who they are, the best known first, and others that are only said to hold it.
+    carriers: Vec<RelayView>,
     /// Distributed copies among the peers we see, ourselves left out.
     availability: f64,
     /// What was decided about it, latest first, 500 at most.
@@ -109,14 +113,18 @@ pub(super) async fn release(
         Ok((
             release,
             spent,
+            store.relays(id)?,
             store.files(id, MAX_FILES)?,
             store.decisions(id, MAX_DECISIONS)?,
         ))
     });
-    let (release, spent, files, decisions) = read.await?;
+    let (release, spent, relays, files, decisions) = read.await?;
     let picture = app.handle.overview();
     let live = picture.releases.iter().find(|view| view.id == id).cloned();
-    let view = live.unwrap_or_else(|| ReleaseView::catalogued(&release, spent));
+    let mut view = live.unwrap_or_else(|| ReleaseView::catalogued(&release, spent));
+    if view.carriers.is_empty() {
+        view.carriers = relays.iter().map(RelayView::from).collect();
+    }
     let links = Links::for_host(&app, &host).await?;
     let file = |(path, length): (std::path::PathBuf, u64)| ReleaseFile {
         path: path.to_string_lossy().into_owned(),
@@ -143,6 +151,8 @@ pub(super) async fn release(
         rate: view.rate,
         peers: view.peers,
         relays: view.relays,
+        proven: view.proven,
+        carriers: view.carriers,
         availability: view.availability,
         decisions,
     }))

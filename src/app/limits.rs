@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use super::App;
 use super::overview::QuotaView;
-use crate::base::{Day, Rate, ReleaseId, Size, Stage, Timestamp, Zone};
+use crate::base::{Day, ReleaseId, Size, Stage, Timestamp, Zone};
 use crate::policy::clock::{Clock, EARLIEST, Told};
+use crate::policy::guard::Ruling;
 use crate::policy::quota::{self, Claim, Lately, Month, Plan, Used};
 use crate::policy::schedule::{Schedule, Standing};
 use crate::policy::upstream::{self, Verdict};
@@ -38,8 +39,8 @@ pub(super) struct Limits {
     /// None as long as nobody asks for them: there is no quota and no budget.
     books: Option<Books>,
     quota: Option<quota::Verdict>,
-    /// What the latency guard found that the line carries; none while it has found nothing.
-    pub guard: Option<Rate>,
+    /// What the latency guard says; none while it is off, or nobody is reached over the uplink.
+    pub guard: Option<Ruling>,
     verdict: Verdict,
     /// Bytes of no release's that are in the ledger, of those counted since the start.
     beside_written: u64,
@@ -122,6 +123,7 @@ impl Limits {
         self.zone = zone(settings);
         self.schedule = Schedule::new(settings.schedule.clone(), self.zone.clone());
         (self.standing, self.books) = (None, None);
+        self.guard = self.guard.filter(|_| settings.guard);
         self.settings = settings.clone();
         self.own = own;
     }
@@ -193,7 +195,7 @@ impl Limits {
             rate: self.settings.upstream_cap,
             schedule: self.standing.as_ref(),
             quota: self.quota.as_ref(),
-            guard: self.guard.filter(|_| self.settings.guard),
+            guard: self.guard,
         });
     }
 

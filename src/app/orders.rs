@@ -112,6 +112,9 @@ impl App {
             .values_mut()
             .for_each(|live| live.undecided = true);
         self.limit().await?;
+        if self.settings.guard != before.guard {
+            self.engine.set_guard(self.settings.guard).await;
+        }
         if self.settings.generous != before.generous {
             self.engine.set_generous(self.settings.generous).await;
         }

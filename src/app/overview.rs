@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
 pub use crate::policy::upstream::LimitedBy;
-use crate::store::{Release, Spent};
+use crate::store::{Release, SeenRelay, Spent};
 
 /// The quota is shown again when this share of it was used.
 const SHARE_STEP: f64 = 0.0005;
@@ -69,8 +69,15 @@ pub struct ReleaseView {
     pub rate: u64,
     /// Connected peers.
     pub peers: u32,
-    /// Connected peers and known others that hold every piece.
+    /// Connected peers and known others that were seen to hold every piece.
     pub relays: u32,
+    /// Those among them that served a block of ours when they were asked for one.
+    pub proven: u32,
+    /// Others that are only said to hold every piece.
+    pub claimed: u32,
+    /// Who they are, and others that are only said to: for the release's own page, too much for a picture of all.
+    #[serde(skip)]
+    pub carriers: Vec<RelayView>,
     /// Distributed copies among the peers we see, ourselves left out (whole copies + fraction of the next).
     pub availability: f64,
 }
@@ -99,6 +106,9 @@ impl ReleaseView {
             rate: 0,
             peers: 0,
             relays: 0,
+            proven: 0,
+            claimed: 0,
+            carriers: Vec::new(),
             availability: 0.0,
         }
     }
@@ -107,6 +117,43 @@ impl ReleaseView {
 /// Copies of a content of `size` bytes that so much payload is.
 pub(super) fn copies(payload: u64, size: u64) -> f64 {
     payload as f64 / size.max(1) as f64
+}
+
+/// One that holds a release, or is said to.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RelayView {
+    /// Where it listens: address and port.
+    pub addr: String,
+    /// How well it is known: `claimed`, `full` (its bitfield says so), `proven` (it served a block), or `refuted` (it served
+    /// something else).
+    #[schema(example = "proven")]
+    pub level: String,
+    /// Who said so, or by what it was seen: `tracker`, `own_tracker`, `pex`, `memory`, `bitfield`, `probe`.
+    #[schema(example = "probe")]
+    pub witness: String,
+    /// When it was first seen to hold every piece; none while somebody only says so.
+    #[schema(value_type = Option<i64>)]
+    pub first: Option<Timestamp>,
+    /// When last.
+    #[schema(value_type = Option<i64>)]
+    pub last: Option<Timestamp>,
+    /// Whether it is connected now.
+    pub connected: bool,
+}
+
+impl From<&SeenRelay> for RelayView {
+    /// As the database has it while nobody looks.
+    fn from(relay: &SeenRelay) -> Self {
+        let level = if relay.proven { "proven" } else { "full" };
+        Self {
+            addr: relay.addr.to_string(),
+            level: level.to_owned(),
+            witness: relay.witness.clone(),
+            first: Some(relay.first),
+            last: Some(relay.last),
+            connected: false,
+        }
+    }
 }
 
 /// One source as the owner sees it.

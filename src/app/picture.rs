@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
-use super::{App, catalogue};
+use super::{App, catalogue, relays};
 use crate::base::{Magnet, Stage, Timestamp};
+use crate::seed::Census;
 use crate::seed::engine::Report;
 use crate::store::{Release, SourceKind, Spent, Store, StoreError};
 
@@ -112,7 +113,9 @@ impl App {
             (None, Some(job)) => job.hashed,
             (None, None) => 0,
         };
-        (view.rate, view.peers, view.relays) = (0, 0, 0);
+        (view.rate, view.peers) = (0, 0);
+        (view.relays, view.proven, view.claimed) = (0, 0, 0);
+        view.carriers.clear();
         view.availability = 0.0;
         let Some(live) = self.live.get(&view.id) else {
             return;
@@ -128,7 +131,10 @@ impl App {
         if let Some(figures) = &live.figures {
             view.rate = figures.rate;
             view.peers = figures.peers;
-            view.relays = figures.relays.len() as u32;
+            let census = Census::of(&figures.relays);
+            (view.relays, view.proven) = (census.seen(), census.proven);
+            view.claimed = census.claimed;
+            view.carriers = relays::views(figures, Instant::now(), Timestamp::now());
             view.availability = figures.copies;
         }
     }

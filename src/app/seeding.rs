@@ -4,12 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::App;
+use super::overview::copies;
+use super::relays::Kept;
 use super::shelf::Shelved;
 use crate::base::{InfoHash, ReleaseId, Stage};
 use crate::policy::retire::{Evidence, Retire, Rule};
 use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
 use crate::store::{Release, ReleaseSettings, Settings, Spend, Spent, Store, StoreError};
+
+/// How long after a tracker or the DHT answered our line counts as up; the engine knows of peers that did. Much shorter than
+/// [`Rule::patience`], so that a line that is down is noticed before anybody is missed.
+const IN_TOUCH: Duration = Duration::from_secs(600);
 
 /// A release that the engine has.
 #[derive(Debug)]
@@ -24,10 +30,14 @@ pub(super) struct Live {
     /// Bytes not yet written down: payload, wire.
     pub unwritten: (u64, u64),
     pub figures: Option<TorrentReport>,
+    /// Who holds it, as the database has it.
+    pub kept: Kept,
     /// What the database says it cost.
     pub spent: Spent,
-    /// Whether policy has to look at it: something changed, or time may.
+    /// Whether policy has to look at it, because something changed.
     pub undecided: bool,
+    /// When time alone may change the verdict.
+    again: Option<Instant>,
     /// Bytes of content.
     size: u64,
     /// Why the limits let it have no payload; none when they do.
@@ -37,10 +47,21 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Whether policy has to look at it.
+    fn is_due(&self, now: Instant) -> bool {
+        self.undecided || self.again.is_some_and(|again| again <= now)
+    }
+
     /// Whether its first copy is out: others hold it, or a copy's worth was sent.
     pub fn is_out(&self) -> bool {
         let is_held = matches!(self.stage, Stage::Supporting | Stage::Retired);
         is_held || self.spent.payload_bytes + self.unwritten.0 >= self.size
+    }
+
+    /// Why it stopped or came back, and what it has cost: for the decision log, whose rows have the time.
+    fn account(&self) -> String {
+        let spent = copies(self.spent.payload_bytes + self.unwritten.0, self.size);
+        format!("{}; {spent:.2} copies spent", self.reason)
     }
 }
 
@@ -103,6 +124,7 @@ impl App {
         self.announcer.add(self.subject(info_hash));
         self.discovery.add(info_hash, release.private).await;
         self.by_hash.insert(info_hash, id);
+        let kept = self.recall_relays(id, info_hash).await?;
         let live = Live {
             info_hash,
             retire: Retire::new(release.stage),
@@ -111,8 +133,10 @@ impl App {
             counted: (0, 0),
             unwritten: (0, 0),
             figures: None,
+            kept,
             spent,
             undecided: true,
+            again: None,
             size: release.size,
             withheld: None,
             silent,
@@ -176,9 +200,18 @@ impl App {
     pub(super) async fn decide(&mut self, report: &Report) -> Result<(), StoreError> {
         self.count(report);
         let now = Instant::now();
+        let heard = self.heard.max(self.announcer.answered_at());
+        let lately = |at| now.saturating_duration_since(at) < IN_TOUCH;
+        let in_touch = report.in_touch || heard.is_some_and(lately);
+        if std::mem::replace(&mut self.in_touch, in_touch) != in_touch {
+            // Policy tells the time in touch from the time without.
+            self.live
+                .values_mut()
+                .for_each(|live| live.undecided = true);
+        }
         let mut moved = Vec::new();
         let mut unreadable = Vec::new();
-        for (id, live) in self.live.iter_mut().filter(|(_, live)| live.undecided) {
+        for (id, live) in self.live.iter_mut().filter(|(_, live)| live.is_due(now)) {
             let Some(figures) = &live.figures else {
                 continue;
             };
@@ -190,15 +223,26 @@ impl App {
                 relays: &figures.relays,
                 copies: figures.copies,
                 stuck: figures.stuck,
+                stuck_since: figures.stuck_since,
+                in_touch,
             };
             let rule = rule_of(self.config.rule, &self.settings, &self.limits.own(*id));
             let verdict = live.retire.decide(&rule, &evidence, now);
-            live.undecided = live.retire.waits();
-            self.painted.is_outdated |= live.reason != verdict.reason;
-            live.reason = verdict.reason;
-            if live.stage != verdict.stage {
-                live.stage = verdict.stage;
-                moved.push((*id, verdict.stage, live.reason.clone()));
+            (live.undecided, live.again) = (false, verdict.again);
+            if live.reason != verdict.reason {
+                tracing::debug!(release = %id, stage = %verdict.stage, why = verdict.reason);
+                live.reason = verdict.reason;
+                self.painted.is_outdated = true;
+            }
+            let before = std::mem::replace(&mut live.stage, verdict.stage);
+            if before != verdict.stage {
+                let turned = [before, verdict.stage].contains(&Stage::Retired);
+                let why = if turned {
+                    live.account()
+                } else {
+                    live.reason.clone()
+                };
+                moved.push((*id, verdict.stage, why));
             }
         }
         for (id, stage, why) in moved {
@@ -249,8 +293,15 @@ fn rule_of(base: Rule, settings: &Settings, own: &ReleaseSettings) -> Rule {
     Rule {
         relays: own.relays.unwrap_or(settings.relays),
         keep: own.keep.unwrap_or(settings.keep),
+        proven: own.proven.unwrap_or(base.proven),
+        apart: seconds(own.apart, base.apart),
+        fresh: seconds(own.fresh, base.fresh),
         sustain: seconds(own.sustain, base.sustain),
+        missed: own.missed.unwrap_or(base.missed),
         patience: seconds(own.patience, base.patience),
+        forget: seconds(own.forget, base.forget),
+        reach: seconds(own.reach, base.reach),
+        dwell: seconds(own.dwell, base.dwell),
     }
 }
 
@@ -267,21 +318,40 @@ mod tests {
             ..Settings::default()
         };
         let none = ReleaseSettings::default();
-        let rule = rule_of(base, &settings, &none);
-        let expected = (7, true, base.sustain, base.patience);
-        let parts = |rule: Rule| (rule.relays, rule.keep, rule.sustain, rule.patience);
-        assert_eq!(parts(rule), expected);
+        let expected = Rule {
+            relays: 7,
+            keep: true,
+            ..base
+        };
+        assert_eq!(rule_of(base, &settings, &none), expected);
         let own = ReleaseSettings {
             relays: Some(2),
             keep: Some(false),
             sustain: Some(60),
             patience: Some(0),
+            proven: Some(2),
+            missed: Some(9),
+            apart: Some(1),
+            fresh: Some(2),
+            forget: Some(3),
+            reach: Some(4),
+            dwell: Some(5),
             ..none
         };
         let seconds = Duration::from_secs;
-        assert_eq!(
-            parts(rule_of(base, &settings, &own)),
-            (2, false, seconds(60), seconds(0))
-        );
+        let expected = Rule {
+            relays: 2,
+            keep: false,
+            sustain: seconds(60),
+            patience: seconds(0),
+            proven: 2,
+            missed: 9,
+            apart: seconds(1),
+            fresh: seconds(2),
+            forget: seconds(3),
+            reach: seconds(4),
+            dwell: seconds(5),
+        };
+        assert_eq!(rule_of(base, &settings, &own), expected);
     }
 }

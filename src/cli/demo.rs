@@ -1,8 +1,8 @@
 //! `semoir demo`: the whole life of a release in about a minute, on this computer alone.
 //!
 //! Nothing in it is a mock-up: the box is the conductor, database, tracker and public page that `semoir serve` runs,
-//! the leechers are librqbit, and they talk over TCP on loopback. What differs: a limit low enough to watch, a wait
-//! before retiring that is short enough to watch, and files that are gone at the end.
+//! the leechers are librqbit, and they talk over TCP on loopback. What differs: a limit low enough to watch, waits before
+//! retiring and before giving somebody up that are short enough to watch, and files that are gone at the end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,13 +29,20 @@ use appliance::{Appliance, Orders};
 use play::Play;
 use screen::Screen;
 
-/// How long all relays must have carried the release before the box retires it: long enough to be seen. In earnest it
-/// is ten minutes ([`crate::policy::retire::Rule::default`]).
-const SUSTAIN: Duration = Duration::from_secs(3);
+/// How far apart the box must have seen each relay at least twice before it retires the release, here: long enough for
+/// a reader. In earnest see [`Rule::APART`].
+const APART: Duration = Duration::from_secs(3);
+/// How long they must have been enough then. In earnest see [`Rule::SUSTAIN`].
+const SUSTAIN: Duration = Duration::from_secs(1);
+/// The least time between a stop and a return, here. In earnest see [`Rule::DWELL`].
+const DWELL: Duration = Duration::from_secs(2);
+/// How long one must have been looked for in vain, here: nobody in the demo is only away for a moment. In earnest see
+/// [`Rule::PATIENCE`].
+const GONE_AFTER: Duration = Duration::from_secs(1);
 /// How long the demo may take besides what the line needs; a computer may be slow.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The demo gives up after this many times what the line needs for one copy, and [`PATIENCE`].
-const PATIENCE_COPIES: u32 = 3;
+/// The demo gives up after this many times what the line needs for one copy, and [`PATIENCE`]: two copies leave.
+const PATIENCE_COPIES: u32 = 6;
 /// Smaller samples are over before the first picture.
 const MIN_SIZE: u64 = 1 << 20;
 /// Larger ones fill a temporary folder that may be memory: there is one copy for the box and one for each leecher.
@@ -47,7 +54,7 @@ const MIN_CAP: u64 = 64 << 10;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Share this much, 1MiB to 2GiB
-    #[arg(long, value_name = "SIZE", default_value_t = Size(48 << 20))]
+    #[arg(long, value_name = "SIZE", default_value_t = Size(32 << 20))]
     pub size: Size,
     /// The box uploads no faster, everything on the wire counted; at least 64KiB/s
     #[arg(long, value_name = "RATE", default_value_t = Rate(3 << 19))]
@@ -128,16 +135,23 @@ async fn show(
     screen.tell(&format!(
         "before it retires a release the box makes sure that the others stay: in earnest for {} minutes, here for {} \
          seconds",
-        Rule::default().sustain.as_secs() / 60,
-        SUSTAIN.as_secs()
+        (Rule::APART + Rule::SUSTAIN).as_secs() / 60,
+        (APART + SUSTAIN).as_secs()
     ));
     let data = subfolder(folder, "box")?;
     let appliance = Appliance::start(Orders {
         data: &data,
         media,
         cap: args.cap,
-        relays: args.leechers,
-        sustain: SUSTAIN,
+        rule: Rule {
+            relays: args.leechers,
+            apart: APART,
+            sustain: SUSTAIN,
+            missed: 1,
+            patience: GONE_AFTER,
+            dwell: DWELL,
+            ..Rule::default()
+        },
     })
     .await?;
     screen.tell(&format!("its public page is http://{}/", appliance.public));

@@ -15,7 +15,7 @@ use crate::policy::retire::{Evidence, Retire, Rule, Verdict};
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig, Figures, Subject};
 use crate::seed::discovery::{Discovery, DiscoveryConfig};
 use crate::seed::engine::{Report, TorrentReport};
-use crate::seed::{Engine, EngineConfig, EngineError, Torrent};
+use crate::seed::{Census, Engine, EngineConfig, EngineError, Torrent};
 
 mod memory;
 mod prepare;
@@ -46,6 +46,9 @@ pub struct Args {
     /// Upload no faster, everything on the wire counted; 4MiB/s, 800kbit/s
     #[arg(long, value_name = "RATE")]
     pub cap: Option<Rate>,
+    /// Upload as fast as peers take it (or as --cap lets it), whoever else uses the line
+    #[arg(long)]
+    pub no_guard: bool,
     /// Stop when this many others carry it
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub relays: u32,
@@ -119,8 +122,18 @@ struct Line<'a> {
     peers: u32,
     availability: f64,
     relays: u32,
+    proven: u32,
     stage: Stage,
     reason: &'a str,
+    guard: Option<Guarded>,
+}
+
+/// What the latency guard says: bytes per second, milliseconds.
+#[derive(Debug, Serialize)]
+struct Guarded {
+    rate: u64,
+    delay: u32,
+    reason: String,
 }
 
 /// Seeds until told to stop (SIGTERM, Ctrl-C), or until enough others carry it.
@@ -149,6 +162,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
         beside: beside.clone(),
         listen: vec![args.listen],
         cap: args.cap,
+        guard: !args.no_guard,
         generous: args.generous,
     })?;
     let listening = engine.listening().first().copied().unwrap_or(args.listen);
@@ -198,7 +212,8 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
 
     let rule = Rule {
         relays: args.relays,
-        sustain: Duration::from_secs(args.sustain),
+        apart: Duration::from_secs(args.sustain),
+        sustain: Duration::ZERO,
         keep: args.keep,
         ..Rule::default()
     };
@@ -209,9 +224,12 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
     let ended = loop {
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
-            Some(found) = announced.recv() => { engine.met(found.info_hash, found.addrs).await; continue }
-            Some(found) = discovered.recv() => { engine.met(found.info_hash, found.addrs).await; continue }
+            Some(found) = announced.recv() => { engine.met(found).await; continue }
+            Some(found) = discovered.recv() => { engine.met(found).await; continue }
             _ = step.tick() => {}
+        }
+        if !announcer.fewer().is_empty() {
+            engine.hasten(hash).await;
         }
         let report = engine.report().await;
         let Some(figures) = of(&report, hash) else {
@@ -224,11 +242,13 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
             relays: &figures.relays,
             copies: figures.copies,
             stuck: figures.stuck,
+            stuck_since: figures.stuck_since,
+            in_touch: report.in_touch,
         };
         let verdict = retire.decide(&rule, &evidence, Instant::now());
         memory.spent(figures.payload, figures.wire);
         announcer.update(hash, uploaded(figures));
-        tell(&args, figures, &memory, size, &verdict);
+        tell(&args, &report, figures, &memory, size, &verdict);
         let retired = verdict.stage == Stage::Retired;
         if retired {
             break Ok(());
@@ -271,9 +291,17 @@ fn greet(args: &Args, started: Started) {
     }
 }
 
-fn tell(args: &Args, figures: &TorrentReport, memory: &Memory, size: u64, verdict: &Verdict) {
+fn tell(
+    args: &Args,
+    report: &Report,
+    figures: &TorrentReport,
+    memory: &Memory,
+    size: u64,
+    verdict: &Verdict,
+) {
     let (payload, wire) = memory.totals();
     let copies = payload as f64 / size.max(1) as f64;
+    let census = Census::of(&figures.relays);
     let line = Line {
         wire,
         payload,
@@ -281,9 +309,15 @@ fn tell(args: &Args, figures: &TorrentReport, memory: &Memory, size: u64, verdic
         rate: figures.rate,
         peers: figures.peers,
         availability: figures.copies,
-        relays: figures.relays.len() as u32,
+        relays: census.seen(),
+        proven: census.proven,
         stage: verdict.stage,
         reason: &verdict.reason,
+        guard: report.guard.map(|guard| Guarded {
+            rate: guard.rate,
+            delay: guard.delay.as_millis().try_into().unwrap_or(u32::MAX),
+            reason: guard.reason.to_string(),
+        }),
     };
     if args.json {
         print(&serde_json::to_string(&line).unwrap_or_default());

@@ -196,6 +196,12 @@ impl Offer {
             || (state.sent_to == Some(peer) && state.bound.is_none())
     }
 
+    /// The last peer that got all of `piece` from us, if it may have it no more.
+    pub fn may_no_longer(&self, piece: u32) -> Option<PeerKey> {
+        let sent_to = self.pieces.get(piece as usize)?.sent_to;
+        sent_to.filter(|peer| !self.may_serve(*peer, piece))
+    }
+
     /// Where `peer`'s blocks of `piece` stand in the queue: smaller goes first. The oldest started piece, then the
     /// peer with the fewest unrelayed pieces.
     pub fn rank(&self, peer: PeerKey, piece: u32) -> (bool, Option<Instant>, usize) {
@@ -222,14 +228,45 @@ impl Offer {
 
     /// Leechers that got nothing from anybody but us for a while.
     pub fn stuck(&self, now: Instant) -> u32 {
-        let stuck = |p: &&Peer| p.takes() && p.is_stuck(now);
-        self.peers.values().filter(stuck).count() as u32
+        self.those_stuck(now).count() as u32
+    }
+
+    /// When the one among them that waits longest got something last, or came.
+    pub fn stuck_since(&self, now: Instant) -> Option<Instant> {
+        self.those_stuck(now).map(|p| p.progress_at).min()
+    }
+
+    fn those_stuck(&self, now: Instant) -> impl Iterator<Item = &Peer> {
+        let stuck = move |p: &&Peer| p.takes() && p.is_stuck(now);
+        self.peers.values().filter(stuck)
     }
 
     /// Whether the peer is known to hold every piece; not if there is reason to doubt it.
     pub fn is_complete(&self, peer: PeerKey) -> bool {
         let complete = |p: &Peer| p.has.is_full() && !p.doubted;
         self.peers.get(&peer).is_some_and(complete)
+    }
+
+    /// Whether the peer says that it holds every piece, doubted or not.
+    pub fn says_all(&self, peer: PeerKey) -> bool {
+        self.peers.get(&peer).is_some_and(|p| p.has.is_full())
+    }
+
+    /// Whether the peer is known to hold a piece.
+    pub fn holds(&self, peer: PeerKey, piece: u32) -> bool {
+        self.peers.get(&peer).is_some_and(|p| p.has.has(piece))
+    }
+
+    /// Whether a piece is out there: another peer holds it, or was sent it by us.
+    pub fn has_source(&self, piece: u32) -> bool {
+        let out = |state: &Piece| state.holders > 0 || state.sent_to.is_some();
+        self.pieces.get(piece as usize).is_some_and(out)
+    }
+
+    /// Whether the peer came without the whole content, and holds it now.
+    pub fn has_earned(&self, peer: PeerKey) -> bool {
+        let earned = |p: &Peer| !p.came_complete && p.has.is_full() && !p.doubted;
+        self.peers.get(&peer).is_some_and(earned)
     }
 
     /// How many pieces the peer holds, as far as we know.

@@ -1,57 +1,127 @@
 //! When to stop, and when to come back.
 //!
-//! Retire when enough distinct relays were seen to hold every piece, for long enough, and the swarm holds a full
-//! copy without us. Wake when too few are left, or a leecher cannot get on without us. Nothing is concluded from
-//! missing data: a restart, or a silent tracker, changes no stage by itself.
+//! The field refuses to build this for three reasons, and each is answered by evidence:
+//! - *Counts lie.* What counts is a relay that served a block of ours, or got the content before our eyes, on a network of
+//!   its own that the world can reach. What a tracker counts, and what a bitfield claims, counts for nothing.
+//! - *Counts are zero at the start.* Nothing is concluded from missing data. A release that was retired stays so until
+//!   looks for its relays fail, somebody is stuck, or nobody was seen for hours in which others answered.
+//! - *Seeds come and go.* A relay counts when it was seen twice, some time apart, and lately; it is given up only when it
+//!   was looked for and not found over a while. Stopping wants one relay more than staying stopped, and between a stop and a
+//!   return, either way, is a minimum dwell.
+//!
+//! Invariants:
+//! - a release retires only with [`Rule::relays`] networks that count, [`Rule::proven`] of them proven;
+//! - a leecher that is stuck brings a retired release back at once when fewer than one less than that are fresh, and
+//!   after [`Rule::reach`] (longer after each such return) in any case;
+//! - but for a stuck leecher and its owner's orders, no release changes between retired and not within [`Rule::dwell`];
+//! - with the same evidence the verdict stays the same until [`Verdict::again`].
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::base::Stage;
 
+mod relay;
+mod standing;
+mod watch;
+mod words;
+
+pub use relay::{Level, Relay};
+use standing::Standing;
+use watch::{Look, Watch};
+
 /// The owner's rule for one release.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
-    /// How many relays on distinct networks are enough.
+    /// How many relays on distinct networks are enough; at least 1.
     pub relays: u32,
+    /// How many of them must have served a block of ours.
+    pub proven: u32,
+    /// How far apart a relay must have been seen at least twice.
+    pub apart: Duration,
+    /// A relay that was last seen longer ago than this does not count, until it is seen again.
+    pub fresh: Duration,
     /// How long they must have been enough before we stop.
     pub sustain: Duration,
-    /// How long too few of them must be missing before we come back.
+    /// After so many looks in vain ...
+    pub missed: u32,
+    /// ... over at least this long, a relay is not believed any more. A swarm without a copy counts as such after as long.
     pub patience: Duration,
+    /// Nor is one that nothing was heard of for so long; and when fewer than enough were seen for so long, we come back.
+    pub forget: Duration,
+    /// How long a leecher must be stuck to bring us back although the relays are fresh.
+    pub reach: Duration,
+    /// The least time between a stop and a return, and between a return and a stop.
+    pub dwell: Duration,
     /// Never stop, however many relays there are.
     pub keep: bool,
+}
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+impl Rule {
+    /// Enough that one may be off, one may leave, and a copy is still there.
+    pub const RELAYS: u32 = 3;
+    /// One that was asked for a block. The others got the content before our eyes at the least.
+    pub const PROVEN: u32 = 1;
+    /// Clients that close when the download is done are gone by then (design, section 7).
+    pub const APART: Duration = minutes(10);
+    /// Several times what a look takes to come round where there is not too much to look for.
+    pub const FRESH: Duration = minutes(45);
+    /// Longer than the comings and goings after somebody's line hiccuped; the long wait is [`Rule::APART`].
+    pub const SUSTAIN: Duration = minutes(5);
+    /// Once it was restarting, twice it was unlucky.
+    pub const MISSED: u32 = 3;
+    /// Longer than an update, a reboot, or a router that dials in anew.
+    pub const PATIENCE: Duration = minutes(30);
+    /// Longer than anybody who keeps a client running goes without being seen, shorter than a night.
+    pub const FORGET: Duration = minutes(6 * 60);
+    /// Clients find peers by trackers that they ask every few minutes while they have none.
+    pub const REACH: Duration = minutes(10);
+    /// A few stops a day at the very worst are few enough to read.
+    pub const DWELL: Duration = minutes(30);
 }
 
 impl Default for Rule {
     fn default() -> Self {
         Self {
-            relays: 3,
-            // Twice, ten minutes apart (design, section 7): clients that close after the download are gone by then.
-            sustain: Duration::from_secs(600),
-            // A relay that reconnects within five minutes was never gone.
-            patience: Duration::from_secs(300),
+            relays: Self::RELAYS,
+            proven: Self::PROVEN,
+            apart: Self::APART,
+            fresh: Self::FRESH,
+            sustain: Self::SUSTAIN,
+            missed: Self::MISSED,
+            patience: Self::PATIENCE,
+            forget: Self::FORGET,
+            reach: Self::REACH,
+            dwell: Self::DWELL,
             keep: false,
         }
     }
 }
 
-/// A peer that was seen to hold every piece.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Relay {
-    /// Where it is.
-    pub addr: SocketAddr,
+impl Rule {
+    /// How many must be left for a release to stay retired: one less than it takes to retire.
+    fn left(&self) -> u32 {
+        self.relays.saturating_sub(1).max(1)
+    }
 }
 
 /// What is known of the swarm now.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// Those who hold every piece.
+    /// Those who hold every piece, or are said to; one each.
     pub relays: &'a [Relay],
-    /// Distributed copies without us.
+    /// Distributed copies without us, among connected peers.
     pub copies: f64,
     /// Leechers that got nothing from anybody but us for a while.
     pub stuck: u32,
+    /// When the one among them that waits longest got something last, or came; none where nobody is stuck.
+    pub stuck_since: Option<Instant>,
+    /// Whether something beyond this machine answered lately: a peer, a tracker, a probe. Without, silence says nothing.
+    /// It is looked at anew when this changes, so that the time in touch can be told from the time without.
+    pub in_touch: bool,
 }
 
 /// A stage and the reason for it, in plain words.
@@ -59,286 +129,227 @@ pub struct Evidence<'a> {
 pub struct Verdict {
     /// [`Stage::Spreading`], [`Stage::Supporting`] or [`Stage::Retired`].
     pub stage: Stage,
-    /// Why, as the owner reads it.
+    /// Why, as the owner reads it. It stays the same while nothing happens.
     pub reason: String,
+    /// When to look again, should the evidence stay what it is; none while time alone changes nothing.
+    pub again: Option<Instant>,
+}
+
+/// Why a retired release is one no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Return {
+    /// Its owner wants it kept.
+    Kept,
+    /// Its owner wants more relays than there are.
+    Wanted,
+    /// A leecher cannot get on without us.
+    Stuck,
+    /// Too few relays are left.
+    Lost,
+    /// Too few relays were seen for long.
+    Unseen,
 }
 
 /// The decider for one release.
 #[derive(Debug, Clone)]
 pub struct Retire {
     stage: Stage,
+    /// Whether it was spreading, supporting or retired before we were started.
+    restarted: bool,
+    watch: Watch,
+    /// When it last retired or came back; after a restart, when that was.
+    turned: Option<Instant>,
     enough_since: Option<Instant>,
-    lacking_since: Option<Instant>,
+    /// The time in touch when fewer relays than must be left were believed, if it is so.
+    lacking_since: Option<Duration>,
+    /// The time in touch when the swarm had no copy any more, if it is so.
+    scarce_since: Option<Duration>,
+    /// How many relays were wanted when it retired, or at the start.
+    wanted: Option<u32>,
+    /// Returns for a leecher that was stuck beside fresh relays, since they last were too few.
+    returns: u32,
+    /// Why it retired; none after a restart.
+    stopped: Option<String>,
 }
 
 impl Retire {
-    /// Goes on from the stage the release was in; anything but `Retired` starts by spreading.
+    /// Goes on from the stage the release was in; anything but `Retired` and `Supporting` starts by spreading.
     pub fn new(stage: Stage) -> Self {
-        let stage = match stage {
-            Stage::Retired | Stage::Supporting => stage,
-            _ => Stage::Spreading,
-        };
+        let goes_on = matches!(stage, Stage::Spreading | Stage::Supporting | Stage::Retired);
         Self {
-            stage,
+            stage: if goes_on { stage } else { Stage::Spreading },
+            restarted: goes_on,
+            watch: Watch::default(),
+            turned: None,
             enough_since: None,
             lacking_since: None,
+            scarce_since: None,
+            wanted: None,
+            returns: 0,
+            stopped: None,
         }
     }
 
     /// Looks at the evidence and says where the release stands.
     pub fn decide(&mut self, rule: &Rule, evidence: &Evidence<'_>, now: Instant) -> Verdict {
-        let distinct = distinct_networks(evidence.relays);
-        let enough = distinct as u32 >= rule.relays && evidence.copies >= 1.0;
-        let since = if enough {
-            Some(*self.enough_since.get_or_insert(now))
-        } else {
+        let mut look = Look::new(now);
+        if self.watch.pass(evidence.in_touch, now) {
+            // Whoever slept does not know whether it stayed enough.
             self.enough_since = None;
-            None
+        }
+        if self.restarted {
+            // When it last turned nobody remembers: it may have been a moment ago.
+            self.turned.get_or_insert(now);
+        }
+        let standing = Standing::of(evidence, rule, &mut self.watch, &mut look);
+        let before = self.stage;
+        let reason = if self.stage == Stage::Retired {
+            match self.returns(rule, evidence, &standing, &mut look) {
+                Some(why) => {
+                    self.come_back(why, rule, &standing, now);
+                    words::back(why, rule, &standing)
+                }
+                None => words::retired(rule, evidence, &standing, self.stopped.as_deref()),
+            }
+        } else if self.retires(rule, evidence, &standing, &mut look) {
+            self.stop(rule, now);
+            let reason = words::stopped(&standing);
+            self.stopped.insert(reason).clone()
+        } else {
+            self.follow_copies(rule, &standing, &mut look);
+            words::awake(self.stage, rule, &standing)
         };
-        let sustained = since.is_some_and(|s| now.saturating_duration_since(s) >= rule.sustain);
-        let woken = self.stage == Stage::Retired && self.must_wake(rule, evidence, distinct, now);
-        let retire = !rule.keep && (sustained || (self.stage == Stage::Retired && !woken));
-        self.stage = match () {
-            () if retire => Stage::Retired,
-            () if evidence.copies >= 1.0 => Stage::Supporting,
-            () => Stage::Spreading,
-        };
+        // One change is enough for one look; this asks when the next is to be thought of.
+        let next = before != self.stage
+            && match self.stage {
+                Stage::Retired => self.returns(rule, evidence, &standing, &mut look).is_some(),
+                _ => self.retires(rule, evidence, &standing, &mut look),
+            };
+        if next {
+            look.again = Some(now);
+        }
+        self.watch.rest(&look, evidence.relays);
         Verdict {
             stage: self.stage,
-            reason: self.reason(rule, evidence, distinct, woken),
+            reason,
+            again: look.again,
         }
     }
 
-    /// Whether time alone may change the verdict, the evidence being what it was.
-    pub fn waits(&self) -> bool {
-        self.enough_since.is_some() || self.stage == Stage::Retired
-    }
-
-    fn must_wake(
+    /// Whether it is time to stop.
+    fn retires(
         &mut self,
         rule: &Rule,
         evidence: &Evidence<'_>,
-        distinct: usize,
-        now: Instant,
+        standing: &Standing,
+        look: &mut Look,
     ) -> bool {
-        let lacking = (distinct as u32) < rule.relays.saturating_sub(1);
+        if !evidence.in_touch || !standing.is_enough(rule) {
+            self.enough_since = None;
+            return false;
+        }
+        let since = *self.enough_since.get_or_insert(look.now);
+        let sustained = look.reached(since + rule.sustain);
+        !rule.keep && sustained && self.dwelt(rule, look)
+    }
+
+    /// Whether it is time to come back, and why.
+    fn returns(
+        &mut self,
+        rule: &Rule,
+        evidence: &Evidence<'_>,
+        standing: &Standing,
+        look: &mut Look,
+    ) -> Option<Return> {
+        if rule.keep {
+            return Some(Return::Kept);
+        }
+        let wanted = *self.wanted.get_or_insert(rule.relays);
+        if rule.relays > wanted {
+            if standing.believed < rule.relays {
+                return Some(Return::Wanted);
+            }
+            self.wanted = Some(rule.relays);
+        }
+        let lacking = standing.believed < rule.left();
+        if lacking {
+            self.returns = 0;
+        }
+        if evidence.stuck > 0 {
+            // Until it stopped, we helped.
+            let since = evidence.stuck_since.max(self.turned).unwrap_or(look.now);
+            if standing.fresh < rule.left() || look.reached(since + self.reach(rule)) {
+                return Some(Return::Stuck);
+            }
+        }
         if !lacking {
             self.lacking_since = None;
+            return None;
         }
-        let lacking_for = match lacking {
-            true => now.saturating_duration_since(*self.lacking_since.get_or_insert(now)),
-            false => Duration::ZERO,
+        let since = *self.lacking_since.get_or_insert(self.watch.online());
+        if !evidence.in_touch {
+            return None;
+        }
+        // Who was never seen since the start is not lost: only looks that fail are evidence, or hours without anybody.
+        let why = if !standing.lost.is_empty() {
+            Return::Lost
+        } else if self.watch.reached(since + rule.forget, look) {
+            Return::Unseen
+        } else {
+            return None;
         };
-        let wake = rule.keep || evidence.stuck > 0 || (lacking && lacking_for >= rule.patience);
-        if wake {
-            self.lacking_since = None;
-        }
-        wake
+        self.dwelt(rule, look).then_some(why)
     }
 
-    fn reason(&self, rule: &Rule, evidence: &Evidence<'_>, distinct: usize, woken: bool) -> String {
-        let carriers = match evidence.relays {
-            [] if evidence.copies >= 1.0 => {
-                String::from("others hold every piece between them, nobody all of them")
-            }
-            [] => String::from("nobody else holds it"),
-            [one] => format!("{} holds every piece", one.addr.ip()),
-            [first, ..] => format!(
-                "{distinct} others hold every piece ({} and {} more)",
-                first.addr.ip(),
-                evidence.relays.len() - 1
-            ),
+    /// How long a leecher must be stuck beside fresh relays. Some are stuck whatever we do: each return for such a one makes
+    /// the next take longer.
+    fn reach(&self, rule: &Rule) -> Duration {
+        let times = 1_u32.checked_shl(self.returns).unwrap_or(u32::MAX);
+        let longest = rule.forget.max(rule.reach);
+        rule.reach
+            .checked_mul(times)
+            .map_or(longest, |reach| reach.min(longest))
+    }
+
+    fn dwelt(&self, rule: &Rule, look: &mut Look) -> bool {
+        self.turned
+            .is_none_or(|turned| look.reached(turned + rule.dwell))
+    }
+
+    fn stop(&mut self, rule: &Rule, now: Instant) {
+        self.stage = Stage::Retired;
+        self.turned = Some(now);
+        self.wanted = Some(rule.relays);
+        self.lacking_since = None;
+    }
+
+    fn come_back(&mut self, why: Return, rule: &Rule, standing: &Standing, now: Instant) {
+        self.stage = match standing.has_copy() {
+            true => Stage::Supporting,
+            false => Stage::Spreading,
         };
-        match self.stage {
-            Stage::Retired if evidence.relays.is_empty() => {
-                String::from("stopped: others carried it; none of them is connected now")
-            }
-            Stage::Retired => format!("stopped: {carriers}"),
-            _ if woken && evidence.stuck > 0 => {
-                String::from("back: someone cannot get on without us")
-            }
-            _ if woken => format!("back: {carriers}, {} are wanted", rule.relays),
-            Stage::Supporting if rule.keep => {
-                format!("{carriers}; we go on because we were told to")
-            }
-            Stage::Supporting => format!("{carriers}; waiting for {} who keep it", rule.relays),
-            _ => String::from("giving the first copies"),
+        self.turned = Some(now);
+        self.enough_since = None;
+        self.scarce_since = None;
+        self.stopped = None;
+        if why == Return::Stuck && standing.fresh >= rule.left() {
+            self.returns = self.returns.saturating_add(1);
         }
     }
-}
 
-/// How many networks the relays are on: one vote per IPv4 /24 and IPv6 /48, so that one household or one hoster
-/// does not pass for a crowd. On loopback, where only tests and the demo are, every port is somebody.
-fn distinct_networks(relays: &[Relay]) -> usize {
-    let network = |addr: &SocketAddr| match addr.ip().to_canonical() {
-        ip if ip.is_loopback() => (ip, addr.port()),
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            (IpAddr::from([a, b, c, 0]), 0)
+    /// Spreading or supporting, by whether the swarm holds a copy without us. One that comes and goes is one that is there.
+    fn follow_copies(&mut self, rule: &Rule, standing: &Standing, look: &mut Look) {
+        if standing.has_copy() {
+            self.stage = Stage::Supporting;
+            self.scarce_since = None;
+        } else if self.stage == Stage::Supporting {
+            let since = *self.scarce_since.get_or_insert(self.watch.online());
+            if self.watch.reached(since + rule.patience, look) {
+                self.stage = Stage::Spreading;
+            }
         }
-        IpAddr::V6(ip) => {
-            let [a, b, c, ..] = ip.segments();
-            (IpAddr::from([a, b, c, 0, 0, 0, 0, 0]), 0)
-        }
-    };
-    let networks: BTreeSet<_> = relays.iter().map(|relay| network(&relay.addr)).collect();
-    networks.len()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn relays(addresses: &[&str]) -> Vec<Relay> {
-        let parse = |a: &&str| Relay {
-            addr: a.parse().expect("a test address"),
-        };
-        addresses.iter().map(parse).collect()
-    }
-
-    fn evidence(relays: &[Relay], copies: f64) -> Evidence<'_> {
-        Evidence {
-            relays,
-            copies,
-            stuck: 0,
-        }
-    }
-
-    #[test]
-    fn retires_only_when_enough_stay_long_enough() {
-        let rule = Rule::default();
-        let three = relays(&["192.0.2.1:1", "198.51.100.1:1", "203.0.113.1:1"]);
-        let start = Instant::now();
-        let mut retire = Retire::new(Stage::Ready);
-        let at = |m: u32| start + MINUTE * m;
-        assert_eq!(
-            retire.decide(&rule, &evidence(&[], 0.4), at(0)).stage,
-            Stage::Spreading
-        );
-        assert_eq!(
-            retire.decide(&rule, &evidence(&three, 3.0), at(1)).stage,
-            Stage::Supporting
-        );
-        assert_eq!(
-            retire
-                .decide(&rule, &evidence(&three[..2], 2.0), at(9))
-                .stage,
-            Stage::Supporting
-        );
-        assert_eq!(
-            retire.decide(&rule, &evidence(&three, 3.0), at(12)).stage,
-            Stage::Supporting
-        );
-        assert_eq!(
-            retire.decide(&rule, &evidence(&three, 3.0), at(21)).stage,
-            Stage::Supporting
-        );
-        let verdict = retire.decide(&rule, &evidence(&three, 3.0), at(22));
-        assert_eq!(verdict.stage, Stage::Retired);
-        assert_eq!(
-            verdict.reason,
-            "stopped: 3 others hold every piece (192.0.2.1 and 2 more)"
-        );
-    }
-
-    #[test]
-    fn time_alone_matters_only_while_something_is_waited_for() {
-        let start = Instant::now();
-        let rule = Rule {
-            sustain: Duration::ZERO,
-            ..Rule::default()
-        };
-        let three = relays(&["192.0.2.1:1", "198.51.100.1:1", "203.0.113.1:1"]);
-        let mut retire = Retire::new(Stage::Ready);
-        for (relays, stage, waits) in [
-            (&three[..0], Stage::Spreading, false),
-            (&three[..1], Stage::Supporting, false),
-            (&three[..], Stage::Retired, true),
-            // It comes back after a while.
-            (&three[..0], Stage::Retired, true),
-        ] {
-            let verdict = retire.decide(&rule, &evidence(relays, relays.len() as f64), start);
-            assert_eq!((verdict.stage, retire.waits()), (stage, waits));
-        }
-        let later = start + rule.patience;
-        assert_eq!(
-            retire.decide(&rule, &evidence(&[], 0.0), later).stage,
-            Stage::Spreading
-        );
-        assert!(!retire.waits());
-        let sustained = Rule::default();
-        retire.decide(&sustained, &evidence(&three, 3.0), later);
-        assert!(retire.waits(), "until they carried it long enough");
-    }
-
-    #[test]
-    fn one_network_is_one_relay_and_loopback_ports_are_people() {
-        assert_eq!(
-            distinct_networks(&relays(&[
-                "192.0.2.1:1",
-                "192.0.2.77:2",
-                "[2001:db8::1]:1",
-                "[2001:db8:0:9::2]:1"
-            ])),
-            2
-        );
-        assert_eq!(
-            distinct_networks(&relays(&["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:2"])),
-            2
-        );
-    }
-
-    #[test]
-    fn a_flapping_relay_does_not_wake_and_a_stuck_leecher_does() {
-        let rule = Rule::default();
-        let start = Instant::now();
-        let three = relays(&["192.0.2.1:1", "198.51.100.1:1", "203.0.113.1:1"]);
-        let mut retire = Retire::new(Stage::Retired);
-        for minute in 0..(24 * 60) {
-            let now = start + MINUTE * minute;
-            let seen = if minute % 5 == 0 {
-                &three[..0]
-            } else {
-                &three[..]
-            };
-            assert_eq!(
-                retire.decide(&rule, &evidence(seen, 1.0), now).stage,
-                Stage::Retired
-            );
-        }
-        let now = start + MINUTE * 24 * 60;
-        let stuck = Evidence {
-            relays: &three,
-            copies: 0.9,
-            stuck: 1,
-        };
-        let verdict = retire.decide(&rule, &stuck, now);
-        assert_eq!(verdict.stage, Stage::Spreading);
-        assert_eq!(verdict.reason, "back: someone cannot get on without us");
-    }
-
-    #[test]
-    fn a_restart_wakes_nothing_by_itself_and_keeping_wins() {
-        let rule = Rule::default();
-        let start = Instant::now();
-        let mut retire = Retire::new(Stage::Retired);
-        assert_eq!(
-            retire.decide(&rule, &evidence(&[], 0.0), start).stage,
-            Stage::Retired
-        );
-        let later = start + rule.patience;
-        assert_eq!(
-            retire.decide(&rule, &evidence(&[], 0.0), later).stage,
-            Stage::Spreading
-        );
-        let keep = Rule { keep: true, ..rule };
-        assert_eq!(
-            Retire::new(Stage::Retired)
-                .decide(&keep, &evidence(&[], 0.0), start)
-                .stage,
-            Stage::Spreading
-        );
-    }
-}
+mod tests;

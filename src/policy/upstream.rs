@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{quota, schedule};
+use super::{guard, quota, schedule};
 use crate::base::Rate;
 
 /// Which limit is in force.
@@ -19,8 +19,30 @@ pub enum LimitedBy {
     Schedule,
     /// The month's quota.
     Quota,
-    /// The latency guard: others use the line too.
+    /// The latency guard: what the line carries without others noticing.
     Guard,
+}
+
+impl LimitedBy {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::Rate,
+        Self::Schedule,
+        Self::Quota,
+        Self::Guard,
+    ];
+
+    /// Its word, as the API and monitoring programs have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Rate => "rate",
+            Self::Schedule => "schedule",
+            Self::Quota => "quota",
+            Self::Guard => "guard",
+        }
+    }
 }
 
 /// Every limit there is.
@@ -32,8 +54,8 @@ pub struct Limits<'a> {
     pub schedule: Option<&'a schedule::Standing>,
     /// What the quota says.
     pub quota: Option<&'a quota::Verdict>,
-    /// What the latency guard found that the line carries without a queue; none when it is off.
-    pub guard: Option<Rate>,
+    /// What the latency guard says; none while it is off, or nobody is reached over the uplink.
+    pub guard: Option<guard::Ruling>,
 }
 
 /// The limit in force.
@@ -43,8 +65,8 @@ pub struct Verdict {
     pub by: LimitedBy,
     /// What may leave, in bytes per second on the wire; none is no limit, 0 nothing but metadata.
     pub rate: Option<Rate>,
-    /// What the line is held to. Like `rate`, but where that is 0: metadata is not withheld, and so the smallest of the
-    /// others.
+    /// What the line is held to beside the guard, which is ten times as quick as whoever asks here. The smallest of the
+    /// others that is not 0: where `rate` is 0, metadata is not withheld.
     pub cap: Option<Rate>,
     /// Why, as the owner reads it.
     pub reason: String,
@@ -68,13 +90,15 @@ pub fn decide(limits: &Limits<'_>) -> Verdict {
         limits
             .quota
             .and_then(|quota| Some((quota.rate?, LimitedBy::Quota))),
-        limits.guard.map(|rate| (rate, LimitedBy::Guard)),
+        limits
+            .guard
+            .map(|guard| (Rate(guard.rate), LimitedBy::Guard)),
     ];
     let candidates = candidates.into_iter().flatten();
     let cap = candidates
         .clone()
+        .filter(|(rate, by)| *rate > Rate(0) && *by != LimitedBy::Guard)
         .map(|(rate, _)| rate)
-        .filter(|rate| *rate > Rate(0))
         .min();
     let Some((rate, by)) = candidates.min_by_key(|(rate, _)| *rate) else {
         let quota = limits.quota.map(|quota| format!("; {}", quota.reason));
@@ -83,24 +107,26 @@ pub fn decide(limits: &Limits<'_>) -> Verdict {
             ..Verdict::default()
         };
     };
-    let reason = match (by, limits.quota) {
-        (LimitedBy::Schedule, _) => {
-            schedule.map_or_else(String::new, |(_, standing)| standing.reason.clone())
-        }
-        (LimitedBy::Quota, Some(quota)) => quota.reason.clone(),
-        (LimitedBy::Guard, _) => format!("the line is in use by others: {rate} is left of it"),
-        _ => format!("your limit of {rate}"),
+    let reason = match by {
+        LimitedBy::Schedule => schedule.map(|(_, standing)| standing.reason.clone()),
+        LimitedBy::Quota => limits.quota.map(|quota| quota.reason.clone()),
+        LimitedBy::Guard => limits
+            .guard
+            .map(|guard| format!("the latency guard: {rate}, {}", guard.reason)),
+        LimitedBy::Rate | LimitedBy::None => Some(format!("your limit of {rate}")),
     };
     Verdict {
         by,
         rate: Some(rate),
         cap,
-        reason,
+        reason: reason.unwrap_or_default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::base::Timestamp;
 
@@ -120,6 +146,21 @@ mod tests {
             is_reserved: false,
             share: 0.8,
             reason: String::from("the month's quota: so much"),
+        }
+    }
+
+    fn ruling(rate: u64) -> guard::Ruling {
+        guard::Ruling {
+            rate,
+            delay: Duration::ZERO,
+            reason: guard::Reason::Shared,
+        }
+    }
+
+    #[test]
+    fn the_word_is_the_apis() {
+        for by in LimitedBy::ALL {
+            assert_eq!(serde_json::to_value(by).unwrap(), by.as_str());
         }
     }
 
@@ -169,7 +210,7 @@ mod tests {
                 Some(1024),
                 LimitedBy::Guard,
                 Some(1024),
-                "the line is in use by others: 1 KiB/s is left of it",
+                "the latency guard: 1 KiB/s, the line is in use by others",
             ),
             (
                 Some(4000),
@@ -186,13 +227,12 @@ mod tests {
                 rate: rate.map(Rate),
                 schedule: Some(&standing),
                 quota: quota.as_ref(),
-                guard: guard.map(Rate),
+                guard: guard.map(ruling),
             });
             assert_eq!(verdict.by, by);
-            assert_eq!(
-                (verdict.rate, verdict.cap),
-                (wins.map(Rate), wins.map(Rate))
-            );
+            assert_eq!(verdict.rate, wins.map(Rate));
+            let others = [rate, schedule, quota_rate].into_iter().flatten().min();
+            assert_eq!(verdict.cap, others.map(Rate), "the guard keeps its own");
             assert_eq!(verdict.reason, reason);
             assert!(verdict.gives());
         }

@@ -11,6 +11,7 @@ pub mod decode;
 mod driver;
 pub mod http;
 mod plan;
+mod scrape;
 pub mod target;
 pub mod udp;
 
@@ -189,6 +190,17 @@ impl Announcer {
             return Err(AnnounceError::Offline);
         }
         self.shared.client.scrape(&target, hashes).await
+    }
+
+    /// The torrents of which a tracker counts fewer who hold everything than it did, since this was asked last. It decides
+    /// nothing, and is a reason to look for those who were seen.
+    pub fn fewer(&self) -> Vec<InfoHash> {
+        self.shared.plan.lock().take_fallen()
+    }
+
+    /// When a tracker beyond this machine last answered: then our line is up.
+    pub fn answered_at(&self) -> Option<Instant> {
+        self.shared.plan.lock().answered_at()
     }
 
     /// Sends `stopped` for all torrents and ends, within [`SHUTDOWN_TIME`]; what was not sent by then is not.

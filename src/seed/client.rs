@@ -33,6 +33,12 @@ pub(super) fn habits(peer_id: &[u8; 20]) -> Habits {
     }
 }
 
+/// Whether this peer's client announces to us what it gets. librqbit announces nothing to who sent it no bitfield, and we
+/// send nobody one.
+pub(super) fn announces(peer_id: &[u8; 20]) -> bool {
+    !is_librqbit(peer_id)
+}
+
 fn is_librqbit(peer_id: &[u8; 20]) -> bool {
     peer_id.starts_with(LIBRQBIT)
 }

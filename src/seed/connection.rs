@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -33,28 +34,38 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A handshaken socket.
 #[derive(Debug)]
 pub(super) struct Greeted {
-    pub stream: TcpStream,
+    /// Shared with the engine, which looks at what the kernel says of it.
+    pub stream: Arc<TcpStream>,
     pub addr: SocketAddr,
     pub outgoing: bool,
     pub greeting: Greeting,
+}
+
+/// The limit in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// Bytes on the wire per second, of all connections.
+    pub rate: u64,
+    /// Whether the line is guarded: what is sent in one stroke must be too little to be felt by others on it.
+    pub gentle: bool,
 }
 
 /// What the engine tells a connection.
 #[derive(Debug)]
 pub(super) enum Order {
     Say(Said),
-    /// Write a block; `rate` is the limit in force, bytes per second.
+    /// Write a block, under this limit.
     Serve {
         block: Block,
         segments: Vec<Segment>,
-        rate: Option<u64>,
+        limit: Option<Limit>,
     },
     /// Forget the blocks that were not begun: of one piece, or all.
     Unsend(Option<u32>),
     /// The limit is another now. If it was lowered, this connection's `share` of it is for what it holds already. Answered
     /// with [`Report::Sent`].
     Pace {
-        rate: Option<u64>,
+        limit: Option<Limit>,
         share: Option<u64>,
     },
 }
@@ -112,11 +123,13 @@ pub(super) struct Reports {
 /// The socket and its reports, as the reading and the writing side share them.
 #[derive(Debug)]
 struct Line {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     v6: bool,
     reports: Reports,
     looked: Mutex<Instant>,
     unreported: AtomicU64,
+    /// The block that the peer was asked for, until it comes or is not wanted any more: only its bytes are kept.
+    asked: Mutex<Option<Block>>,
 }
 
 impl Line {
@@ -159,6 +172,7 @@ pub(super) async fn run(
         reports,
         looked: Mutex::new(Instant::now()),
         unreported: AtomicU64::new(0),
+        asked: Mutex::new(None),
     };
     let why = tokio::select! {
         end = read(&line, max_message) => end,
@@ -168,6 +182,36 @@ pub(super) async fn run(
     let account = line.account();
     // The engine may be gone already; then nobody needs to know.
     let _ = line.report(Report::Closed { why, account }).await;
+}
+
+/// How long a peer may take to show its bitfield, which comes first, right after the handshakes.
+const GLIMPSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Hears a peer's bitfield, and hangs up. None when it shows none in time.
+pub(super) async fn glimpse(greeted: Greeted, max_message: usize) -> Option<Box<[u8]>> {
+    let mut buffer = Vec::with_capacity(READ_BUFFER);
+    let bits = async {
+        loop {
+            match greeted.stream.try_read_buf(&mut buffer) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    greeted.stream.readable().await.ok()?;
+                    continue;
+                }
+                _ => return None,
+            }
+            let mut used = 0;
+            let unread = |used| wire::read_message(&buffer[used..], max_message, None);
+            while let Some((heard, length)) = unread(used).ok()? {
+                used += length;
+                if let Heard::Bitfield(bits) = heard {
+                    return Some(bits);
+                }
+            }
+            buffer.drain(..used);
+        }
+    };
+    timeout(GLIMPSE_PATIENCE, bits).await.ok().flatten()
 }
 
 async fn read(line: &Line, max_message: usize) -> Result<(), Closed> {
@@ -184,8 +228,16 @@ async fn read(line: &Line, max_message: usize) -> Result<(), Closed> {
             Err(error) => return Err(error.into()),
         }
         let (mut used, mut heard) = (0, Vec::new());
-        while let Some((message, length)) = wire::read_message(&buffer[used..], max_message)? {
+        loop {
+            let asked = *line.asked.lock();
+            let read = wire::read_message(&buffer[used..], max_message, asked)?;
+            let Some((message, length)) = read else {
+                break;
+            };
             used += length;
+            if let Heard::Piece(_, Some(_)) = message {
+                *line.asked.lock() = None;
+            }
             if !matches!(message, Heard::KeepAlive | Heard::Ignored) {
                 heard.push(message);
             }

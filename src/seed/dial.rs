@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -99,9 +100,10 @@ impl AddressBook {
         let Some(address) = self.addresses.get_mut(&addr) else {
             return;
         };
-        self.dialling = self.dialling.saturating_sub(1);
+        if std::mem::take(&mut address.dialling) {
+            self.dialling = self.dialling.saturating_sub(1);
+        }
         self.quiet_until = None;
-        address.dialling = false;
         address.failures = if reached { 0 } else { address.failures + 1 };
         address.next = match address.failures {
             0 => now + REDIAL,
@@ -112,7 +114,12 @@ impl AddressBook {
         }
     }
 
-    /// Never dial this one again: it is ourselves.
+    /// Whether it is being dialled.
+    pub fn is_dialling(&self, addr: SocketAddr) -> bool {
+        self.addresses.get(&addr).is_some_and(|a| a.dialling)
+    }
+
+    /// Never dial this one again: it is ourselves, or looked for otherwise.
     pub fn forget(&mut self, addr: SocketAddr) {
         if self.addresses.remove(&addr).is_some_and(|a| a.dialling) {
             self.dialling = self.dialling.saturating_sub(1);
@@ -142,7 +149,7 @@ pub(super) async fn dial(addr: SocketAddr, info_hash: InfoHash, peer_id: [u8; 20
     match timeout(DIAL_PATIENCE, greet).await {
         Ok(Ok((_, greeting))) if greeting.peer_id == peer_id => Dialled::Ourselves,
         Ok(Ok((stream, greeting))) => Dialled::Reached(Box::new(Greeted {
-            stream,
+            stream: Arc::new(stream),
             addr,
             outgoing: true,
             greeting,

@@ -177,6 +177,7 @@ fn pass_on(found: &mpsc::Sender<Found>, info_hash: InfoHash, addr: SocketAddr, s
             info_hash,
             addrs: vec![addr],
             source,
+            full: false,
         });
     }
 }

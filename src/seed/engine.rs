@@ -4,14 +4,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::found::{Found, Witness};
 use super::listener::{self, Known};
 use super::reader::Reader;
 use super::torrent::Torrent;
 use crate::base::error::io_kind;
 use crate::base::{Beside, ErrorKind, InfoHash, Kind, Rate, listen};
+use crate::policy::guard::Ruling;
 use crate::policy::retire::Relay;
 
 mod driver;
@@ -29,16 +32,31 @@ const QUEUE: usize = 1024;
 const PEER_ID_PREFIX: &[u8; 8] = b"-SM0100-";
 
 /// How to start an engine.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Where to take connections; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
-    /// The limit on what leaves, in wire bytes per second; none is no limit.
+    /// The owner's limit on what leaves, in wire bytes per second; none is no limit of his.
     pub cap: Option<Rate>,
+    /// Whether the latency guard limits what leaves over the uplink, so that others on it do not notice.
+    pub guard: bool,
     /// Whether more is given than the first copy and what a swarm lacks.
     pub generous: bool,
     /// What leaves beside the peers' connections; it is taken from the limit.
     pub beside: Beside,
+}
+
+impl Default for EngineConfig {
+    /// Listens nowhere, without an owner's limit, guarded.
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            cap: None,
+            guard: true,
+            generous: false,
+            beside: Beside::default(),
+        }
+    }
 }
 
 /// Why an engine does not start.
@@ -65,10 +83,15 @@ impl Kind for EngineError {
 /// What the engine knows of itself and its torrents at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The limit, bytes per second.
+    /// The owner's limit, bytes per second.
     pub cap: Option<u64>,
+    /// What the latency guard says; none while it is off, or nobody is connected over the uplink.
+    pub guard: Option<Ruling>,
     /// Wire bytes per second, over about the last second.
     pub rate: u64,
+    /// Whether a peer is connected, or answered lately. While nothing does, it may be our own line that is down, and
+    /// silence says nothing.
+    pub in_touch: bool,
     /// Every torrent; of [`Engine::news`] those that may have moved.
     pub torrents: Vec<TorrentReport>,
 }
@@ -86,12 +109,16 @@ pub struct TorrentReport {
     pub rate: u64,
     /// Connected peers.
     pub peers: u32,
-    /// Connected peers that hold every piece.
+    /// Those who hold every piece, or are said to, by address; connected or not.
     pub relays: Vec<Relay>,
+    /// Who said or saw it, in the order of `relays`.
+    pub witnesses: Vec<Witness>,
     /// Distributed copies without us.
     pub copies: f64,
     /// Leechers that got nothing from anybody but us for a while.
     pub stuck: u32,
+    /// When the one among them that waits longest got something last, or came.
+    pub stuck_since: Option<Instant>,
     /// Why its content cannot be read, when it cannot.
     pub unreadable: Option<String>,
 }
@@ -107,9 +134,16 @@ enum Order {
     Remove(InfoHash),
     Silence(InfoHash, bool),
     Cap(Option<Rate>),
+    Guard(bool),
     Generous(bool),
     GenerousOf(InfoHash, Option<bool>),
-    Met(InfoHash, Vec<SocketAddr>),
+    Met(Found),
+    /// Somebody was seen to hold everything before the engine started.
+    Remembered(InfoHash, Vec<SocketAddr>),
+    /// Something says that others are fewer, or came: look for them soon.
+    Hasten(InfoHash),
+    /// Where we are ourselves: never dialled.
+    Ourselves(Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
     News(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
@@ -214,7 +248,12 @@ impl Engine {
         self.order(Order::Silence(info_hash, silent)).await;
     }
 
-    /// Changes the limit; obeyed at once.
+    /// Turns the latency guard on or off; obeyed at once.
+    pub async fn set_guard(&self, guard: bool) {
+        self.order(Order::Guard(guard)).await;
+    }
+
+    /// Changes the owner's limit; obeyed at once.
     pub async fn set_cap(&self, cap: Option<Rate>) {
         self.order(Order::Cap(cap)).await;
     }
@@ -230,8 +269,24 @@ impl Engine {
     }
 
     /// Names addresses in a torrent's swarm.
-    pub async fn met(&self, info_hash: InfoHash, addresses: Vec<SocketAddr>) {
-        self.order(Order::Met(info_hash, addresses)).await;
+    pub async fn met(&self, found: Found) {
+        self.order(Order::Met(found)).await;
+    }
+
+    /// Names addresses that were known to hold everything before this engine started: they are looked for again, and count
+    /// for no more than a claim until they are seen.
+    pub async fn remember(&self, info_hash: InfoHash, addresses: Vec<SocketAddr>) {
+        self.order(Order::Remembered(info_hash, addresses)).await;
+    }
+
+    /// Looks soon for all who were seen to hold everything: something says that they are fewer than they were.
+    pub async fn hasten(&self, info_hash: InfoHash) {
+        self.order(Order::Hasten(info_hash)).await;
+    }
+
+    /// Says where we can be reached ourselves: nobody is looked for there. Replaces what was said before.
+    pub async fn set_ourselves(&self, addresses: Vec<SocketAddr>) {
+        self.order(Order::Ourselves(addresses)).await;
     }
 
     /// The figures of every torrent now; empty when the engine has stopped.

@@ -114,7 +114,7 @@ async fn answer(
     let ours = wire::handshake(greeting.info_hash, peer_id);
     socket::write_all(&stream, &ours).await?;
     Ok(Some(Greeted {
-        stream,
+        stream: Arc::new(stream),
         addr,
         outgoing: false,
         greeting,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,6 +114,15 @@ impl Reader {
         device: u64,
         index: u32,
     ) -> Result<WarmPiece, ReadError> {
+        self.on_device(device, move || warm(&torrent, index)).await
+    }
+
+    /// Runs `call` where blocking is allowed, once one of the device's readers is free.
+    async fn on_device<T: Send + 'static>(
+        &self,
+        device: u64,
+        call: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
         let turn = {
             let mut devices = self.devices.lock();
             let readers = devices
@@ -123,15 +132,30 @@ impl Reader {
         };
         let turn = turn.await;
         let read = tokio::task::spawn_blocking(move || {
-            let piece = warm(&torrent, index);
+            let result = call();
             drop(turn);
-            piece
+            result
         });
         read.await.unwrap_or_else(|error| {
             let path = PathBuf::new();
             let error = io::Error::other(error);
             Err(ReadError::Io { path, error })
         })
+    }
+
+    /// Whether the bytes of a block are these. `device` as in [`Reader::warm`].
+    ///
+    /// # Errors
+    /// When a file is gone, cannot be read, or is not what was hashed: then nothing is known.
+    pub async fn compare(
+        &self,
+        torrent: Arc<Torrent>,
+        device: u64,
+        block: Block,
+        bytes: Box<[u8]>,
+    ) -> Result<bool, ReadError> {
+        self.on_device(device, move || is_same_block(&torrent, block, &bytes))
+            .await
     }
 
     /// The device that content with this root is on; 0 when that cannot be told.
@@ -153,6 +177,26 @@ fn warm(torrent: &Torrent, index: u32) -> Result<WarmPiece, ReadError> {
     Ok(WarmPiece {
         segments: segments.collect::<Result<_, _>>()?,
     })
+}
+
+fn is_same_block(torrent: &Torrent, block: Block, bytes: &[u8]) -> Result<bool, ReadError> {
+    let (mut rest, mut ours) = (bytes, Vec::new());
+    for span in torrent.spans(block) {
+        let Some((theirs, after)) = rest.split_at_checked(span.length as usize) else {
+            return Ok(false);
+        };
+        rest = after;
+        ours.clear();
+        ours.resize(theirs.len(), 0);
+        if let Some((path, identity)) = span.file {
+            let read = open_checked(&path, identity)?.read_exact_at(&mut ours, span.offset);
+            read.map_err(|error| ReadError::Io { path, error })?;
+        }
+        if ours != theirs {
+            return Ok(false);
+        }
+    }
+    Ok(rest.is_empty())
 }
 
 /// Reads a span by sending it to `/dev/null`: the file's pages are looked up or read, and not copied to anywhere, so
@@ -232,8 +276,6 @@ fn open_checked(path: &Path, hashed: FileIdentity) -> Result<File, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt;
-
     use super::*;
     use crate::base::{Content, ContentFile, InfoHash};
 

@@ -22,6 +22,9 @@ const BURST_BOUNDS: (f64, f64) = (3_000.0, 262_144.0);
 /// And yet what the fastest lines carry between two looks: our timers come by the millisecond.
 const BURST_LEAST: Duration = Duration::from_millis(4);
 
+/// The same while the line is guarded: what is saved up goes out at once, and would be felt by others on it.
+const BURST_GENTLE: Duration = Duration::from_millis(10);
+
 /// Bytes on the wire that `bytes` of TCP payload will take.
 pub fn on_the_wire(bytes: u64) -> u64 {
     bytes + bytes.div_ceil(SEGMENT) * SEGMENT_HEADER
@@ -30,7 +33,10 @@ pub fn on_the_wire(bytes: u64) -> u64 {
 /// The bucket and the turns.
 #[derive(Debug)]
 pub struct Shaper {
+    /// The owner's limit.
     cap: Option<u64>,
+    /// What the latency guard lets the line carry.
+    guard: Option<u64>,
     tokens: f64,
     at: Instant,
     /// Wire bytes each torrent is ahead of the one that had least; the smallest goes next.
@@ -42,44 +48,68 @@ impl Shaper {
     pub fn new(cap: Option<u64>, now: Instant) -> Self {
         Self {
             cap,
+            guard: None,
             tokens: 0.0,
             at: now,
             spent: BTreeMap::new(),
         }
     }
 
-    /// The limit in bytes per second.
+    /// The owner's limit in bytes per second.
     pub fn cap(&self) -> Option<u64> {
         self.cap
     }
 
-    /// Changes the limit; it holds from now on.
+    /// The limit in force in bytes per second: the smaller of the owner's and the guard's.
+    pub fn limit(&self) -> Option<u64> {
+        match (self.cap, self.guard) {
+            (Some(cap), Some(guard)) => Some(cap.min(guard)),
+            (cap, guard) => cap.or(guard),
+        }
+    }
+
+    /// Whether the line is guarded.
+    pub fn is_guarded(&self) -> bool {
+        self.guard.is_some()
+    }
+
+    /// Changes the owner's limit; it holds from now on.
     pub fn set_cap(&mut self, cap: Option<u64>, now: Instant) {
         self.refill(now);
         self.cap = cap;
         self.tokens = self.tokens.min(0.0);
     }
 
+    /// Changes what the line may carry; none: it is not guarded.
+    pub fn set_guard(&mut self, guard: Option<u64>, now: Instant) {
+        self.refill(now);
+        // From none to one is a change of limits like an owner's; from one to the next is many times a second.
+        if self.guard.is_some() != guard.is_some() {
+            self.tokens = self.tokens.min(0.0);
+        }
+        self.guard = guard;
+    }
+
     /// Whether something may be sent now.
     pub fn is_open(&mut self, now: Instant) -> bool {
         self.refill(now);
-        self.cap.is_none() || self.tokens > 0.0
+        self.limit().is_none() || self.tokens > 0.0
     }
 
     /// Whether the line has more room than is used: at least half of what may be saved up has been. A peer that takes a
     /// block now and then does not use the line.
     pub fn has_room(&mut self, now: Instant) -> bool {
         self.refill(now);
-        let saved = |cap| self.tokens > burst(cap) / 2.0;
-        self.cap.is_none_or(saved)
+        let saved = |limit| self.tokens > self.burst(limit) / 2.0;
+        self.limit().is_none_or(saved)
     }
 
     /// When something may be sent again; `None` when it may now.
     pub fn opens_at(&mut self, now: Instant) -> Option<Instant> {
         self.refill(now);
-        let cap = self.cap? as f64 * USED;
+        let limit = self.limit()? as f64 * USED;
         // A limit of nothing opens never; look again in a while, it may be changed.
-        let wait = (self.tokens <= 0.0).then(|| (1.0 - self.tokens) / cap.max(1.0));
+        let wait = (self.tokens <= 0.0).then(|| (1.0 - self.tokens) / limit.max(1.0));
         wait.map(|seconds| now + Duration::from_secs_f64(seconds.min(60.0)))
     }
 
@@ -92,7 +122,7 @@ impl Shaper {
     /// Takes `bytes` on the wire from the bucket, on a torrent's account if it is one's. Debts are paid back before
     /// anything else is sent. Negative when less was sent than had been charged.
     pub fn charge(&mut self, account: Option<InfoHash>, bytes: f64) {
-        if self.cap.is_some() {
+        if self.limit().is_some() {
             self.tokens -= bytes;
         }
         let Some(account) = account else {
@@ -112,17 +142,23 @@ impl Shaper {
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
-        if let Some(cap) = self.cap {
-            self.tokens = (self.tokens + passed * cap as f64 * USED).min(burst(cap));
+        if let Some(limit) = self.limit() {
+            let gained = passed * limit as f64 * USED;
+            self.tokens = (self.tokens + gained).min(self.burst(limit));
         }
     }
-}
 
-/// Bytes of unused allowance that are kept under this limit.
-fn burst(cap: u64) -> f64 {
-    let cap = cap as f64 * USED;
-    let burst = (cap * BURST.as_secs_f64()).clamp(BURST_BOUNDS.0, BURST_BOUNDS.1);
-    burst.max(cap * BURST_LEAST.as_secs_f64())
+    /// Bytes of unused allowance that are kept under this limit.
+    fn burst(&self, limit: u64) -> f64 {
+        let limit = limit as f64 * USED;
+        let kept = if self.is_guarded() {
+            BURST_GENTLE
+        } else {
+            BURST
+        };
+        let burst = (limit * kept.as_secs_f64()).clamp(BURST_BOUNDS.0, BURST_BOUNDS.1);
+        burst.max(limit * BURST_LEAST.as_secs_f64())
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +229,43 @@ mod tests {
         assert!((second / 64_000.0 - 1.0).abs() < 0.08, "{second}");
         shaper.set_cap(None, then);
         assert!(shaper.is_open(then) && shaper.opens_at(then).is_none());
+    }
+
+    #[test]
+    fn the_smaller_of_cap_and_guard_is_in_force() {
+        let start = Instant::now();
+        let mut shaper = Shaper::new(None, start);
+        assert_eq!(shaper.limit(), None);
+        shaper.set_guard(Some(100_000), start);
+        assert_eq!((shaper.cap(), shaper.limit()), (None, Some(100_000)));
+        shaper.set_cap(Some(300_000), start);
+        assert_eq!(shaper.limit(), Some(100_000));
+        shaper.set_guard(Some(500_000), start);
+        assert_eq!(shaper.limit(), Some(300_000));
+        let bytes = run(&mut shaper, start, 2, Duration::from_millis(3), 1500.0)[1];
+        assert!((bytes / 300_000.0 - 1.0).abs() < 0.08, "{bytes}");
+        shaper.set_guard(None, start);
+        shaper.set_cap(None, start);
+        assert_eq!(shaper.limit(), None);
+    }
+
+    /// A guarded line is not flooded after a lull, and a rate that changes ten times a second loses no debt.
+    #[test]
+    fn a_guarded_bucket_keeps_little_and_forgives_nothing() {
+        let start = Instant::now();
+        let mut shaper = Shaper::new(None, start);
+        shaper.set_guard(Some(1_000_000), start);
+        let later = start + Duration::from_secs(10);
+        let mut burst = 0.0;
+        while shaper.is_open(later) {
+            shaper.charge(None, 1500.0);
+            burst += 1500.0;
+        }
+        assert!(burst <= 12_000.0, "{burst}");
+        shaper.charge(None, 100_000.0);
+        shaper.set_guard(Some(900_000), later);
+        assert!(!shaper.is_open(later + Duration::from_millis(100)));
+        assert!(shaper.is_open(later + Duration::from_millis(125)));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{self, MsgFlags, sockopt};
@@ -11,6 +12,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::shaper::on_the_wire;
+use crate::base::PeerKey;
+use crate::policy::guard::Sample;
 
 /// Bytes the kernel takes from us for one peer before it has sent them, where there is a limit: one block. More would
 /// only queue what could still be given to a quicker one, and could not be called back when the limit is lowered.
@@ -93,6 +96,33 @@ pub struct Sent {
 
 /// What this connection sent so far, as the kernel counts it; `None` when it does not say.
 pub fn sent(stream: &TcpStream, v6: bool) -> Option<Sent> {
+    let info = info(stream)?;
+    let stamped = info.tcpi_options & HAS_TIMESTAMPS != 0;
+    let headers = HEADERS + if v6 { HEADERS_V6 } else { 0 } + if stamped { TIMESTAMPS } else { 0 };
+    Some(Sent {
+        wire: info.tcpi_bytes_sent + u64::from(info.tcpi_segs_out) * headers,
+        unsent: on_the_wire(u64::from(info.tcpi_notsent_bytes)),
+    })
+}
+
+/// What the kernel knows of this connection's path; `None` when it does not say.
+pub fn sample(stream: &TcpStream, peer: PeerKey) -> Option<Sample> {
+    let info = info(stream)?;
+    let micros = |micros: u32| Duration::from_micros(micros.into());
+    Some(Sample {
+        peer,
+        rtt: micros(info.tcpi_rtt),
+        min_rtt: micros(info.tcpi_min_rtt),
+        acked: info.tcpi_bytes_acked,
+        segments_in: info.tcpi_segs_in,
+        mss: info.tcpi_snd_mss,
+        unsent: info.tcpi_notsent_bytes,
+        segments_out: info.tcpi_data_segs_out,
+        resent: info.tcpi_total_retrans,
+    })
+}
+
+fn info(stream: &TcpStream) -> Option<libc::tcp_info> {
     // SAFETY: `tcp_info` is plain integers, for which all zeros is a value.
     let mut info: libc::tcp_info = unsafe { mem::zeroed() };
     let mut length = mem::size_of::<libc::tcp_info>() as libc::socklen_t;
@@ -106,13 +136,9 @@ pub fn sent(stream: &TcpStream, v6: bool) -> Option<Sent> {
             &raw mut length,
         )
     };
-    let stamped = info.tcpi_options & HAS_TIMESTAMPS != 0;
-    let headers = HEADERS + if v6 { HEADERS_V6 } else { 0 } + if stamped { TIMESTAMPS } else { 0 };
+    // The last field that we read; all others come before it.
     let enough = length as usize >= mem::offset_of!(libc::tcp_info, tcpi_bytes_sent) + 8;
-    (got == 0 && enough).then_some(Sent {
-        wire: info.tcpi_bytes_sent + u64::from(info.tcpi_segs_out) * headers,
-        unsent: on_the_wire(u64::from(info.tcpi_notsent_bytes)),
-    })
+    (got == 0 && enough).then_some(info)
 }
 
 /// Writes some of `bytes`; `more` says that more follows at once, so that the kernel waits to fill the segment.

@@ -7,7 +7,8 @@
 //! - `in_flight` counts the bytes handed to a connection and not yet reported written, and the swarm's the sum of them;
 //! - a choked peer has requests in `aside` only where its client keeps them, and nobody more than
 //!   [`super::wire::REQUEST_QUEUE`] of them;
-//! - every peer in `peers` is known to the offer, and the other way round.
+//! - every peer in `peers` is known to the offer, and the other way round;
+//! - `probing` is exactly the peers with a probe.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -18,17 +19,20 @@ use super::torrent::Torrent;
 use super::wire::{Block, Heard, Hello, Said};
 use crate::base::{Bits, PeerKey};
 use crate::policy::offer::{Decision, Habits, Offer, Uplink};
-use crate::policy::retire;
 
 mod metadata;
 mod peer;
 mod pex;
+pub mod probe;
 mod rest;
 mod serving;
+mod sights;
 mod slots;
 mod warmth;
 
 use peer::Peer;
+pub use probe::{Compared, Proof};
+pub use sights::Sight;
 use warmth::Warmth;
 
 /// Bytes handed to one connection and not yet written, at least. Two blocks keep the socket fed while the next is
@@ -63,6 +67,8 @@ pub enum Event {
     Unsent(PeerKey, Block),
     /// A piece was read and can be sent, or not; then its requests are forgotten.
     Warmed(u32, bool),
+    /// A block that a peer served was compared with ours.
+    Compared(PeerKey, Compared),
     /// A peer is gone.
     Left(PeerKey),
 }
@@ -76,8 +82,12 @@ pub enum Action {
     Unsend(PeerKey, u32),
     /// Hang up.
     Close(PeerKey, Offence),
-    /// A peer named others.
-    Met(Vec<SocketAddr>),
+    /// A peer named others, and says of some that they hold every piece.
+    Met(Vec<(SocketAddr, bool)>),
+    /// Compare a block that a peer served with ours; answered with [`Event::Compared`].
+    Compare(PeerKey, Block, Box<[u8]>),
+    /// A probe of the peer at this address ended.
+    Probed(SocketAddr, Proof),
     /// Read a piece, so that it can be sent.
     Warm(u32),
     /// A piece that was read is not needed any more.
@@ -102,6 +112,9 @@ pub enum Offence {
     /// It sent data nobody asked for.
     #[error("it sent data nobody asked for")]
     Unasked,
+    /// It says that it holds every piece, and served a block that is not ours.
+    #[error("it served a block that is not of this torrent")]
+    WrongBlock,
 }
 
 /// One torrent and its peers.
@@ -111,6 +124,8 @@ pub struct Swarm {
     offer: Offer,
     peers: BTreeMap<PeerKey, Peer>,
     ready: BTreeSet<PeerKey>,
+    /// Those who are being asked for a block.
+    probing: BTreeSet<PeerKey>,
     /// Bytes handed to connections and not yet reported written.
     in_flight: u64,
     warmth: Warmth,
@@ -135,6 +150,7 @@ impl Swarm {
             torrent,
             peers: BTreeMap::new(),
             ready: BTreeSet::new(),
+            probing: BTreeSet::new(),
             in_flight: 0,
             warmth: Warmth::default(),
             silent: false,
@@ -182,6 +198,7 @@ impl Swarm {
             Event::Written(peer, block) => self.written(peer, block, now),
             Event::Unsent(peer, block) => self.unsent(peer, block),
             Event::Warmed(piece, readable) => self.warmed(piece, readable, now),
+            Event::Compared(peer, compared) => self.compared(peer, compared, now),
             Event::Left(peer) => self.left(peer, now),
         }
         if self.offer.is_due() {
@@ -199,6 +216,7 @@ impl Swarm {
         self.decide(now);
         self.share_addresses(now);
         self.deal_slots(now);
+        self.pass_probes(now);
         self.cool(now);
     }
 
@@ -221,6 +239,9 @@ impl Swarm {
         if silent {
             let peers: Vec<PeerKey> = self.peers.keys().copied().collect();
             peers.into_iter().for_each(|peer| self.choke(peer, now));
+        } else {
+            // We are back because others are gone, or of no use to somebody: those who left hold nothing for him.
+            self.offer.forget_departed();
         }
         self.decide(now);
     }
@@ -250,15 +271,11 @@ impl Swarm {
         self.peers.values().filter_map(|peer| peer.listens)
     }
 
-    /// The connected peers that hold every piece.
-    pub fn relays(&self) -> Vec<retire::Relay> {
-        self.peers
-            .iter()
-            .filter(|(key, _)| self.offer.is_complete(**key))
-            .map(|(_, peer)| retire::Relay {
-                addr: peer.listens.unwrap_or(peer.addr),
-            })
-            .collect()
+    /// It was found out where a peer listens that did not say so.
+    pub fn listens_at(&mut self, key: PeerKey, addr: SocketAddr) {
+        self.with(key, |peer| {
+            peer.listens.get_or_insert(addr);
+        });
     }
 
     /// Distributed copies without us.
@@ -269,6 +286,11 @@ impl Swarm {
     /// Leechers that got nothing from anybody but us for a while.
     pub fn stuck(&self, now: Instant) -> u32 {
         self.offer.stuck(now)
+    }
+
+    /// When the one among them that waits longest got something last, or came.
+    pub fn stuck_since(&self, now: Instant) -> Option<Instant> {
+        self.offer.stuck_since(now)
     }
 
     /// No bitfield: we are a peer that has nothing yet, and announces what it gives piece by piece.
@@ -286,6 +308,7 @@ impl Swarm {
     fn heard(&mut self, key: PeerKey, heard: Heard, now: Instant) {
         match heard {
             Heard::Have(index) => {
+                self.note_source(key, index);
                 if !self.offer.have(key, index, now) {
                     return self.close(key, Offence::BadPiece);
                 }
@@ -317,8 +340,10 @@ impl Swarm {
                     self.actions.push_back(Action::Met(addresses));
                 }
             }
-            Heard::Piece => self.close(key, Offence::Unasked),
-            Heard::KeepAlive | Heard::Choke | Heard::Unchoke | Heard::Ignored => {}
+            Heard::Piece(block, bytes) => self.piece_came(key, block, bytes, now),
+            Heard::Choke => self.choked_us(key, true, now),
+            Heard::Unchoke => self.choked_us(key, false, now),
+            Heard::KeepAlive | Heard::Ignored => {}
         }
     }
 
@@ -334,6 +359,7 @@ impl Swarm {
             self.in_flight -= u64::from(peer.in_flight);
         }
         self.ready.remove(&key);
+        self.probing.remove(&key);
         self.offer.left(key, now);
     }
 
@@ -346,6 +372,7 @@ impl Swarm {
         for decision in self.offer.decide(now, self.uplink) {
             match decision {
                 Decision::Offer { peer, piece } => {
+                    self.move_on(piece);
                     self.say(peer, Said::Have(piece));
                     offered.insert(peer);
                 }

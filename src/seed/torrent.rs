@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::wire::{Block, MAX_BLOCK_LENGTH};
+use super::announce::bencode::Value;
+use super::wire::{BLOCK_LENGTH, Block, MAX_BLOCK_LENGTH};
 use crate::base::{Content, FileIdentity, InfoHash};
 
 /// A torrent with its content.
@@ -84,6 +85,23 @@ impl Torrent {
         block.length > 0
             && block.length <= MAX_BLOCK_LENGTH
             && end.is_some_and(|end| end <= self.length_of(block.index))
+    }
+
+    /// The block of piece `index` that begins at `begin`, at most as long as everybody's blocks.
+    pub fn block_at(&self, index: u32, begin: u32) -> Block {
+        let left = self.length_of(index).saturating_sub(begin);
+        Block {
+            index,
+            begin,
+            length: left.min(BLOCK_LENGTH),
+        }
+    }
+
+    /// SHA-1 of piece `index`, as the info dictionary has it; none when that cannot be read.
+    pub fn piece_hash(&self, index: u32) -> Option<[u8; 20]> {
+        let info = Value::read(&self.info)?;
+        let hashes = info.get(b"pieces")?.bytes()?;
+        hashes.as_chunks().0.get(index as usize).copied()
     }
 
     /// Where the bytes of a block lie, in order.

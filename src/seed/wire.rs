@@ -10,12 +10,14 @@ use librqbit_core::hash_id::Id20;
 use librqbit_peer_protocol::extended::ExtendedMessage;
 use librqbit_peer_protocol::extended::handshake::ExtendedHandshake;
 use librqbit_peer_protocol::extended::ut_metadata::UtMetadata;
+use librqbit_peer_protocol::extended::ut_pex::PexPeerInfo;
 use librqbit_peer_protocol::{Handshake, Message as Codec, MessageDeserializeError, Request};
 
 use crate::base::{InfoHash, bencode};
 
 mod said;
 
+use said::PEX_SEED;
 pub use said::{CLIENT, Said, block_header};
 
 /// Bytes of a handshake.
@@ -69,14 +71,14 @@ pub enum Heard {
     Request(Block),
     /// It no longer wants a block.
     Cancel(Block),
-    /// A block, which we did not ask for.
-    Piece,
+    /// A block. Its bytes are there only when it is the one that was asked for: nothing else is worth the memory.
+    Piece(Block, Option<Box<[u8]>>),
     /// What it supports (BEP 10).
     Hello(Hello),
     /// It asks for a piece of the metadata (BEP 9).
     MetadataRequest(u32),
-    /// Others it knows (BEP 11).
-    Peers(Vec<SocketAddr>),
+    /// Others it knows (BEP 11), and whether it says that they hold every piece.
+    Peers(Vec<(SocketAddr, bool)>),
     /// A message we do not know, or do not need.
     Ignored,
 }
@@ -108,6 +110,9 @@ pub enum WireError {
     /// A known message that is not well formed.
     #[error("the peer sent a malformed message: {0}")]
     Malformed(#[from] MessageDeserializeError),
+    /// A block without its place.
+    #[error("the peer sent a block that does not say where it belongs")]
+    NoBlock,
     /// An extended handshake that is not bencode.
     #[error("the peer's extended handshake is not well formed: {0}")]
     Bencode(#[from] bencode::Malformed),
@@ -146,11 +151,16 @@ pub fn read_handshake(bytes: &[u8; HANDSHAKE_LENGTH]) -> Result<Greeting, WireEr
     })
 }
 
-/// Takes the first message off `buffer`: what it says and how many bytes it filled; `None` until it is whole.
+/// Takes the first message off `buffer`: what it says and how many bytes it filled; `None` until it is whole. `asked` is
+/// the block that the peer was asked for.
 ///
 /// # Errors
 /// When the message is longer than `max_length`, or known and malformed.
-pub fn read_message(buffer: &[u8], max_length: usize) -> Result<Option<(Heard, usize)>, WireError> {
+pub fn read_message(
+    buffer: &[u8],
+    max_length: usize,
+    asked: Option<Block>,
+) -> Result<Option<(Heard, usize)>, WireError> {
     let Some((prefix, rest)) = buffer.split_first_chunk::<4>() else {
         return Ok(None);
     };
@@ -164,12 +174,27 @@ pub fn read_message(buffer: &[u8], max_length: usize) -> Result<Option<(Heard, u
     }
     let heard = match rest.first() {
         _ if length == 0 => Heard::KeepAlive,
-        Some(7) => Heard::Piece,
+        Some(7) => piece(&buffer[5..whole], asked)?,
         Some(0..=6 | 8) => from_codec(Codec::deserialize(&buffer[..whole], &[])?.0),
         Some(20) => extended(&buffer[..whole])?,
         _ => Heard::Ignored,
     };
     Ok(Some((heard, whole)))
+}
+
+/// Reads a block from what follows the number of its message.
+fn piece(body: &[u8], asked: Option<Block>) -> Result<Heard, WireError> {
+    let Some((head, bytes)) = body.split_first_chunk::<8>() else {
+        return Err(WireError::NoBlock);
+    };
+    let [a, b, c, d, e, f, g, h] = *head;
+    let block = Block {
+        index: u32::from_be_bytes([a, b, c, d]),
+        begin: u32::from_be_bytes([e, f, g, h]),
+        length: bytes.len() as u32,
+    };
+    let bytes = (asked == Some(block)).then(|| bytes.into());
+    Ok(Heard::Piece(block, bytes))
 }
 
 /// Whether this is a block of an honest length. We ask for none outside of probes, yet one may cross a CANCEL.
@@ -211,14 +236,16 @@ fn from_codec(message: Codec<'_>) -> Heard {
         Codec::Bitfield(bits) => Heard::Bitfield(bits.as_ref().into()),
         Codec::Request(request) => Heard::Request(block(request)),
         Codec::Cancel(request) => Heard::Cancel(block(request)),
-        Codec::Piece(_) => Heard::Piece,
+        // Read by hand, above.
+        Codec::Piece(_) => Heard::Ignored,
         Codec::Extended(ExtendedMessage::Handshake(hello)) => Heard::Hello(self::hello(&hello)),
         Codec::Extended(ExtendedMessage::UtMetadata(UtMetadata::Request(piece))) => {
             Heard::MetadataRequest(piece)
         }
         Codec::Extended(ExtendedMessage::UtPex(pex)) => {
             let addresses = pex.added_peers().take(MAX_PEX_ADDRESSES);
-            Heard::Peers(addresses.map(|peer| canonical(peer.addr)).collect())
+            let named = |peer: PexPeerInfo| (canonical(peer.addr), peer.flags & PEX_SEED != 0);
+            Heard::Peers(addresses.map(named).collect())
         }
         Codec::Extended(_) => Heard::Ignored,
     }

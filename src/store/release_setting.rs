@@ -15,6 +15,9 @@ use crate::base::{ReleaseId, Size};
 /// The longest wait that can be asked for, in seconds: a month, after which a swarm is another one.
 pub const MAX_WAIT_SECONDS: u64 = 30 * 86_400;
 
+/// The most looks in vain: half a day of them, at one every few minutes.
+pub const MAX_MISSED: u32 = 100;
+
 /// The smallest budget of a month, in bytes: a few minutes of metadata for a busy swarm. Who wants to give less pauses.
 pub const MIN_MONTHLY_BUDGET: u64 = 1_000_000;
 
@@ -27,13 +30,28 @@ pub struct ReleaseSettings {
     pub keep: Option<bool>,
     /// Once its first copy is out, go on giving by our share of what the swarm can carry.
     pub generous: Option<bool>,
-    /// Seconds that others must have held it before it retires; 600 unless set, 30 days at most.
+    /// Seconds that others must have been enough before it retires; 300 unless set, 30 days at most.
     pub sustain: Option<u64>,
-    /// Seconds that too few others must have been there before it wakes; 300 unless set, 30 days at most.
+    /// Seconds over which looks for another must have been in vain before it is not believed any more; 1800 unless set,
+    /// 30 days at most.
     pub patience: Option<u64>,
     /// Bytes on the wire that it may cost in a month; none is as many as the quota has. 1 MB at least.
     #[schema(value_type = Option<u64>)]
     pub monthly_budget: Option<Size>,
+    /// How many of the others must have served a block of it; 1 unless set, 50 at most.
+    pub proven: Option<u32>,
+    /// Looks in vain after which another is not believed any more; 3 unless set, 1 to 100.
+    pub missed: Option<u32>,
+    /// Seconds between the first and the last time another must have been seen; 600 unless set, 30 days at most.
+    pub apart: Option<u64>,
+    /// Seconds after which another does not count until it is seen again; 2700 unless set, 30 days at most.
+    pub fresh: Option<u64>,
+    /// Seconds after which another of whom nothing was heard is not believed any more; 21600 unless set, 30 days at most.
+    pub forget: Option<u64>,
+    /// Seconds that somebody must be stuck to wake it although the others are there; 600 unless set, 30 days at most.
+    pub reach: Option<u64>,
+    /// Seconds between a stop and a return, and between a return and a stop; 1800 unless set, 30 days at most.
+    pub dwell: Option<u64>,
 }
 
 /// A setting of a release out of its range.
@@ -42,6 +60,12 @@ pub enum BadReleaseSetting {
     /// None, or more than a swarm shows.
     #[error("the number of others to wait for is 1 to {MAX_RELAYS}, not {0}")]
     Relays(u32),
+    /// More than a swarm shows.
+    #[error("the number of others to ask for a block is {MAX_RELAYS} at most, not {0}")]
+    Proven(u32),
+    /// None, or so many that nobody would ever be given up.
+    #[error("the number of looks in vain is 1 to {MAX_MISSED}, not {0}")]
+    Missed(u32),
     /// Longer than makes sense.
     #[error("a wait can be {MAX_WAIT_SECONDS} seconds at most, not {0}")]
     Wait(u64),
@@ -63,8 +87,28 @@ impl ReleaseSettings {
         {
             return Err(BadReleaseSetting::Relays(relays));
         }
-        let mut waits = [self.sustain, self.patience].into_iter().flatten();
-        if let Some(wait) = waits.find(|wait| *wait > MAX_WAIT_SECONDS) {
+        if let Some(proven) = self.proven.filter(|proven| *proven > MAX_RELAYS) {
+            return Err(BadReleaseSetting::Proven(proven));
+        }
+        if let Some(missed) = self.missed
+            && !(1..=MAX_MISSED).contains(&missed)
+        {
+            return Err(BadReleaseSetting::Missed(missed));
+        }
+        let waits = [
+            self.sustain,
+            self.patience,
+            self.apart,
+            self.fresh,
+            self.forget,
+            self.reach,
+            self.dwell,
+        ];
+        if let Some(wait) = waits
+            .into_iter()
+            .flatten()
+            .find(|wait| *wait > MAX_WAIT_SECONDS)
+        {
             return Err(BadReleaseSetting::Wait(wait));
         }
         if let Some(Size(budget)) = self.monthly_budget
@@ -76,7 +120,8 @@ impl ReleaseSettings {
     }
 }
 
-const COLUMNS: &str = "relays, keep, generous, sustain, patience, monthly_budget";
+const COLUMNS: &str = "relays, keep, generous, sustain, patience, monthly_budget,
+    proven, missed, apart, fresh, forget, reach, dwell";
 
 fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<ReleaseSettings> {
     let number = |column: usize| -> rusqlite::Result<Option<u64>> {
@@ -92,6 +137,13 @@ fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<ReleaseSettings> {
         sustain: number(first + 3)?,
         patience: number(first + 4)?,
         monthly_budget: number(first + 5)?.map(Size),
+        proven: row.get(first + 6)?,
+        missed: row.get(first + 7)?,
+        apart: number(first + 8)?,
+        fresh: number(first + 9)?,
+        forget: number(first + 10)?,
+        reach: number(first + 11)?,
+        dwell: number(first + 12)?,
     })
 }
 
@@ -158,7 +210,8 @@ impl Store {
                     return Ok(settings);
                 }
                 let sql = format!(
-                    "INSERT OR REPLACE INTO release_setting (release, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                    "INSERT OR REPLACE INTO release_setting (release, {COLUMNS}) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
                 );
                 tx.prepare_cached(&sql)?.execute(params![
                     id.0,
@@ -167,7 +220,17 @@ impl Store {
                     settings.generous,
                     settings.sustain.map(signed).transpose()?,
                     settings.patience.map(signed).transpose()?,
-                    settings.monthly_budget.map(|budget| signed(budget.0)).transpose()?,
+                    settings
+                        .monthly_budget
+                        .map(|budget| signed(budget.0))
+                        .transpose()?,
+                    settings.proven,
+                    settings.missed,
+                    settings.apart.map(signed).transpose()?,
+                    settings.fresh.map(signed).transpose()?,
+                    settings.forget.map(signed).transpose()?,
+                    settings.reach.map(signed).transpose()?,
+                    settings.dwell.map(signed).transpose()?,
                 ])?;
                 Ok(settings)
             },
@@ -197,6 +260,13 @@ mod tests {
             sustain: Some(0),
             patience: Some(MAX_WAIT_SECONDS),
             monthly_budget: Some(Size(7_000_000_000)),
+            proven: Some(0),
+            missed: Some(7),
+            apart: Some(1),
+            fresh: Some(2),
+            forget: Some(3),
+            reach: Some(4),
+            dwell: Some(5),
         };
         let changed = store
             .change_release_settings(ID, |now| *now = wanted)
@@ -237,6 +307,18 @@ mod tests {
             },
             ReleaseSettings {
                 relays: Some(51),
+                ..none
+            },
+            ReleaseSettings {
+                proven: Some(51),
+                ..none
+            },
+            ReleaseSettings {
+                missed: Some(0),
+                ..none
+            },
+            ReleaseSettings {
+                dwell: Some(MAX_WAIT_SECONDS + 1),
                 ..none
             },
             ReleaseSettings {

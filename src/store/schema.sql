@@ -250,12 +250,56 @@ CREATE TABLE release_setting (
   -- Flag: whether to give more than the swarm lacks once its first copy is out.
   generous INTEGER CHECK (generous IN (0, 1)),
 
-  -- Seconds that others must have held it before it retires.
+  -- Seconds that others must have been enough before it retires.
   sustain INTEGER CHECK (sustain >= 0),
 
-  -- Seconds that too few must have been there before it wakes.
+  -- Seconds over which looks for another must have been in vain before it is not believed any more.
   patience INTEGER CHECK (patience >= 0),
 
   -- Bytes on the wire that it may cost in a month; NULL is as many as the quota has.
-  monthly_budget INTEGER CHECK (monthly_budget >= 0)
+  monthly_budget INTEGER CHECK (monthly_budget >= 0),
+
+  -- How many of the others must have served a block of it.
+  proven INTEGER CHECK (proven >= 0),
+
+  -- Looks in vain after which another is not believed any more.
+  missed INTEGER CHECK (missed > 0),
+
+  -- Seconds between the first and the last time another must have been seen.
+  apart INTEGER CHECK (apart >= 0),
+
+  -- Seconds after which another does not count until it is seen again.
+  fresh INTEGER CHECK (fresh >= 0),
+
+  -- Seconds after which another of whom nothing was heard is not believed any more.
+  forget INTEGER CHECK (forget >= 0),
+
+  -- Seconds that somebody must be stuck to wake it although the others are there.
+  reach INTEGER CHECK (reach >= 0),
+
+  -- Seconds between a stop and a return, and between a return and a stop.
+  dwell INTEGER CHECK (dwell >= 0)
 ) STRICT;
+
+-- Who was seen to hold every piece of a release: a few of each, the best, written when they change. After a restart they
+-- are looked for again; until they are seen they count for no more than a claim.
+CREATE TABLE relay (
+  release INTEGER NOT NULL REFERENCES release (id),
+
+  -- Where it listens: an address and a port, IPv6 in brackets.
+  addr TEXT NOT NULL,
+
+  -- Flag: whether it served a block that is ours; 0: its bitfield said that it holds every piece.
+  proven INTEGER NOT NULL CHECK (proven IN (0, 1)),
+
+  -- By what it was seen, in one word: 'bitfield', 'probe'.
+  witness TEXT NOT NULL,
+
+  -- When it was first seen so.
+  first INTEGER NOT NULL,
+
+  -- When it was last seen so; may be an hour behind.
+  last INTEGER NOT NULL,
+
+  PRIMARY KEY (release, addr)
+) STRICT, WITHOUT ROWID;

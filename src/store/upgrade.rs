@@ -30,6 +30,23 @@ const STEPS: &[&str] = &[
        patience INTEGER CHECK (patience >= 0),
        monthly_budget INTEGER CHECK (monthly_budget >= 0)
      ) STRICT;",
+    // 3: who was seen to hold a release, and every number of the rule for one.
+    "CREATE TABLE relay (
+       release INTEGER NOT NULL REFERENCES release (id),
+       addr TEXT NOT NULL,
+       proven INTEGER NOT NULL CHECK (proven IN (0, 1)),
+       witness TEXT NOT NULL,
+       first INTEGER NOT NULL,
+       last INTEGER NOT NULL,
+       PRIMARY KEY (release, addr)
+     ) STRICT, WITHOUT ROWID;
+     ALTER TABLE release_setting ADD COLUMN proven INTEGER CHECK (proven >= 0);
+     ALTER TABLE release_setting ADD COLUMN missed INTEGER CHECK (missed > 0);
+     ALTER TABLE release_setting ADD COLUMN apart INTEGER CHECK (apart >= 0);
+     ALTER TABLE release_setting ADD COLUMN fresh INTEGER CHECK (fresh >= 0);
+     ALTER TABLE release_setting ADD COLUMN forget INTEGER CHECK (forget >= 0);
+     ALTER TABLE release_setting ADD COLUMN reach INTEGER CHECK (reach >= 0);
+     ALTER TABLE release_setting ADD COLUMN dwell INTEGER CHECK (dwell >= 0);",
 ];
 
 /// The version this program writes.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use semoir::admin::{AdminState, claim_with_password, renew_setup_code, router};
 use semoir::app::handle::{Order, OrderError};
 use semoir::app::uploads::Uploads;
-use semoir::app::{Handle, LimitedBy, Overview, ReleaseView, UpstreamView};
+use semoir::app::{Handle, LimitedBy, Overview, RelayView, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
 use semoir::store::{SourceKind, Store};
 use serde_json::Value;
@@ -86,6 +86,18 @@ pub fn picture() -> Overview {
     }
 }
 
+/// One that holds a release.
+pub fn carrier() -> RelayView {
+    RelayView {
+        addr: "203.0.113.7:6881".to_owned(),
+        level: "proven".to_owned(),
+        witness: "probe".to_owned(),
+        first: Some(Timestamp(6)),
+        last: Some(Timestamp(8)),
+        connected: true,
+    }
+}
+
 /// A release in a picture.
 pub fn view(id: i64, name: &str) -> ReleaseView {
     ReleaseView {
@@ -107,7 +119,10 @@ pub fn view(id: i64, name: &str) -> ReleaseView {
         wire_bytes: 60,
         rate: 7,
         peers: 2,
-        relays: 1,
+        relays: 3,
+        proven: 1,
+        claimed: 7,
+        carriers: vec![carrier()],
         availability: 0.25,
     }
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use semoir::app::{LimitedBy, QuotaView};
+use semoir::base::Timestamp;
+
 use crate::client::{TestBox, picture, view};
 
 #[tokio::test]
@@ -30,6 +33,14 @@ async fn they_are_what_the_page_shows() {
     program.address = "127.0.0.1".to_owned();
     let mut now = picture();
     now.upstream.cap = Some(4096);
+    now.upstream.limit_rate = Some(2048);
+    now.upstream.limited_by = LimitedBy::Guard;
+    now.upstream.quota = Some(QuotaView {
+        used: 30,
+        of: 40,
+        share: 0.75,
+        resets_at: Timestamp(1_800_000_000),
+    });
     now.upstream.rate = 1024;
     now.releases = vec![view(1, "A \"B\"\nC"), view(2, "D")];
     the_box.pictures.send_replace(Arc::new(now));
@@ -42,7 +53,15 @@ async fn they_are_what_the_page_shows() {
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     for line in [
         "semoir_upstream_bytes_per_second 1024.0",
-        "semoir_upstream_limit_bytes_per_second 4096.0",
+        "semoir_upstream_limit_bytes_per_second 2048.0",
+        r#"semoir_upstream_limited_by{limit="guard"} 1.0"#,
+        r#"semoir_upstream_limited_by{limit="rate"} 0.0"#,
+        "semoir_quota_bytes 40.0",
+        "semoir_quota_used_bytes 30.0",
+        "semoir_quota_resets_timestamp_seconds 1800000000.0",
+        r#"semoir_release_relays{release="1",level="claimed"} 7.0"#,
+        r#"semoir_release_relays{release="1",level="full"} 2.0"#,
+        r#"semoir_release_relays{release="1",level="proven"} 1.0"#,
         r#"semoir_release_stage{release="1",stage="spreading"} 1.0"#,
         r#"semoir_release_stage{release="1",stage="retired"} 0.0"#,
         r#"semoir_release_copies_spent{release="2"} 0.5"#,

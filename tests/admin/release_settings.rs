@@ -36,12 +36,14 @@ async fn they_are_the_boxs_until_set_and_a_change_touches_what_it_names() {
     let (the_box, browser) = box_with_a_release().await;
     let none = json!({
         "relays": null, "keep": null, "generous": null, "sustain": null, "patience": null, "monthly_budget": null,
+        "proven": null, "missed": null, "apart": null, "fresh": null, "forget": null, "reach": null, "dwell": null,
     });
     assert_eq!(browser.get(PATH).await.json(), none);
 
     let wanted = json!({
         "relays": 5, "keep": true, "generous": false, "sustain": 60, "patience": 0,
-        "monthly_budget": 5_000_000_000_u64,
+        "monthly_budget": 5_000_000_000_u64, "proven": 2, "missed": 9, "apart": 1, "fresh": 2, "forget": 3, "reach": 4,
+        "dwell": 5,
     });
     assert_eq!(patch(&browser, wanted.clone()).await, wanted);
     assert_eq!(*the_box.orders.lock(), [Order::ReloadSettings]);
@@ -59,6 +61,9 @@ async fn what_is_out_of_range_or_not_there_changes_nothing() {
     let (the_box, browser) = box_with_a_release().await;
     for body in [
         json!({ "relays": 0 }),
+        json!({ "proven": 51 }),
+        json!({ "missed": 0 }),
+        json!({ "dwell": 2_592_001 }),
         json!({ "keep": "yes" }),
         json!({ "sustain": 2_592_001 }),
         json!({ "patience": -1 }),

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use semoir::app::handle::Order;
 use semoir::base::{Content, ContentFile, FileIdentity, InfoHash, ReleaseId, Timestamp};
-use semoir::store::{NewTorrent, SourceKind, Store};
+use semoir::store::{NewTorrent, SeenRelay, SourceKind, Store};
 
-use crate::client::{STUBBORN, TestBox, picture, view};
+use crate::client::{STUBBORN, TestBox, carrier, picture, view};
 
 /// Puts a release of that many files into the database.
 fn put(store: &Store, name: &str, files: u64) -> ReleaseId {
@@ -77,6 +77,21 @@ async fn one_release_with_its_files_and_decisions() {
         (Some(12_000), Some(1))
     );
 
+    // Nobody looks: it is as it was kept.
+    let relay = SeenRelay {
+        addr: "[2001:db8::1]:6881".parse().unwrap(),
+        proven: false,
+        witness: "bitfield".to_owned(),
+        first: Timestamp(3),
+        last: Timestamp(4),
+    };
+    the_box.store.keep_relays(id, &[relay]).unwrap();
+    let shown = browser.get(&format!("/api/v1/releases/{id}")).await.json();
+    let kept = serde_json::json!([{
+        "addr": "[2001:db8::1]:6881", "level": "full", "witness": "bitfield", "first": 3, "last": 4, "connected": false,
+    }]);
+    assert_eq!(shown["carriers"], kept);
+
     // The conductor's picture is newer than the database.
     let mut live = picture();
     live.releases = vec![view(id.0, "Talks")];
@@ -87,6 +102,11 @@ async fn one_release_with_its_files_and_decisions() {
         (Some(7), Some(2))
     );
     assert!(shown["magnet"].as_str().unwrap().contains("&tr="));
+    let carrier = serde_json::to_value(carrier()).unwrap();
+    assert_eq!(shown["carriers"], serde_json::json!([carrier]));
+    let overview = browser.get("/api/v1/overview").await.json();
+    let release = &overview["releases"][0];
+    assert!(release["proven"] == 1 && release["carriers"].is_null());
 
     the_box.store.remove(id, Timestamp(3)).unwrap();
     browser

@@ -9,11 +9,15 @@ import swarm_net
 
 def session(ip, port, up=0, **more):
     """A session that speaks plain TCP only, finds peers through its tracker only, and is never queued. 0: no limit."""
-    return lt.session({
+    return lt.session({**{
         "listen_interfaces": f"{ip}:{port}", "outgoing_interfaces": ip, "enable_dht": False, "enable_lsd": False,
         "enable_upnp": False, "enable_natpmp": False, "enable_outgoing_utp": False, "enable_incoming_utp": False,
         "out_enc_policy": 2, "upload_rate_limit": int(up), "aio_threads": 2, "alert_mask": 0,
-        "announce_to_all_trackers": True, "active_limit": 5000, "active_seeds": 5000, **more})
+        "announce_to_all_trackers": True, "active_limit": 5000, "active_seeds": 5000}, **more})
+
+
+# uTP (BEP 29) and no TCP.
+UTP = {"enable_outgoing_utp": True, "enable_incoming_utp": True, "enable_outgoing_tcp": False, "enable_incoming_tcp": False}
 
 
 def add(session, torrent, folder, flags=0):
@@ -45,7 +49,8 @@ class Leecher:
     def __init__(self, index, peer, torrent, folder):
         os.makedirs(folder, exist_ok=True)
         self.session = session(swarm_net.leecher_ip(index), swarm_net.PEER_PORT, peer["up"],
-                               download_rate_limit=int(peer.get("down", 0)), **(REFUSES if peer.get("refuses") else {}))
+                               download_rate_limit=int(peer.get("down", 0)), **(REFUSES if peer.get("refuses") else {}),
+                               **(UTP if peer.get("utp") else {}))
         if peer.get("refuses"):
             refuse(self.session)
         self.handle = add(self.session, torrent, folder)

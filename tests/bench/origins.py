@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # Transmission's RPC, where one of them runs at a time: in a namespace of its own, or on a machine that has it free.
 RPC_PORT = 9099
 
-NAMES = {"lt": "libtorrent", "lt-ss": "libtorrent, super-seeding", "transmission": "Transmission", "aria2": "aria2"}
+NAMES = {"lt": "libtorrent", "lt-utp": "libtorrent, uTP", "lt-ss": "libtorrent, super-seeding", "transmission": "Transmission", "aria2": "aria2"}
 
 
 def label(name):
@@ -44,8 +44,8 @@ class Origins:
                            "--offline", "--no-dht", "--json", "--state", os.path.join(home, "state"), *more]
                 command += ["--cap", str(cap)] if cap else []
                 command += ["--tracker", tracker] if tracker else []
-            case "lt" | "lt-ss":
-                command = libtorrent(ip, port, [content.torrent], content.folder, cap, program == "lt-ss")
+            case "lt" | "lt-ss" | "lt-utp":
+                command = libtorrent(ip, port, [content.torrent], content.folder, cap, program == "lt-ss", utp=program == "lt-utp")
             case "transmission":
                 command = clients.transmission(home, content.folder, ip, port, RPC_PORT, cap)
                 shutil.copy(content.torrent, os.path.join(home, "watch"))
@@ -56,9 +56,9 @@ class Origins:
         return Program(command, os.path.join(home, "log"), within, cwd=home, env={"HOME": home})
 
 
-def libtorrent(ip, port, torrents, folder, cap=0, super_seeding=False, verified=False):
+def libtorrent(ip, port, torrents, folder, cap=0, super_seeding=False, verified=False, utp=False):
     plan = {"ip": ip, "port": port, "cap": cap, "folder": folder, "super": super_seeding, "verified": verified,
-            "torrents": torrents}
+            "utp": utp, "torrents": torrents}
     return [sys.executable, os.path.join(HERE, "seed_libtorrent.py"), json.dumps(plan)]
 
 

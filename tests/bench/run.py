@@ -6,11 +6,12 @@
     create      making torrents (create.py, which has options of its own)
     first-copy  what an origin sends before a swarm owns the content
     cap         bytes on the wire against a cap, second by second; a cap that changes
+    latency     what a family's call feels of an origin without a cap, on a narrow uplink
     cost        processor seconds for a GiB sent
     idle        a thousand torrents nobody asks for
     peers       five hundred connected peers
 
-All of them by default. first-copy and cap make network namespaces, which needs root or a system that lets a user make
+All of them by default. first-copy, cap and latency make network namespaces, which needs root or a system that lets a user make
 them; without, they are left out, which is said. Every goal is printed as met or MISSED; with --check a missed one makes
 the exit status 1. --quick runs everything once, smaller: figures to look at, not to compare.
 Needs Python 3.11, libtorrent (PyPI), transmission-daemon, aria2, iproute2: `tests/setup.sh bench` installs them.
@@ -27,7 +28,7 @@ import swarm_net
 from program import Failed, allow_many_files
 from units import GIB, MIB, size
 
-TABLES = ("create", "first-copy", "cap", "cost", "idle", "peers")
+TABLES = ("create", "first-copy", "cap", "latency", "cost", "idle", "peers")
 # Set once this runs in a user namespace of its own.
 IN_USER_SPACE = "SEMOIR_BENCH_IN_USER_SPACE"
 
@@ -36,15 +37,15 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("semoir", help="the release build of semoir")
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(TABLES))
-    parser.add_argument("--runs", type=int, help="runs of each row of first-copy and of cost (3), and of create (5)")
+    parser.add_argument("--runs", type=int, help="runs of each row of first-copy, latency and cost (3), and of create (5)")
     parser.add_argument("--anchors", type=lambda text: text.split(","), default=[], metavar="A,B",
-                        help="instead of each table's own: lt, lt-ss, transmission, aria2")
+                        help="instead of each table's own: lt, lt-ss, lt-utp, transmission, aria2")
     parser.add_argument("--check", action="store_true", help="exit status 1 when a goal is missed")
     parser.add_argument("--quick", action="store_true", help="everything once, smaller")
-    parser.add_argument("--rows", default="", metavar="TEXT", help="first-copy, cap: only rows with this in their name")
+    parser.add_argument("--rows", default="", metavar="TEXT", help="first-copy, cap, latency: only rows with this in their name")
     parser.add_argument("--size", type=size, help="first-copy: bytes of content (128MiB)")
     parser.add_argument("--cap", type=size, default=4 * MIB, help="first-copy: the origin's cap, bytes/s (4MiB)")
-    parser.add_argument("--seconds", type=int, help="cap: how long each row lasts (45)")
+    parser.add_argument("--seconds", type=int, help="cap, latency: how long each row lasts (45)")
     parser.add_argument("--cost-size", type=size, help="cost: bytes of content (4GiB)")
     parser.add_argument("--torrents", type=int, help="idle: how many (1000)")
     parser.add_argument("--peers", type=int, help="peers: how many (500)")

@@ -9,6 +9,7 @@ import cap
 import cost
 import first_copy
 import idle
+import latency
 import peers
 import swarm_net
 import table
@@ -16,7 +17,7 @@ from origins import HERE, Origins
 from program import Failed
 from units import duration
 
-IN_SPACES = ("first-copy", "cap")
+IN_SPACES = ("first-copy", "cap", "latency")
 
 
 def without(asked, tables):
@@ -25,9 +26,12 @@ def without(asked, tables):
     if why := swarm_net.why_not():
         why = f"it needs network namespaces: run it as root ({why})"
         reasons |= {name: why for name in IN_SPACES}
+    elif "latency" in tables and (why := latency.why_not()):
+        reasons["latency"] = why
     relay = os.path.join(os.path.dirname(asked.semoir), "examples", "relay")
     if not os.path.exists(relay):
-        reasons.setdefault("first-copy", "the relay is not built: cargo build --release --example relay")
+        for name in ("first-copy", "latency"):
+            reasons.setdefault(name, "the relay is not built: cargo build --release --example relay")
     for tool in ("transmission-daemon", "aria2c"):
         if shutil.which(tool) is None:
             reasons |= {name: f"there is no {tool} here; `tests/setup.sh bench` installs it" for name in tables if name != "create"}
@@ -52,6 +56,7 @@ def run(asked):
     firsts = first_copy.Bench(started, asked.work, relay, asked.runs, asked.size, asked.cap, asked.congestion, asked.anchors,
                               asked.rows)
     caps = cap.Bench(started, asked.work, asked.seconds, asked.congestion, asked.anchors, asked.rows)
+    latencies = latency.Bench(started, asked.work, relay, asked.runs, asked.seconds, asked.congestion, asked.anchors, asked.rows)
     costs = cost.Bench(started, asked.work, asked.runs, asked.cost_size, asked.anchors)
     idles = idle.Bench(started, asked.work, asked.torrents, asked.anchors)
     crowds = peers.Bench(started, asked.work, asked.peers, asked.anchors)
@@ -59,6 +64,7 @@ def run(asked):
         "create": (lambda: 20 * asked.create_runs, lambda: create(asked)),
         "first-copy": (lambda: first_copy.lasts(firsts), lambda: first_copy.main(firsts, goals)),
         "cap": (lambda: cap.lasts(caps), lambda: cap.main(caps, goals)),
+        "latency": (lambda: latency.lasts(latencies), lambda: latency.main(latencies, goals)),
         "cost": (lambda: cost.lasts(costs), lambda: cost.main(costs, goals)),
         "idle": (lambda: idle.lasts(idles), lambda: idle.main(idles, goals)),
         "peers": (lambda: peers.lasts(crowds), lambda: peers.main(crowds, goals)),

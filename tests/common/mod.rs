@@ -13,6 +13,7 @@ pub mod hungry;
 pub mod net;
 pub mod origin;
 pub mod proc;
+pub mod relay;
 pub mod siege;
 pub mod torrent;
 pub mod tracker;

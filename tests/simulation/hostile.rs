@@ -1,11 +1,14 @@
 //! Peers that lie, leave, hang up, or give nothing. Bounds are those the policy reaches today, with some room; where it
 //! pays more than it should, the test says for what.
 
+use semoir::seed::swarm::Proof;
+
 use super::clock::{SECOND, seconds};
 use super::habits::{
     Boaster, FakeSeed, Habits, HangsUp, Ingrate, Libtorrent, Mute, NeverAsks, NeverRelays, Restless,
 };
 use super::line::{Line, MIB};
+use super::origin::address;
 use super::outcome::{Bound, Outcome};
 use super::scenario::Scenario;
 
@@ -68,6 +71,29 @@ fn those_who_claim_what_they_do_not_hold() {
         .from(10 * SECOND, 20, 0, LINE(), FakeSeed)
         .run();
     holds(later, (1.05, 1.3), (1.05, 2.15));
+}
+
+/// Everybody who shows a full bitfield is asked for a block: those who have it serve it, those who only say so do not.
+#[test]
+fn a_block_tells_seeds_from_those_who_only_say_so() {
+    let (honest, fakes) = (8, 4);
+    let world = Scenario::new("8 libtorrent, one per 30 s, and 4 fake seeds", 1)
+        .with(honest, seconds(30.0), LINE(), Libtorrent)
+        .with(fakes, 0, LINE(), FakeSeed)
+        .play();
+    let proofs = &world.origin.watch.proofs;
+    let of = |who: usize, proof| {
+        let mut proofs = proofs.iter();
+        proofs.any(|(addr, what)| addr.ip() == address(who) && *what == proof)
+    };
+    let proven = (0..honest).filter(|who| of(*who, Proof::Proven)).count();
+    // The last of them may be complete when it is all over.
+    assert!(proven >= honest - 2, "{proven}: {proofs:?}");
+    for fake in honest..honest + fakes {
+        assert!(!of(fake, Proof::Proven), "{proofs:?}");
+        assert!(of(fake, Proof::Refused), "{proofs:?}");
+    }
+    assert!(world.origin.watch.offences.is_empty());
 }
 
 #[test]

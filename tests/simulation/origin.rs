@@ -1,15 +1,15 @@
 //! The origin: the real `Swarm` and the real `Shaper`, driven as `seed::engine::driver` does, with connections that
 //! stand in for sockets.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semoir::base::{InfoHash, PeerKey};
 use semoir::policy::offer::{Habits, Uplink};
 use semoir::seed::shaper::{Shaper, on_the_wire};
-use semoir::seed::swarm::{Action, Event, Swarm};
+use semoir::seed::swarm::{Action, Compared, Event, Sight, Swarm};
 use semoir::seed::wire::{Block, Heard, Said};
 
 use super::clock::{Agenda, MILLISECOND, Nanos, SECOND};
@@ -29,6 +29,8 @@ const SLOW_TICKS: u32 = 10;
 const SEND_BUFFER: u64 = 224 << 10;
 /// Below this limit a block is written over the time it is worth (`PACED_BELOW` of `seed::connection`).
 const PACED_BELOW: u64 = 1 << 20;
+/// Between two peers that are asked for proof: six a minute (`seed::engine::driver::looks`).
+const ASK_EVERY: Nanos = 10 * SECOND;
 /// Between two looks at what the kernel says a connection sent.
 const CORRECT_EVERY: Nanos = 250 * MILLISECOND;
 
@@ -45,6 +47,11 @@ struct Connection {
     sent: f64,
     reported: f64,
     corrected: Nanos,
+}
+
+/// Where a peer is, by its number.
+pub fn address(peer: usize) -> IpAddr {
+    [198, 18, (peer >> 8) as u8, peer as u8].into()
 }
 
 #[derive(Debug)]
@@ -65,6 +72,9 @@ pub struct Origin {
     wire: f64,
     measured: (f64, Nanos),
     rate: f64,
+    /// Who was asked for proof, and when the next may be.
+    asked: BTreeSet<PeerKey>,
+    asks_at: Nanos,
 }
 
 impl Origin {
@@ -88,6 +98,8 @@ impl Origin {
             wire: 0.0,
             measured: (0.0, 0),
             rate: 0.0,
+            asked: BTreeSet::new(),
+            asks_at: 0,
         };
         origin.swarm.set_generous(origin.setup.generous);
         let uplink = origin.uplink();
@@ -135,10 +147,10 @@ impl Origin {
             corrected: now,
         };
         self.connections.insert(key, connection);
-        let addr = [198, 18, (peer >> 8) as u8, peer as u8];
+        let addr = (address(peer), 40_000).into();
         let joined = Event::Joined {
             peer: key,
-            addr: SocketAddr::from((addr, 40_000)),
+            addr,
             outgoing: false,
             extended: true,
             habits,
@@ -204,12 +216,30 @@ impl Origin {
         }
         if slow || !self.connections.is_empty() {
             let uplink = self.uplink();
+            if slow {
+                self.ask_for_proof(now);
+            }
             self.swarm.tick(uplink, self.instant(now));
             self.act(now, agenda);
         }
         self.pump(now, agenda);
         self.watch.ticked(self.idle_since.is_some());
         agenda.put(now + TICK, Happening::Tick);
+    }
+
+    /// Asks one of those who show a full bitfield for a block, as the engine does.
+    fn ask_for_proof(&mut self, now: Nanos) {
+        if now < self.asks_at {
+            return;
+        }
+        let sights = self.swarm.sights(self.instant(now));
+        let unasked = |sight: &Sight| sight.full && !self.asked.contains(&sight.peer);
+        let Some(sight) = sights.into_iter().find(unasked) else {
+            return;
+        };
+        self.asks_at = now + ASK_EVERY;
+        self.asked.insert(sight.peer);
+        self.swarm.probe(sight.peer, now, self.instant(now));
     }
 
     /// The bucket may be open again.
@@ -266,6 +296,11 @@ impl Origin {
                     agenda.put(now + self.setup.disk, Happening::Warmed(piece));
                 }
                 Action::Met(_) | Action::Cool(_) => {}
+                Action::Compare(key, ..) => {
+                    let same = Event::Compared(key, Compared::Same);
+                    self.swarm.handle(same, self.instant(now));
+                }
+                Action::Probed(addr, proof) => self.watch.proofs.push((addr, proof)),
             }
         }
         self.watch.most_actions = self.watch.most_actions.max(actions);

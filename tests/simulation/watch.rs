@@ -2,10 +2,11 @@
 //! over passes here.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use semoir::base::PeerKey;
 use semoir::policy::offer::GHOST_LIFE;
-use semoir::seed::swarm::{MAX_IN_FLIGHT, Offence};
+use semoir::seed::swarm::{MAX_IN_FLIGHT, Offence, Proof};
 use semoir::seed::wire::{Block, Heard, MAX_BLOCK_LENGTH, Said};
 
 use super::clock::{Nanos, as_seconds};
@@ -46,6 +47,8 @@ pub struct Watch {
     pub repeated: u64,
     pub taken_back: u64,
     pub offences: Vec<Offence>,
+    /// What came of probes, and whose.
+    pub proofs: Vec<(SocketAddr, Proof)>,
     pub events: u64,
     pub most_actions: usize,
     ticks: (u32, u32),
@@ -65,6 +68,7 @@ impl Watch {
             repeated: 0,
             taken_back: 0,
             offences: Vec::new(),
+            proofs: Vec::new(),
             events: 0,
             most_actions: 0,
             ticks: (0, 0),

@@ -301,6 +301,13 @@ impl World {
                     self.forget(who, ORIGIN);
                 }
             }
+            Said::Interested if self.peers[who].habits.slots() > 0 => {
+                self.tell_origin(who, Heard::Unchoke);
+            }
+            Said::Request(block) if self.peers[who].habits.serves() => {
+                let bytes = vec![0; block.length as usize].into();
+                self.tell_origin(who, Heard::Piece(block, Some(bytes)));
+            }
             _ => {}
         }
     }

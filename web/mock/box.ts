@@ -130,6 +130,8 @@ export class MockBox {
         rate: 0,
         peers: 0,
         relays: 0,
+        proven: 0,
+        claimed: 0,
         availability: 0,
       },
       // The path inside a release that is one file is empty.
@@ -142,6 +144,13 @@ export class MockBox {
         generous: null,
         sustain: null,
         patience: null,
+        proven: null,
+        missed: null,
+        apart: null,
+        fresh: null,
+        forget: null,
+        reach: null,
+        dwell: null,
         monthly_budget: null,
       },
     };

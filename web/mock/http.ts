@@ -1,6 +1,7 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
 import type { Problem, ReleaseDetail, ReleaseSettingsPatch, SettingsPatch } from '../src/api/types.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
+import { carriers } from './life.ts';
 import { upload } from './uploads.ts';
 
 /** Wrong passwords or codes before the box asks to wait. */
@@ -140,6 +141,7 @@ function releases(box: MockBox, method: string, id: number, what: string | undef
       ...view,
       files: files.slice(0, 1000),
       total_files: files.length,
+      carriers: carriers(life, Math.floor(box.now)),
       decisions,
     };
     return Response.json(detail);

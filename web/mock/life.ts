@@ -40,6 +40,28 @@ export function infoHash(id: number): string {
   }).join('');
 }
 
+/** Those who hold a pretended release: its relays, and one that a tracker speaks of. */
+export function carriers(life: Life, now: number): ReleaseDetail['carriers'] {
+  const { relays, peers } = life.view;
+  const seen = Array.from({ length: relays }, (_, place) => ({
+    addr: `203.0.113.${7 + place}:6881`,
+    level: 'proven',
+    witness: 'probe',
+    first: now - 5400 + 600 * place,
+    last: place < peers ? now : now - 240,
+    connected: place < peers,
+  }));
+  const claimed = {
+    addr: '[2001:db8::17]:51413',
+    level: 'claimed',
+    witness: 'tracker',
+    first: null,
+    last: null,
+    connected: false,
+  };
+  return relays > 0 ? [...seen, claimed] : [];
+}
+
 export function enter(life: Life, stage: Stage, reason: string, now: number): void {
   Object.assign(life.view, { stage, reason, since: now, rate: 0 });
   life.decisions = [{ at: now, stage, reason }, ...life.decisions];
@@ -66,9 +88,16 @@ export function live(life: Life, now: number, seconds: number, cap: number): voi
       break;
     case 'supporting':
       view.relays = Math.min(RELAYS, Math.floor((now - view.since) / (WATCH_SECONDS / RELAYS)));
+      view.proven = view.relays;
       view.availability = CARRIED + view.relays;
       send(view, seconds, cap / 20);
-      if (view.relays >= RELAYS) enter(life, 'retired', `stopped: ${RELAYS} others hold every piece`, now);
+      if (view.relays >= RELAYS)
+        enter(
+          life,
+          'retired',
+          `stopped: ${RELAYS} others hold every piece (203.0.113.7 and ${RELAYS - 1} more, each seen twice, one proven)`,
+          now,
+        );
       break;
     default:
       view.rate = 0;

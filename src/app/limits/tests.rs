@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::base::{Content, ContentFile, Weekday, Window};
+use crate::base::{Content, ContentFile, Rate, Weekday, Window};
+use crate::policy::guard::Reason;
 use crate::policy::upstream::LimitedBy;
 use crate::store::SourceKind;
 
@@ -250,13 +251,15 @@ fn settings_that_change_in_mid_month_hold_at_once() {
 #[test]
 fn the_guards_figure_counts_unless_it_is_switched_off() {
     let mut bench = Bench::new(&paris(), at(10, 10, 12));
-    bench.limits.guard = Some(Rate(300_000));
+    bench.limits.guard = Some(Ruling {
+        rate: 300_000,
+        delay: Duration::ZERO,
+        reason: Reason::Shared,
+    });
     bench.look();
     let verdict = bench.limits.verdict();
-    assert_eq!(
-        (verdict.by, verdict.cap),
-        (LimitedBy::Guard, Some(Rate(300_000)))
-    );
+    let said = (verdict.by, verdict.rate, verdict.cap);
+    assert_eq!(said, (LimitedBy::Guard, Some(Rate(300_000)), None));
     bench.change(|settings| settings.guard = false);
     assert_eq!(bench.limits.verdict().by, LimitedBy::None);
 }

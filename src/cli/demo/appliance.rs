@@ -38,10 +38,8 @@ pub(super) struct Orders<'a> {
     /// The folder it shares.
     pub media: PathBuf,
     pub cap: Rate,
-    /// Others that must carry a release.
-    pub relays: u32,
-    /// How long they must have carried it.
-    pub sustain: Duration,
+    /// When to stop, and when to come back.
+    pub rule: Rule,
 }
 
 impl Appliance {
@@ -53,7 +51,7 @@ impl Appliance {
         let store = Store::open(&orders.data.join("semoir.db"))?;
         let settings = Settings {
             upstream_cap: Some(orders.cap),
-            relays: orders.relays,
+            relays: orders.rule.relays,
             ..Settings::default()
         };
         store.set_settings(&settings)?;
@@ -68,10 +66,7 @@ impl Appliance {
             peer: LOOPBACK,
             state: orders.data.to_owned(),
             offline: true,
-            rule: Rule {
-                sustain: orders.sustain,
-                ..Rule::default()
-            },
+            rule: orders.rule,
             // The sample was whole before the box came.
             quiet: Duration::ZERO,
         };

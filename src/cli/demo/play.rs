@@ -1,8 +1,9 @@
-//! The play: publish, download, retire.
+//! The play: publish, download, retire; and come back when they all have left.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::appliance::Appliance;
@@ -16,6 +17,8 @@ use crate::base::{InfoHash, Rate, Stage};
 const PAINT: Duration = Duration::from_millis(250);
 /// How often a new leecher is asked whether it has a piece.
 const FIRST_PIECE: Duration = Duration::from_millis(20);
+/// How long after they left the box's last bytes are in its figures.
+const COUNTED: Duration = Duration::from_secs(2);
 /// Decisions read from the log; a release makes a handful.
 const DECISIONS: usize = 100;
 
@@ -37,6 +40,8 @@ struct Milestones {
     first_copy: Option<(Duration, f64)>,
     /// When each of them held every piece.
     complete: Option<Duration>,
+    /// When the box had retired the release.
+    retired: Duration,
 }
 
 impl<'a> Play<'a> {
@@ -66,18 +71,38 @@ impl<'a> Play<'a> {
             self.args.leechers
         ));
         for number in 1..=self.args.leechers as usize {
-            let folder = subfolder(self.folder, &format!("leecher {number}"))?;
-            // Somewhat faster than the box, so that the box's line is what everybody waits for.
-            let (down, up) = (self.args.cap.0 * 2, self.args.cap.0 * 3 / 2);
-            let leecher = Leecher::start(&folder, torrent.clone(), Rate(down), Rate(up)).await;
-            let leecher = leecher.map_err(|error| DemoError::Leecher {
-                number,
-                why: format!("{error:#}"),
-            })?;
-            self.leechers.push(leecher);
+            self.join(number, &torrent).await?;
             self.first_piece().await?;
         }
-        self.spread(began).await
+        let (milestones, retired) = self.spread(began).await?;
+        let mut story = milestones.lines(&retired);
+        self.leave().await;
+        let began = Instant::now();
+        self.join(self.args.leechers as usize + 1, &torrent).await?;
+        self.screen
+            .tell("they all have left, their copies with them, and somebody new comes");
+        story.push(self.come_back(began, &retired).await?);
+        Ok(story)
+    }
+
+    /// A leecher starts to download.
+    async fn join(&mut self, number: usize, torrent: &[u8]) -> Result<(), DemoError> {
+        let folder = subfolder(self.folder, &format!("leecher {number}"))?;
+        // Somewhat faster than the box, so that the box's line is what everybody waits for.
+        let (down, up) = (self.args.cap.0 * 2, self.args.cap.0 * 3 / 2);
+        let leecher = Leecher::start(&folder, torrent.to_vec(), Rate(down), Rate(up)).await;
+        let leecher = leecher.map_err(|error| DemoError::Leecher {
+            number,
+            why: format!("{error:#}"),
+        })?;
+        self.leechers.push(leecher);
+        Ok(())
+    }
+
+    /// Everybody leaves.
+    async fn leave(&mut self) {
+        join_all(self.leechers.iter().map(|leecher| leecher.stop())).await;
+        self.leechers.clear();
     }
 
     /// Waits until the last leecher has a piece. Two librqbits that have nothing when they meet never tell each other
@@ -128,7 +153,7 @@ impl<'a> Play<'a> {
     }
 
     /// Looks on until the box retires the release.
-    async fn spread(&mut self, began: Instant) -> Result<Vec<String>, DemoError> {
+    async fn spread(&mut self, began: Instant) -> Result<(Milestones, ReleaseView), DemoError> {
         let mut milestones = Milestones::default();
         let mut paint = painting();
         loop {
@@ -150,7 +175,42 @@ impl<'a> Play<'a> {
                 self.screen.tell("everybody has everything");
             }
             if release.stage == Stage::Retired {
-                return Ok(milestones.lines(&release, now));
+                milestones.retired = now;
+                return Ok((milestones, release));
+            }
+        }
+    }
+
+    /// Looks on until the one who came last has everything, and says what that took and cost.
+    async fn come_back(
+        &mut self,
+        began: Instant,
+        retired: &ReleaseView,
+    ) -> Result<String, DemoError> {
+        let (mut back, mut complete) = (None, None);
+        let mut paint = painting();
+        loop {
+            paint.tick().await;
+            let progress = self.progress()?;
+            let Some(release) = self.look().await? else {
+                continue;
+            };
+            self.screen.show(&release, &progress);
+            if release.stage != Stage::Retired {
+                back.get_or_insert(began.elapsed());
+            }
+            if progress.iter().all(|progress| progress.complete) {
+                complete.get_or_insert(began.elapsed());
+            }
+            if let (Some(back), Some(complete)) = (back, complete)
+                && began.elapsed() >= complete + COUNTED
+            {
+                let (back, complete) = (back.as_secs_f64(), complete.as_secs_f64());
+                let cost = release.copies_spent - retired.copies_spent;
+                return Ok(format!(
+                    "back {back:.1} s after somebody new came, who had everything {complete:.1} s after coming: {cost:.2} \
+                     copies more"
+                ));
             }
         }
     }
@@ -192,7 +252,7 @@ impl<'a> Play<'a> {
 }
 
 impl Milestones {
-    fn lines(&self, release: &ReleaseView, retired: Duration) -> Vec<String> {
+    fn lines(&self, release: &ReleaseView) -> Vec<String> {
         let mut story = Vec::new();
         if let Some((at, used)) = self.first_copy {
             let (at, used) = (at.as_secs_f64(), used * 100.0);
@@ -206,7 +266,8 @@ impl Milestones {
                 at.as_secs_f64()
             ));
         }
-        story.push(format!("retired after {:.1} s", retired.as_secs_f64()));
+        let retired = self.retired.as_secs_f64();
+        story.push(format!("retired after {retired:.1} s"));
         vec![
             story.join("; "),
             format!(

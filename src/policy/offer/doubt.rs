@@ -11,7 +11,8 @@ impl Offer {
     /// given.
     pub(super) fn doubt_the_useless(&mut self, now: Instant) {
         let long_there = |peer: &Peer| now.saturating_duration_since(peer.joined_at) >= DOUBT_AFTER;
-        let suspect = |peer: &&Peer| peer.came_complete && !peer.doubted && long_there(peer);
+        let suspect =
+            |peer: &&Peer| peer.came_complete && !peer.doubted && !peer.proven && long_there(peer);
         let Some(since) = (self.peers.values().filter(suspect))
             .map(|p| p.joined_at)
             .max()
@@ -60,6 +61,24 @@ impl Offer {
         let mut others = self.peers.iter_mut().filter(|(key, _)| **key != peer);
         if let Some((_, giver)) = others.find(|(_, state)| state.has.has(index)) {
             giver.vouched = true;
+        }
+    }
+
+    /// The peer served a block that it was asked for: what it says counts.
+    pub fn proven(&mut self, peer: PeerKey, now: Instant) {
+        if self.peers.get(&peer).is_some_and(|p| p.doubted) {
+            self.count_claims(peer, false, now);
+        }
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.vouched = true;
+            state.proven = true;
+        }
+    }
+
+    /// The peer served a block that is not of the content: what it says counts for nothing, also once it has left.
+    pub fn refuted(&mut self, peer: PeerKey, now: Instant) {
+        if self.peers.get(&peer).is_some_and(|p| !p.doubted) {
+            self.count_claims(peer, true, now);
         }
     }
 

@@ -103,6 +103,8 @@ pub(super) struct Peer {
     pub doubted: bool,
     /// Whether somebody was seen to hold what only this peer can have given.
     pub vouched: bool,
+    /// Whether it served us a block when it was asked for one.
+    pub proven: bool,
     /// Whether it said that it wants none of that.
     pub uninterested: bool,
     /// Pieces it got from us that no other peer announced yet.
@@ -126,7 +128,7 @@ pub(super) struct Peer {
     reaction: Duration,
     reacted_at: Instant,
     /// When it last got a piece from anybody but us.
-    progress_at: Instant,
+    pub progress_at: Instant,
     /// Average time between such pieces.
     pace: Option<Duration>,
 }
@@ -145,6 +147,7 @@ impl Peer {
             came_complete: false,
             doubted: false,
             vouched: false,
+            proven: false,
             uninterested: false,
             unrelayed: BTreeSet::new(),
             received: 0,

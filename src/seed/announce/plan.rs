@@ -13,6 +13,7 @@
 mod answering;
 mod asking;
 mod endpoint;
+mod scraping;
 mod torrent;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -25,6 +26,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::answer::{AnnounceError, Event, Figures, Request};
+use super::scrape::Scrapes;
 use super::target::Target;
 use super::{Subject, TrackerState};
 use crate::base::{InfoHash, Timestamp};
@@ -69,6 +71,11 @@ pub(super) struct Plan {
     given: HashSet<String>,
     torrents: HashMap<InfoHash, Torrent>,
     endpoints: Endpoints,
+    scrapes: Scrapes,
+    /// Torrents of which a tracker counts fewer seeds than before, and nobody was told yet.
+    fallen: BTreeSet<InfoHash>,
+    /// When a tracker beyond this machine last answered.
+    answered_at: Option<Instant>,
     due: BTreeSet<(Instant, Slot)>,
     farewells: VecDeque<Job>,
     in_flight: usize,
@@ -86,6 +93,9 @@ impl Plan {
             given: given.iter().map(|url| url.trim().to_owned()).collect(),
             torrents: HashMap::new(),
             endpoints: Endpoints::default(),
+            scrapes: Scrapes::default(),
+            fallen: BTreeSet::new(),
+            answered_at: None,
             due: BTreeSet::new(),
             farewells: VecDeque::new(),
             in_flight: 0,
@@ -142,6 +152,7 @@ impl Plan {
                 match Target::parse(&tracker.url) {
                     Ok(target) if self.allowed(&tracker.url, &target) => {
                         tracker.url = self.endpoints.enter(&tracker.url, Arc::new(target));
+                        self.scrapes.enter(&tracker.url, now, &mut self.rng);
                     }
                     Ok(_) => tracker.skipped = Some(AnnounceError::Offline),
                     Err(bad) => tracker.skipped = Some(bad.into()),

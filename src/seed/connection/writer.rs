@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{sleep_until, timeout};
 
-use super::{Closed, Line, Order, Report};
+use super::{Closed, Limit, Line, Order, Report};
 use crate::seed::reader::Segment;
 use crate::seed::shaper::on_the_wire;
 use crate::seed::socket;
@@ -23,6 +23,11 @@ const STROKE: u64 = 2 * BLOCK_LENGTH as u64;
 /// be a large share of a second. The kernel's own pacing was tried for it: its rate follows the congestion control's,
 /// and it falls behind.
 const PACED_BELOW: u64 = 512 << 10;
+/// On a guarded line every block is written in parts: a burst would be a queue to others, and to ourselves, who measure
+/// it. Two segments at a time, since a lone one is acknowledged late, and that would look like a queue;
+const GENTLE_SEGMENTS: u64 = 2;
+/// or what this time is worth, where timers would come too often.
+const GENTLE_PART: Duration = Duration::from_millis(2);
 /// Payload of a segment on an Ethernet line. What the kernel says is less where the line takes less.
 const SEGMENT: u64 = 1448;
 /// Bytes before a block.
@@ -49,8 +54,8 @@ pub(super) struct Writer<'a> {
     /// Written, and not reported yet.
     done: Vec<Block>,
     /// The limit the kernel knows of; none until it was told.
-    pace: Option<Option<u64>>,
-    /// Below [`PACED_BELOW`]: when the next part is due.
+    pace: Option<Option<Limit>>,
+    /// Where a block is written in parts: when the next one is due.
     due: Instant,
     /// Whether the kernel wakes us for much only.
     dozing: bool,
@@ -103,13 +108,20 @@ impl<'a> Writer<'a> {
 
     async fn take(&mut self, order: Order) -> Result<(), Closed> {
         match order {
-            Order::Say(what) => what.write(&mut self.said),
+            Order::Say(what) => {
+                match what {
+                    Said::Request(block) => *self.line.asked.lock() = Some(block),
+                    Said::Cancel(_) => *self.line.asked.lock() = None,
+                    _ => {}
+                }
+                what.write(&mut self.said);
+            }
             Order::Serve {
                 block,
                 segments,
-                rate,
+                limit,
             } => {
-                self.pace(rate, rate.map(|rate| rate.saturating_mul(LOOSELY)));
+                self.pace(limit, limit.map(loosely));
                 self.blocks.push_back((block, segments));
             }
             Order::Unsend(piece) => {
@@ -127,10 +139,13 @@ impl<'a> Writer<'a> {
                     self.line.report(report).await?;
                 }
             }
-            Order::Pace { rate, share } => {
-                let loosely = rate.map(|rate| rate.saturating_mul(LOOSELY));
+            Order::Pace { limit, share } => {
                 let kernel = share.map(|share| share.max(self.leftover_rate()));
-                self.pace(share.or(rate), kernel.or(loosely));
+                let ours = limit.map(|limit| Limit {
+                    rate: share.unwrap_or(limit.rate),
+                    ..limit
+                });
+                self.pace(ours, kernel.or(limit.map(loosely)));
                 self.report_done().await?;
                 self.line.report(Report::Sent(self.line.account())).await?;
             }
@@ -146,10 +161,10 @@ impl<'a> Writer<'a> {
         (unsent as f64 / GRACE.as_secs_f64()) as u64
     }
 
-    /// `rate` is ours, `kernel` what the kernel may do.
-    fn pace(&mut self, rate: Option<u64>, kernel: Option<u64>) {
-        if self.pace != Some(rate) {
-            self.pace = Some(rate);
+    /// `limit` is ours, `kernel` the rate at which the kernel may send.
+    fn pace(&mut self, limit: Option<Limit>, kernel: Option<u64>) {
+        if self.pace != Some(limit) {
+            self.pace = Some(limit);
             socket::pace(&self.line.stream, kernel);
         }
     }
@@ -159,7 +174,8 @@ impl<'a> Writer<'a> {
         self.write_all(&wire::block_header(block), true).await?;
         // What was written ahead of its time is made up for; time that passed unused is gone.
         self.due = self.due.max(Instant::now());
-        let mut part = self.segment() - HEADER;
+        let mut left: u64 = segments.iter().map(|segment| segment.length).sum();
+        let mut part = self.part(left + HEADER) - HEADER;
         for Segment {
             file,
             mut offset,
@@ -170,7 +186,7 @@ impl<'a> Writer<'a> {
                 let paced = self.paced();
                 if paced.is_some() && part == 0 {
                     self.wait_for_due().await?;
-                    part = self.segment();
+                    part = self.part(left);
                     continue;
                 }
                 let most = if paced.is_some() {
@@ -189,6 +205,7 @@ impl<'a> Writer<'a> {
                     Ok(written) => {
                         let written = written as u64;
                         (offset, length) = (offset + written, length - written);
+                        left = left.saturating_sub(written);
                         self.line.unreported.fetch_add(written, Ordering::Relaxed);
                         part = part.saturating_sub(written);
                         if let Some(rate) = paced {
@@ -211,9 +228,24 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The limit, where it is so low that we spread a block over its time.
+    /// The rate, where we spread a block over its time ourselves.
     fn paced(&self) -> Option<u64> {
-        self.pace.flatten().filter(|rate| *rate < PACED_BELOW)
+        let limit = self.pace.flatten();
+        let limit = limit.filter(|limit| limit.gentle || limit.rate < PACED_BELOW);
+        limit.map(|limit| limit.rate)
+    }
+
+    /// Bytes to be written at once, of so many that are left of a block.
+    fn part(&self, left: u64) -> u64 {
+        let segment = self.segment();
+        let Some(limit) = self.pace.flatten().filter(|limit| limit.gentle) else {
+            return segment;
+        };
+        let worth = limit.rate as f64 * GENTLE_PART.as_secs_f64();
+        let pairs = worth as u64 / (GENTLE_SEGMENTS * segment);
+        let part = pairs.max(1) * GENTLE_SEGMENTS * segment;
+        // A last segment is not left alone.
+        if left <= part + segment { left } else { part }
     }
 
     fn segment(&self) -> u64 {
@@ -258,7 +290,7 @@ impl<'a> Writer<'a> {
             let ours = self
                 .pace
                 .flatten()
-                .map_or(Duration::ZERO, |rate| worth(STROKE, rate));
+                .map_or(Duration::ZERO, |limit| worth(STROKE, limit.rate));
             tokio::select! {
                 writable = self.line.stream.writable() => return Ok(writable?),
                 order = self.orders.recv() => self.take(order.ok_or(Closed::Ours)?).await?,
@@ -283,6 +315,11 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The rate at which the kernel may send under a limit.
+fn loosely(limit: Limit) -> u64 {
+    limit.rate.saturating_mul(LOOSELY)
+}
+
 /// The time that so many bytes take at a rate.
 fn worth(bytes: u64, rate: u64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64)
@@ -290,6 +327,7 @@ fn worth(bytes: u64, rate: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
 
     use parking_lot::Mutex;
@@ -302,7 +340,7 @@ mod tests {
 
     const BOUND: Duration = Duration::from_secs(30);
 
-    fn zeros(begin: u32, rate: Option<u64>) -> Order {
+    fn zeros(begin: u32, limit: Option<Limit>) -> Order {
         let block = Block {
             index: 0,
             begin,
@@ -316,7 +354,7 @@ mod tests {
         Order::Serve {
             block,
             segments: vec![padding],
-            rate,
+            limit,
         }
     }
 
@@ -328,7 +366,7 @@ mod tests {
         let (mut peer, stream) = (dialled.unwrap(), accepted.unwrap().0);
         let (to, mut reports) = mpsc::channel(16);
         let line = Line {
-            stream,
+            stream: Arc::new(stream),
             v6: false,
             reports: Reports {
                 info_hash: InfoHash([0; 20]),
@@ -337,18 +375,23 @@ mod tests {
             },
             looked: Mutex::new(Instant::now()),
             unreported: AtomicU64::new(0),
+            asked: Mutex::new(None),
         };
         let (orders, taken) = mpsc::unbounded_channel();
         let engine = async {
             // At a byte a second, a block would take hours.
-            orders.send(zeros(0, Some(1))).unwrap();
-            orders.send(zeros(BLOCK_LENGTH, Some(1))).unwrap();
+            let slow = Some(Limit {
+                rate: 1,
+                gentle: false,
+            });
+            orders.send(zeros(0, slow)).unwrap();
+            orders.send(zeros(BLOCK_LENGTH, slow)).unwrap();
             let mut received = vec![0; 13 + BLOCK_LENGTH as usize];
             let part = peer.read(&mut received).await.unwrap();
             assert!(part < received.len() / 2, "{part} bytes at once");
             orders.send(Order::Unsend(None)).unwrap();
-            let (rate, share) = (None, None);
-            orders.send(Order::Pace { rate, share }).unwrap();
+            let (limit, share) = (None, None);
+            orders.send(Order::Pace { limit, share }).unwrap();
             peer.read_exact(&mut received[part..]).await.unwrap();
             let mut done = Vec::new();
             while done.len() < 2 {

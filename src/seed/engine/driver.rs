@@ -8,6 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 
+use generosity::Generosity;
+use looks::Looks;
+use uplink::Watch;
+
 use super::resting::{Resting, ShelfError};
 use super::seeding::{Link, Seeding};
 use super::{EngineConfig, Order, QUEUE, Report};
@@ -21,8 +25,11 @@ use crate::seed::shaper::{Shaper, on_the_wire};
 use crate::seed::swarm::Action;
 use crate::seed::torrent::Torrent;
 
+mod generosity;
+mod looks;
 mod peers;
 mod rest;
+mod uplink;
 
 /// How often swarms see time pass. Short, because an idle uplink is noticed by it.
 const TICK: Duration = Duration::from_millis(100);
@@ -38,6 +45,8 @@ type FromPeer = (InfoHash, PeerKey, connection::Report);
 enum Back {
     Warmed(InfoHash, u32, Result<WarmPiece, ReadError>),
     Dialled(InfoHash, SocketAddr, Dialled),
+    Compared(InfoHash, PeerKey, Result<bool, ReadError>),
+    Glimpsed(InfoHash, PeerKey, Box<[u8]>),
     Read(InfoHash, u64, Result<Box<Torrent>, ShelfError>),
 }
 
@@ -46,6 +55,7 @@ pub(super) struct Driver {
     port: Option<u16>,
     known: Known,
     shaper: Shaper,
+    watch: Watch,
     /// What leaves beside the peers, and how much of it was taken from the bucket.
     beside: (Beside, u64),
     reader: Reader,
@@ -57,15 +67,15 @@ pub(super) struct Driver {
     untold: HashSet<InfoHash>,
     /// Those among them whose peers' addresses are known.
     sought: HashSet<InfoHash>,
+    /// Whom to look for among those who hold everything, and how often at most.
+    looks: Looks,
     /// The seedings of which something was asked for or is under way.
     busy: BTreeSet<InfoHash>,
     /// Readings from shelves so far.
     tickets: u64,
     peers: usize,
     next_key: u64,
-    generous: bool,
-    /// The torrents for which another answer was given than for all.
-    generous_of: HashMap<InfoHash, bool>,
+    generosity: Generosity,
     idle_since: Option<Instant>,
     ticks: u32,
     reports: mpsc::Sender<FromPeer>,
@@ -83,18 +93,19 @@ impl Driver {
             port,
             known,
             shaper: Shaper::new(config.cap.map(|cap| cap.0), Instant::now()),
+            watch: Watch::new(config.guard),
             beside: (config.beside.clone(), 0),
             reader: Reader::default(),
             seedings: HashMap::new(),
             resting: HashMap::new(),
             untold: HashSet::new(),
             sought: HashSet::new(),
+            looks: Looks::new(Instant::now()),
             busy: BTreeSet::new(),
             tickets: 0,
             peers: 0,
             next_key: 0,
-            generous: config.generous,
-            generous_of: HashMap::new(),
+            generosity: Generosity::new(config.generous),
             idle_since: None,
             ticks: 0,
             reports,
@@ -122,6 +133,7 @@ impl Driver {
             let opens = self.shaper.opens_at(Instant::now()).unwrap_or(tick);
             // Then there is nothing that time would change.
             let asleep = self.seedings.is_empty() && self.sought.is_empty();
+            let look_at = self.looks.next();
             let mut touched = BTreeSet::new();
             tokio::select! {
                 1.. = from_peers.recv_many(&mut reports, REPORTS_AT_ONCE) => {
@@ -144,6 +156,9 @@ impl Driver {
                     self.tick();
                 }
                 () = sleep_until(opens.into()), if self.peers > 0 && opens < tick => {}
+                () = sleep_until(look_at.unwrap_or(tick).into()), if look_at.is_some() => {
+                    self.look_around(Instant::now());
+                }
             }
             touched.into_iter().for_each(|hash| self.act(hash));
             self.pump();
@@ -179,20 +194,17 @@ impl Driver {
                     resting.silent = silent;
                 }
             }
-            Order::Cap(cap) => self.set_cap(cap.map(|cap| cap.0)),
-            Order::Generous(generous) => {
-                self.generous = generous;
-                let awake: Vec<InfoHash> = self.seedings.keys().copied().collect();
-                awake.into_iter().for_each(|hash| self.tell_generous(hash));
+            Order::Cap(cap) => {
+                let now = Instant::now();
+                self.relimit(now, |shaper| shaper.set_cap(cap.map(|cap| cap.0), now));
             }
-            Order::GenerousOf(hash, generous) => {
-                match generous {
-                    Some(generous) => self.generous_of.insert(hash, generous),
-                    None => self.generous_of.remove(&hash),
-                };
-                self.tell_generous(hash);
-            }
-            Order::Met(hash, addresses) => self.met(hash, addresses),
+            Order::Guard(wanted) => self.set_guard(wanted),
+            Order::Generous(generous) => self.set_generous(generous),
+            Order::GenerousOf(hash, generous) => self.set_generous_of(hash, generous),
+            Order::Met(found) => self.met(found),
+            Order::Remembered(hash, addresses) => self.remember(hash, addresses),
+            Order::Hasten(hash) => self.hasten(hash, Instant::now()),
+            Order::Ourselves(addresses) => self.looks.set_ourselves(addresses),
             Order::Report(reply) => {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.report());
@@ -208,40 +220,16 @@ impl Driver {
         }
     }
 
-    /// Whether more is given of a torrent than the first copy and what its swarm lacks.
-    fn is_generous(&self, hash: InfoHash) -> bool {
-        let own = self.generous_of.get(&hash).copied();
-        own.unwrap_or(self.generous)
-    }
-
-    fn tell_generous(&mut self, hash: InfoHash) {
-        let generous = self.is_generous(hash);
-        if let Some(seeding) = self.seedings.get_mut(&hash) {
-            seeding.swarm.set_generous(generous);
-        }
-    }
-
-    /// Changes the limit, also for what connections hold already.
-    fn set_cap(&mut self, cap: Option<u64>) {
-        let now = Instant::now();
-        let old = self.shaper.cap();
-        self.shaper.set_cap(cap, now);
-        let lowered = cap.filter(|cap| old.is_none_or(|old| *cap < old));
-        let sending: usize = self.seedings.values().map(|s| s.sending(now)).sum();
-        let share = lowered.map(|cap| cap / sending.max(1) as u64);
-        for seeding in self.seedings.values_mut() {
-            seeding.pace(cap, share, old.is_none());
-        }
-    }
-
     fn remove(&mut self, hash: InfoHash) {
         self.known.write().remove(&hash);
         self.shaper.forget(hash);
         self.busy.remove(&hash);
         self.sought.remove(&hash);
         self.untold.remove(&hash);
-        self.resting.remove(&hash);
-        self.generous_of.remove(&hash);
+        self.generosity.forget(hash);
+        if let Some(gone) = self.resting.remove(&hash) {
+            self.looks.unschedule(hash, gone.look_at);
+        }
         // Dropping the links ends their connections.
         if let Some(gone) = self.seedings.remove(&hash) {
             self.peers -= gone.links.len();
@@ -260,6 +248,7 @@ impl Driver {
         let now = Instant::now();
         self.ticks += 1;
         self.charge_beside();
+        self.guard_the_line(now);
         let slow = self.ticks.is_multiple_of(SLOW_TICKS) || self.peers == 0;
         let hashes: Vec<InfoHash> = self
             .seedings
@@ -273,6 +262,7 @@ impl Driver {
             };
             if slow {
                 seeding.measure(now);
+                self.observe(hash, now);
                 self.dial(hash, now);
             }
             let Some(seeding) = self.seedings.get(&hash) else {
@@ -287,6 +277,7 @@ impl Driver {
             self.act(hash);
         }
         if slow {
+            self.mind_the_line(now);
             self.seek(now);
             self.put_to_rest(now);
         }
@@ -303,7 +294,7 @@ impl Driver {
     /// What the uplink does, as a torrent that is sent at `rate` sees it.
     fn uplink(&self, rate: u64) -> Uplink {
         Uplink {
-            cap: self.shaper.cap(),
+            cap: self.shaper.limit(),
             rate,
             idle_since: self.idle_since,
         }
@@ -330,7 +321,17 @@ impl Driver {
                     }
                 }
                 Action::Close(peer, offence) => self.hang_up(hash, peer, &offence.to_string()),
-                Action::Met(addresses) => seeding.book.learn(addresses, Instant::now()),
+                Action::Met(named) => self.named(hash, named),
+                Action::Compare(peer, block, bytes) => {
+                    let (reader, back) = (self.reader.clone(), self.back.clone());
+                    let (torrent, device) = (seeding.swarm.torrent().clone(), seeding.device);
+                    tokio::spawn(async move {
+                        let result = reader.compare(torrent, device, block, bytes).await;
+                        // The engine is gone when this fails, and so is the need.
+                        let _ = back.send(Back::Compared(hash, peer, result));
+                    });
+                }
+                Action::Probed(addr, proof) => self.probed(hash, addr, proof),
                 Action::Warm(piece) => {
                     let (reader, back) = (self.reader.clone(), self.back.clone());
                     let (torrent, device) = (seeding.swarm.torrent().clone(), seeding.device);
@@ -351,7 +352,7 @@ impl Driver {
     /// Hands blocks to connections as long as the bucket is open and anybody wants some.
     fn pump(&mut self) {
         let now = Instant::now();
-        let cap = self.shaper.cap();
+        let limit = self.limit();
         loop {
             if !self.shaper.is_open(now) {
                 self.idle_since = None;
@@ -370,17 +371,20 @@ impl Driver {
             let Some((peer, block)) = seeding.swarm.next_block(now) else {
                 break;
             };
-            if cap.is_none() {
+            if limit.is_none() {
                 self.idle_since = None;
             }
             let wire = seeding.hand_over(peer, block, now);
             self.shaper.charge(Some(hash), wire);
             let piece = seeding.pieces.get(&block.index);
             if let (Some(piece), Some(link)) = (piece, seeding.links.get(&peer)) {
+                if let Some(stream) = &link.far {
+                    self.watch.served(peer, stream, wire, now);
+                }
                 let order = connection::Order::Serve {
                     block,
                     segments: piece.block(block),
-                    rate: cap,
+                    limit,
                 };
                 // A connection that is gone reports so by itself.
                 let _ = link.orders.send(order);
@@ -420,7 +424,9 @@ impl Driver {
             .filter_map(|hash| Some(self.resting.get(hash)?.report(*hash)));
         Report {
             cap: self.shaper.cap(),
+            guard: self.ruling(),
             rate: rates.sum::<f64>() as u64,
+            in_touch: self.peers > 0 || self.looks.is_in_touch(now),
             torrents: awake.chain(resting).collect(),
         }
     }

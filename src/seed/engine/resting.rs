@@ -6,11 +6,13 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::TorrentReport;
 use crate::base::InfoHash;
 use crate::seed::connection::Greeted;
 use crate::seed::dial::AddressBook;
+use crate::seed::sightings::Sightings;
 use crate::seed::torrent::Torrent;
 
 /// Why a torrent cannot be had from its shelf.
@@ -41,6 +43,9 @@ pub(super) struct Resting {
     pub payload: u64,
     pub wire: f64,
     pub book: AddressBook,
+    pub sightings: Sightings,
+    /// When the engine looks for one of them next.
+    pub look_at: Option<Instant>,
     /// There while it is read from its shelf.
     pub waking: Option<Box<Waking>>,
 }
@@ -62,6 +67,8 @@ impl Resting {
             payload: 0,
             wire: 0.0,
             book: AddressBook::default(),
+            sightings: Sightings::default(),
+            look_at: None,
             waking: None,
         }
     }
@@ -73,9 +80,11 @@ impl Resting {
             wire: self.wire.max(0.0) as u64,
             rate: 0,
             peers: 0,
-            relays: Vec::new(),
+            relays: self.sightings.relays(),
+            witnesses: self.sightings.witnesses(),
             copies: 0.0,
             stuck: 0,
+            stuck_since: None,
             unreadable: None,
         }
     }

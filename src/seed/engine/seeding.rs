@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::TorrentReport;
 use super::resting::{Resting, Source};
 use crate::base::PeerKey;
-use crate::seed::connection::{self, Account};
+use crate::seed::connection::{self, Account, Limit};
 use crate::seed::dial::AddressBook;
 use crate::seed::reader::WarmPiece;
 use crate::seed::shaper::on_the_wire;
+use crate::seed::sightings::Sightings;
 use crate::seed::swarm::Swarm;
 use crate::seed::wire::{Block, Said};
 
@@ -30,8 +33,14 @@ const RECENT: Duration = Duration::from_secs(1);
 pub(super) struct Link {
     pub orders: mpsc::UnboundedSender<connection::Order>,
     pub addr: SocketAddr,
+    /// Whether we dialled it.
+    pub outgoing: bool,
     pub peer_id: [u8; 20],
-    since: Instant,
+    /// The socket, where it is reached over the uplink.
+    pub far: Option<Weak<TcpStream>>,
+    pub since: Instant,
+    /// When it last showed its bitfield.
+    pub glimpsed_at: Instant,
     /// Wire bytes charged for it so far.
     charged: f64,
     /// Of these: for blocks that were handed over, and not reported as written or forgotten.
@@ -45,14 +54,18 @@ impl Link {
     pub fn new(
         orders: mpsc::UnboundedSender<connection::Order>,
         addr: SocketAddr,
+        outgoing: bool,
         peer_id: [u8; 20],
         now: Instant,
     ) -> Self {
         Self {
             orders,
             addr,
+            outgoing,
             peer_id,
+            far: None,
             since: now,
+            glimpsed_at: now,
             charged: 0.0,
             outstanding: 0.0,
             handed: None,
@@ -74,6 +87,7 @@ pub(super) struct Seeding {
     pub links: BTreeMap<PeerKey, Link>,
     pub pieces: HashMap<u32, WarmPiece>,
     pub book: AddressBook,
+    pub sightings: Sightings,
     pub unreadable: Option<String>,
     /// Payload before it rested last.
     payload: u64,
@@ -95,6 +109,7 @@ impl Seeding {
             links: BTreeMap::new(),
             pieces: HashMap::new(),
             book: resting.book,
+            sightings: resting.sightings,
             unreadable: None,
             payload: resting.payload,
             wire: resting.wire,
@@ -116,11 +131,13 @@ impl Seeding {
     }
 
     /// What is left of it when it rests.
-    pub fn rest(self) -> Resting {
+    pub fn rest(mut self, now: Instant) -> Resting {
+        self.sightings.deserted(now);
         Resting {
             payload: self.payload + self.swarm.payload(),
             wire: self.wire,
             book: self.book,
+            sightings: self.sightings,
             ..Resting::new(self.source, self.device, self.swarm.is_silent())
         }
     }
@@ -199,14 +216,14 @@ impl Seeding {
 
     /// Tells every connection of a limit. When it was lowered, they call back what they can, and what they cannot is
     /// sent within `share` each. `uncounted`: there was none before.
-    pub fn pace(&mut self, cap: Option<u64>, share: Option<u64>, uncounted: bool) {
+    pub fn pace(&mut self, limit: Option<Limit>, share: Option<u64>, uncounted: bool) {
         for link in self.links.values_mut() {
             link.uncounted = uncounted;
             // Connections that are gone report so by themselves.
             if share.is_some() {
                 let _ = link.orders.send(connection::Order::Unsend(None));
             }
-            let pace = connection::Order::Pace { rate: cap, share };
+            let pace = connection::Order::Pace { limit, share };
             let _ = link.orders.send(pace);
         }
     }
@@ -239,9 +256,11 @@ impl Seeding {
             wire: self.wire.max(0.0) as u64,
             rate: self.rate as u64,
             peers: self.swarm.peers() as u32,
-            relays: self.swarm.relays(),
+            relays: self.sightings.relays(),
+            witnesses: self.sightings.witnesses(),
             copies: self.swarm.copies(),
             stuck: self.swarm.stuck(now),
+            stuck_since: self.swarm.stuck_since(now),
             unreadable: self.unreadable.clone(),
         }
     }
@@ -270,7 +289,7 @@ mod tests {
         let (orders, _) = mpsc::unbounded_channel();
         seeding
             .links
-            .insert(PeerKey(7), Link::new(orders, addr, [1; 20], now));
+            .insert(PeerKey(7), Link::new(orders, addr, false, [1; 20], now));
         assert_eq!(seeding.twin([1; 20], addr.ip()), Some(PeerKey(7)));
         assert_eq!(seeding.twin([2; 20], addr.ip()), None);
         assert_eq!(
@@ -294,7 +313,7 @@ mod tests {
         let addr = "192.0.2.1:40000".parse().unwrap();
         seeding
             .links
-            .insert(peer, Link::new(orders, addr, [1; 20], now));
+            .insert(peer, Link::new(orders, addr, false, [1; 20], now));
         let block = |begin| Block {
             index: 0,
             begin,

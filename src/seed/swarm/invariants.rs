@@ -46,6 +46,15 @@ enum Step {
     },
     Silence(bool),
     Generous(bool),
+    /// It is to be asked for a block, if it says that it holds everything.
+    Probe(u64, u64),
+    /// It serves what it was asked for last.
+    Answer(u64),
+    /// Our disk answers about what one served.
+    Compare {
+        which: usize,
+        compared: Compared,
+    },
 }
 
 fn heard() -> impl Strategy<Value = Heard> {
@@ -68,9 +77,21 @@ fn heard() -> impl Strategy<Value = Heard> {
         2 => Just(Heard::Interested),
         2 => Just(Heard::NotInterested),
         4 => block.clone().prop_map(Heard::Request),
-        2 => block.prop_map(Heard::Cancel),
+        2 => block.clone().prop_map(Heard::Cancel),
+        1 => block.prop_map(|block| Heard::Piece(block, None)),
+        2 => Just(Heard::Bitfield(vec![0xff; bytes].into())),
+        2 => Just(Heard::Choke),
+        4 => Just(Heard::Unchoke),
         1 => Just(Heard::Hello(upload_only)),
         1 => (0..4u32).prop_map(Heard::MetadataRequest),
+    ]
+}
+
+fn compared() -> impl Strategy<Value = Compared> {
+    prop_oneof![
+        Just(Compared::Same),
+        Just(Compared::Different),
+        Just(Compared::Unreadable)
     ]
 }
 
@@ -81,7 +102,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => seat.clone().prop_map(Step::Leave),
         8 => (seat.clone(), heard()).prop_map(|(seat, heard)| Step::Hear(seat, heard)),
         4 => (seat.clone(), 0..PIECES).prop_map(|(seat, piece)| Step::AskFor(seat, piece)),
-        6 => seat.prop_map(Step::AskForAll),
+        6 => seat.clone().prop_map(Step::AskForAll),
+        4 => (seat.clone(), any::<u64>()).prop_map(|(seat, dice)| Step::Probe(seat, dice)),
+        4 => seat.prop_map(Step::Answer),
+        4 => (any::<usize>(), compared()).prop_map(|(which, compared)| Step::Compare { which, compared }),
         6 => (1..12usize).prop_map(Step::Serve),
         8 => (any::<usize>(), prop::bool::weighted(0.9))
             .prop_map(|(which, written)| Step::Report { which, written }),
@@ -102,6 +126,9 @@ struct Bench {
     announced: BTreeMap<PeerKey, BTreeSet<u32>>,
     handed: Vec<(PeerKey, Block)>,
     reading: Vec<u32>,
+    /// What each was asked for last, and who waits for our disk.
+    asked: BTreeMap<PeerKey, Block>,
+    comparing: Vec<PeerKey>,
 }
 
 impl Bench {
@@ -116,6 +143,8 @@ impl Bench {
             announced: BTreeMap::new(),
             handed: Vec::new(),
             reading: Vec::new(),
+            asked: BTreeMap::new(),
+            comparing: Vec::new(),
         }
     }
 
@@ -203,7 +232,24 @@ impl Bench {
                 let piece = self.reading.remove(which % self.reading.len());
                 self.handle(Event::Warmed(piece, readable));
             }
-            Step::Report { .. } | Step::Read { .. } => {}
+            Step::Probe(seat, dice) => {
+                if let Some(peer) = self.seats.get(&seat) {
+                    self.swarm.probe(*peer, dice, self.now);
+                }
+            }
+            Step::Answer(seat) => {
+                let peer = self.seats.get(&seat);
+                let asked = peer.and_then(|peer| self.asked.get(peer)).copied();
+                if let Some(block) = asked {
+                    let bytes = vec![0; block.length as usize].into();
+                    self.hear(seat, Heard::Piece(block, Some(bytes)));
+                }
+            }
+            Step::Compare { which, compared } if !self.comparing.is_empty() => {
+                let peer = self.comparing.remove(which % self.comparing.len());
+                self.handle(Event::Compared(peer, compared));
+            }
+            Step::Report { .. } | Step::Read { .. } | Step::Compare { .. } => {}
             Step::Pass { millis, idle } => {
                 let before = self.now;
                 self.now += Duration::from_millis(millis);
@@ -238,6 +284,15 @@ impl Bench {
                     }
                 }
                 Action::Warm(piece) => self.reading.push(piece),
+                Action::Say(peer, Said::Request(block)) => {
+                    assert!(self.swarm.torrent.has_block(block));
+                    assert!(!self.swarm.peers[&peer].chokes_us, "it would not serve us");
+                    self.asked.insert(peer, block);
+                }
+                Action::Compare(peer, block, _) => {
+                    assert_eq!(self.asked[&peer], block);
+                    self.comparing.push(peer);
+                }
                 _ => {}
             }
         }
@@ -248,6 +303,9 @@ impl Bench {
     fn check(&self) {
         let swarm = &self.swarm;
         assert_eq!(swarm.peers(), self.seats.len());
+        let probed = swarm.peers.iter().filter(|(_, peer)| peer.probe.is_some());
+        let probed: BTreeSet<PeerKey> = probed.map(|(key, _)| *key).collect();
+        assert_eq!(swarm.probing, probed);
         for (key, peer) in &swarm.peers {
             assert!(peer.queue.len() <= REQUEST_QUEUE);
             assert!(peer.aside.len() <= REQUEST_QUEUE);

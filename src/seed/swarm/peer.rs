@@ -4,12 +4,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::probe::Probe;
 use crate::policy::offer::Habits;
 use crate::seed::wire::{Block, Hello};
 
 #[derive(Debug)]
 pub(super) struct Peer {
     pub addr: SocketAddr,
+    /// When it came.
+    pub joined_at: Instant,
     /// Where it takes connections: what we dialled, or what its extended handshake says.
     pub listens: Option<SocketAddr>,
     pub hello: Option<Hello>,
@@ -27,6 +30,13 @@ pub(super) struct Peer {
     pub in_flight: u32,
     /// Payload bytes written to it.
     pub payload: u64,
+    /// Whether it would not serve us.
+    pub chokes_us: bool,
+    pub probe: Option<Box<Probe>>,
+    /// A block that it was asked for, and that we do not wait for any more.
+    pub late: Option<Block>,
+    /// Pieces it announced that nobody is known to have given it.
+    pub unexplained: u32,
     /// Metadata pieces it was sent.
     pub metadata_sent: u32,
     /// Addresses it was told, and when.
@@ -38,6 +48,7 @@ impl Peer {
     pub fn new(addr: SocketAddr, outgoing: bool, habits: Habits, now: Instant) -> Self {
         Self {
             addr,
+            joined_at: now,
             listens: outgoing.then_some(addr),
             hello: None,
             interested: false,
@@ -48,6 +59,10 @@ impl Peer {
             aside: VecDeque::new(),
             in_flight: 0,
             payload: 0,
+            chokes_us: true,
+            probe: None,
+            late: None,
+            unexplained: 0,
             metadata_sent: 0,
             told: BTreeSet::new(),
             told_at: None,

@@ -13,8 +13,8 @@ impl Swarm {
     /// Whether a fresh swarm would be as good as this one, which nobody is connected to since `deserted`: it remembers
     /// nothing of those who left, or it is too long ago to count.
     pub fn may_rest(&self, deserted: Duration) -> bool {
-        // With nobody connected, only the complete peers that left can make out a copy.
-        let remembers = || self.offer.first_copy_is_out();
+        // With nobody connected, only the complete peers that left can make out a copy; a silent swarm gives none anyway.
+        let remembers = || !self.silent && self.offer.first_copy_is_out();
         self.peers.is_empty() && deserted >= DESERTED && (deserted >= GHOST_LIFE || !remembers())
     }
 

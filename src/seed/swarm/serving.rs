@@ -76,6 +76,7 @@ impl Swarm {
             return self.close(key, Offence::BadRequest);
         }
         self.offer.requested(key, block.index, now);
+        self.move_on(block.index);
         let Some(peer) = self.peers.get(&key) else {
             return;
         };
@@ -86,6 +87,13 @@ impl Swarm {
         // after its piece was taken back BEP 3 has nothing: the peer goes on waiting, and it is answered once it may be.
         if peer.habits.keeps_requests || !peer.choked {
             self.wait(key, block);
+        }
+    }
+
+    /// A piece may be bound to another than the one who got it last; what that one asked for again waits.
+    pub(super) fn move_on(&mut self, piece: u32) {
+        if let Some(before) = self.offer.may_no_longer(piece) {
+            self.put_aside(before, |block| block.index == piece);
         }
     }
 

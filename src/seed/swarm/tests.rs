@@ -203,7 +203,7 @@ fn offences_end_the_connection() {
         (Heard::Have(40), Offence::BadPiece),
         (Heard::Bitfield(Box::new([0])), Offence::BadBitfield),
         (Heard::Request(block), Offence::BadRequest),
-        (Heard::Piece, Offence::Unasked),
+        (Heard::Piece(block, None), Offence::Unasked),
     ] {
         assert!(
             bench
@@ -336,6 +336,22 @@ fn a_silent_swarm_gives_metadata_and_no_payload() {
 }
 
 #[test]
+fn a_swarm_that_is_back_does_not_count_on_those_who_left() {
+    let mut bench = Bench::new();
+    bench.join(1);
+    bench.hear(1, Heard::Bitfield(vec![0xff; 5].into()));
+    bench.swarm.set_silent(true, bench.now);
+    bench.swarm.handle(Event::Left(PeerKey(1)), bench.now);
+    assert!(haves(&bench.join(2), 2).is_empty());
+    // Longer than it may take him to be back.
+    bench.now += Duration::from_secs(5);
+    bench.swarm.set_silent(false, bench.now);
+    let actions = bench.actions();
+    assert!(!haves(&actions, 2).is_empty(), "{actions:?}");
+    assert!(actions.contains(&Action::Say(PeerKey(2), Said::Unchoke)));
+}
+
+#[test]
 fn what_is_written_and_what_is_announced_make_a_relay() {
     let mut bench = Bench::new();
     let mut offered = haves(&bench.join(1), 1);
@@ -352,7 +368,8 @@ fn what_is_written_and_what_is_announced_make_a_relay() {
         offered.extend(haves(&actions, 1));
     }
     assert_eq!(served, 80, "every block once");
-    assert_eq!(bench.swarm.relays().len(), 1);
-    assert_eq!(bench.swarm.relays()[0].addr.port(), 51_413);
+    let sight = bench.swarm.sight(PeerKey(1), bench.now).unwrap();
+    assert!(sight.full && sight.earned, "{sight:?}");
+    assert_eq!(sight.addr.port(), 51_413);
     assert_eq!(bench.swarm.copies(), 1.0);
 }

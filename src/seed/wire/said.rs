@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use librqbit_buffers::ByteBuf;
-use librqbit_peer_protocol::Message as Codec;
 use librqbit_peer_protocol::extended::handshake::ExtendedHandshake;
 use librqbit_peer_protocol::extended::ut_metadata::{UtMetadata, UtMetadataData};
 use librqbit_peer_protocol::extended::{ExtendedMessage, PeerExtendedMessageIds};
+use librqbit_peer_protocol::{Message as Codec, Request};
 
 use super::{Block, REQUEST_QUEUE};
 
@@ -20,6 +20,14 @@ pub enum Said {
     Choke,
     /// We will serve it.
     Unchoke,
+    /// We want something of it.
+    Interested,
+    /// We want nothing of it.
+    NotInterested,
+    /// We ask for a block.
+    Request(Block),
+    /// We want that block no more.
+    Cancel(Block),
     /// It may have this piece.
     Have(u32),
     /// What we support (BEP 10).
@@ -75,7 +83,8 @@ impl Said {
     pub fn length(&self) -> u64 {
         match self {
             Said::KeepAlive => 4,
-            Said::Choke | Said::Unchoke => 5,
+            Said::Choke | Said::Unchoke | Said::Interested | Said::NotInterested => 5,
+            Said::Request(_) | Said::Cancel(_) => 17,
             Said::Have(_) => 9,
             Said::Hello { .. } => 150,
             Said::Metadata { data, .. } => 64 + data.len() as u64,
@@ -90,6 +99,10 @@ impl Said {
             Said::KeepAlive => Codec::KeepAlive,
             Said::Choke => Codec::Choke,
             Said::Unchoke => Codec::Unchoke,
+            Said::Interested => Codec::Interested,
+            Said::NotInterested => Codec::NotInterested,
+            Said::Request(block) => Codec::Request(request(block)),
+            Said::Cancel(block) => Codec::Cancel(request(block)),
             Said::Have(index) => Codec::Have(*index),
             Said::Hello {
                 port,
@@ -131,8 +144,12 @@ impl Said {
     }
 }
 
+fn request(block: &Block) -> Request {
+    Request::new(block.index, block.begin, block.length)
+}
+
 /// Seed or upload-only, in the flags of BEP 11.
-const PEX_SEED: u8 = 0x02;
+pub(super) const PEX_SEED: u8 = 0x02;
 
 /// librqbit's PEX message has no flags to set, so this one is written by hand.
 fn write_peers(id: u8, added: &[(SocketAddr, bool)], dropped: &[SocketAddr], out: &mut Vec<u8>) {

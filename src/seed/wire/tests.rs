@@ -1,8 +1,14 @@
 use super::*;
 use proptest::prelude::*;
 
+const BLOCK: Block = Block {
+    index: 7,
+    begin: 1 << 14,
+    length: 4,
+};
+
 fn one(bytes: &[u8]) -> Result<Option<(Heard, usize)>, WireError> {
-    read_message(bytes, MAX_MESSAGE_LENGTH)
+    read_message(bytes, MAX_MESSAGE_LENGTH, None)
 }
 
 #[test]
@@ -14,6 +20,10 @@ fn reads_what_we_write() {
         (Said::KeepAlive, Heard::KeepAlive),
         (Said::Choke, Heard::Choke),
         (Said::Unchoke, Heard::Unchoke),
+        (Said::Interested, Heard::Interested),
+        (Said::NotInterested, Heard::NotInterested),
+        (Said::Request(BLOCK), Heard::Request(BLOCK)),
+        (Said::Cancel(BLOCK), Heard::Cancel(BLOCK)),
     ] {
         out.clear();
         said.write(&mut out);
@@ -36,6 +46,22 @@ fn reads_what_we_write() {
 }
 
 #[test]
+fn only_the_block_that_was_asked_for_keeps_its_bytes() {
+    let message = [&block_header(BLOCK)[..], b"data"].concat();
+    let read = |asked| read_message(&message, MAX_MESSAGE_LENGTH, asked).unwrap();
+    let bytes: Box<[u8]> = b"data".as_slice().into();
+    let all = message.len();
+    let expected = Heard::Piece(BLOCK, Some(bytes));
+    assert_eq!(read(Some(BLOCK)), Some((expected, all)));
+    let shorter = Block { length: 3, ..BLOCK };
+    let later = Block { begin: 0, ..BLOCK };
+    for other in [None, Some(shorter), Some(later)] {
+        assert_eq!(read(other), Some((Heard::Piece(BLOCK, None), all)));
+    }
+    assert!(one(&[0, 0, 0, 5, 7, 0, 0, 0, 1]).is_err(), "no place");
+}
+
+#[test]
 fn pex_carries_both_families_and_seed_flags() {
     let added = [
         ("192.0.2.1:1", true),
@@ -54,7 +80,7 @@ fn pex_carries_both_families_and_seed_flags() {
     let Some((Heard::Peers(peers), _)) = one(&out).unwrap() else {
         panic!("no PEX");
     };
-    assert_eq!(peers, [added[0].0, added[2].0, added[1].0]);
+    assert_eq!(peers, [added[0], added[2], added[1]]);
     let text = String::from_utf8_lossy(&out);
     assert!(text.contains("7:added.f2:\u{2}\0"), "{text:?}");
 }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::{Client, Limits, Link, Progress, text};
 use crate::common::http::runtime;
+use crate::common::net;
 
 /// Adding a magnet ends when its metadata is there.
 const METADATA_BOUND: Duration = Duration::from_secs(60);
@@ -30,6 +31,8 @@ impl Librqbit {
     /// Starts a session on the link. It announces and dials from 127.0.0.1 whatever it listens on, so it listens there.
     pub fn start(link: &Link, limits: Limits) -> Librqbit {
         let dir = tempfile::tempdir().expect("a temporary directory");
+        // It announces 4240 if it does not know its port.
+        let port = net::free_port(std::net::Ipv4Addr::LOCALHOST);
         let options = SessionOptions {
             dht: None,
             disable_local_service_discovery: true,
@@ -37,7 +40,8 @@ impl Librqbit {
             persistence: None,
             ipv4_only: true,
             listen: Some(ListenerOptions {
-                listen_addr: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+                listen_addr: (std::net::Ipv4Addr::LOCALHOST, port).into(),
+                announce_port: Some(port),
                 ipv4_only: true,
                 ..ListenerOptions::default()
             }),

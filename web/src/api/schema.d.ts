@@ -445,6 +445,34 @@ export interface components {
              */
             received: number;
         };
+        /** @description One that holds a release, or is said to. */
+        RelayView: {
+            /** @description Where it listens: address and port. */
+            addr: string;
+            /** @description Whether it is connected now. */
+            connected: boolean;
+            /**
+             * Format: int64
+             * @description When it was first seen to hold every piece; none while somebody only says so.
+             */
+            first?: number | null;
+            /**
+             * Format: int64
+             * @description When last.
+             */
+            last?: number | null;
+            /**
+             * @description How well it is known: `claimed`, `full` (its bitfield says so), `proven` (it served a block), or `refuted` (it served
+             *     something else).
+             * @example proven
+             */
+            level: string;
+            /**
+             * @description Who said so, or by what it was seen: `tracker`, `own_tracker`, `pex`, `memory`, `bitfield`, `probe`.
+             * @example probe
+             */
+            witness: string;
+        };
         /** @description One release with its files and its decisions. */
         ReleaseDetail: {
             /**
@@ -452,6 +480,8 @@ export interface components {
              * @description Distributed copies among the peers we see, ourselves left out.
              */
             availability: number;
+            /** @description Who they are, the best known first, and others that are only said to hold it. */
+            carriers: components["schemas"]["RelayView"][];
             /**
              * Format: double
              * @description Payload bytes uploaded ÷ size.
@@ -498,6 +528,11 @@ export interface components {
              */
             pieces?: number | null;
             /**
+             * Format: int32
+             * @description Those among them that served a block of ours when they were asked for one.
+             */
+            proven: number;
+            /**
              * Format: int64
              * @description Wire bytes per second, now.
              */
@@ -506,7 +541,7 @@ export interface components {
             reason: string;
             /**
              * Format: int32
-             * @description Connected peers and known others that hold every piece.
+             * @description Connected peers and known others that were seen to hold every piece.
              */
             relays: number;
             /**
@@ -552,10 +587,35 @@ export interface components {
         };
         /** @description What the owner wants of one release. A field that is none is as for all releases. */
         ReleaseSettings: {
+            /**
+             * Format: int64
+             * @description Seconds between the first and the last time another must have been seen; 600 unless set, 30 days at most.
+             */
+            apart?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds between a stop and a return, and between a return and a stop; 1800 unless set, 30 days at most.
+             */
+            dwell?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds after which another of whom nothing was heard is not believed any more; 21600 unless set, 30 days at most.
+             */
+            forget?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds after which another does not count until it is seen again; 2700 unless set, 30 days at most.
+             */
+            fresh?: number | null;
             /** @description Once its first copy is out, go on giving by our share of what the swarm can carry. */
             generous?: boolean | null;
             /** @description Go on seeding when others carry it. */
             keep?: boolean | null;
+            /**
+             * Format: int32
+             * @description Looks in vain after which another is not believed any more; 3 unless set, 1 to 100.
+             */
+            missed?: number | null;
             /**
              * Format: int64
              * @description Bytes on the wire that it may cost in a month; none is as many as the quota has. 1 MB at least.
@@ -563,9 +623,20 @@ export interface components {
             monthly_budget?: number | null;
             /**
              * Format: int64
-             * @description Seconds that too few others must have been there before it wakes; 300 unless set, 30 days at most.
+             * @description Seconds over which looks for another must have been in vain before it is not believed any more; 1800 unless set,
+             *     30 days at most.
              */
             patience?: number | null;
+            /**
+             * Format: int32
+             * @description How many of the others must have served a block of it; 1 unless set, 50 at most.
+             */
+            proven?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds that somebody must be stuck to wake it although the others are there; 600 unless set, 30 days at most.
+             */
+            reach?: number | null;
             /**
              * Format: int32
              * @description Others that must hold it whole before it retires; 1 to 50.
@@ -573,16 +644,41 @@ export interface components {
             relays?: number | null;
             /**
              * Format: int64
-             * @description Seconds that others must have held it before it retires; 600 unless set, 30 days at most.
+             * @description Seconds that others must have been enough before it retires; 300 unless set, 30 days at most.
              */
             sustain?: number | null;
         };
         /** @description The settings of a release to change; what is left out stays as it is, and null is as for all releases. */
         ReleaseSettingsPatch: {
+            /**
+             * Format: int64
+             * @description Seconds between the first and the last time another must have been seen; 30 days at most.
+             */
+            apart?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds between a stop and a return, and between a return and a stop; 30 days at most.
+             */
+            dwell?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds after which another of whom nothing was heard is not believed any more; 30 days at most.
+             */
+            forget?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds after which another does not count until it is seen again; 30 days at most.
+             */
+            fresh?: number | null;
             /** @description Once its first copy is out, go on giving by our share of what the swarm can carry. */
             generous?: boolean | null;
             /** @description Go on seeding when others carry it. */
             keep?: boolean | null;
+            /**
+             * Format: int32
+             * @description Looks in vain after which another is not believed any more; 1 to 100.
+             */
+            missed?: number | null;
             /**
              * Format: int64
              * @description Bytes on the wire that it may cost in a month; null for as many as the quota has. 1 MB at least.
@@ -590,9 +686,19 @@ export interface components {
             monthly_budget?: number | null;
             /**
              * Format: int64
-             * @description Seconds that too few others must have been there before it wakes; 30 days at most.
+             * @description Seconds over which looks for another must have been in vain before it is not believed any more; 30 days at most.
              */
             patience?: number | null;
+            /**
+             * Format: int32
+             * @description How many of the others must have served a block of it; 50 at most.
+             */
+            proven?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds that somebody must be stuck to wake it although the others are there; 30 days at most.
+             */
+            reach?: number | null;
             /**
              * Format: int32
              * @description Others that must hold it whole before it retires; 1 to 50.
@@ -600,7 +706,7 @@ export interface components {
             relays?: number | null;
             /**
              * Format: int64
-             * @description Seconds that others must have held it before it retires; 30 days at most.
+             * @description Seconds that others must have been enough before it retires; 30 days at most.
              */
             sustain?: number | null;
         };
@@ -611,6 +717,11 @@ export interface components {
              * @description Distributed copies among the peers we see, ourselves left out (whole copies + fraction of the next).
              */
             availability: number;
+            /**
+             * Format: int32
+             * @description Others that are only said to hold every piece.
+             */
+            claimed: number;
             /**
              * Format: double
              * @description Payload bytes uploaded ÷ size.
@@ -658,6 +769,11 @@ export interface components {
              */
             pieces?: number | null;
             /**
+             * Format: int32
+             * @description Those among them that served a block of ours when they were asked for one.
+             */
+            proven: number;
+            /**
              * Format: int64
              * @description Wire bytes per second, now.
              */
@@ -666,7 +782,7 @@ export interface components {
             reason: string;
             /**
              * Format: int32
-             * @description Connected peers and known others that hold every piece.
+             * @description Connected peers and known others that were seen to hold every piece.
              */
             relays: number;
             /**

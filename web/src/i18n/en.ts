@@ -2,6 +2,14 @@
 
 const one = (count: number, single: string, many: string): string => (count === 1 ? single : many);
 
+/** How well it is known that somebody holds a release, by the box's word for it. */
+const carrierWords: Record<string, string> = {
+  proven: 'gave us a part of it that was right',
+  full: 'shows that it has every piece',
+  claimed: 'is said to have it',
+  refuted: 'sent something else, and counts for nothing',
+};
+
 export const en = {
   product: 'Semoir',
   skip: 'Skip to the content',
@@ -136,6 +144,11 @@ export const en = {
     infoHash: 'Info hash',
     source: 'Source',
     more: (shown: string, all: string) => `The first ${shown} of ${all} files.`,
+    carriers: 'Who holds it',
+    noCarriers: 'Nobody else was seen to hold all of it.',
+    carrier: (level: string) => carrierWords[level] ?? level,
+    connected: 'connected now',
+    seen: (time: string) => `seen ${time}`,
     log: 'What happened, and why',
     since: (time: string) => `since ${time}`,
   },
@@ -186,6 +199,10 @@ export const en = {
       'From three quarters of it on the box slows down; at its end only metadata is sent. Empty means none.',
     resetDay: 'Day it begins anew',
     resetDayHint: 'At midnight; in a shorter month on its last day.',
+    guard: 'Others on the line',
+    guardHint: 'The box sends less while somebody else at home uses the upstream.',
+    guardOn: 'Leave them room',
+    guardOff: 'Take what the limits allow',
     relays: 'Relays wanted',
     relaysHint: 'A release retires when this many others hold every piece.',
     after: 'Once the first copy is out',

@@ -36,6 +36,9 @@ impl Plan {
     ) -> Vec<SocketAddr> {
         let ticket = &job.ticket;
         self.in_flight = self.in_flight.saturating_sub(1);
+        if outcome.is_ok() && !job.target.is_loopback() {
+            self.answered_at = Some(now);
+        }
         let trouble = outcome
             .as_ref()
             .err()
@@ -68,7 +71,11 @@ impl Plan {
         let tracker = &mut tier.trackers[at];
         let (when, peers) = match outcome {
             Ok(answer) => {
+                let before = tracker.seeds();
                 tracker.accept(wall, ticket, &answer);
+                if before > tracker.seeds() {
+                    self.fallen.insert(slot.info_hash);
+                }
                 let owes_completed = completed && tracker.told_lacking;
                 tier.trackers[..=at].rotate_right(1);
                 let wait = if owes_completed {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::endpoint::Endpoints;
 use super::{Slot, Ticket};
 use crate::base::{InfoHash, Timestamp};
-use crate::seed::announce::answer::{AnnounceError, Answer, Event, Figures};
+use crate::seed::announce::answer::{AnnounceError, Answer, Event, Figures, Scraped};
 use crate::seed::announce::{MAX_TRACKERS, Subject, TrackerState};
 
 #[derive(Debug)]
@@ -68,6 +68,17 @@ impl Tracker {
         if answer.tracker_id.is_some() {
             self.tracker_id.clone_from(&answer.tracker_id);
         }
+    }
+
+    /// Seeds, as it counted last.
+    pub fn seeds(&self) -> Option<u32> {
+        self.complete
+    }
+
+    /// Takes what it counted.
+    pub fn count(&mut self, counted: &Scraped) {
+        self.complete = Some(counted.complete);
+        self.incomplete = Some(counted.incomplete);
     }
 
     pub fn refuse(&mut self, retry_at: Instant, error: &AnnounceError) {

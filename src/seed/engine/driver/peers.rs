@@ -1,6 +1,8 @@
 //! The engine's peers: who comes, what they report, whom we dial.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -10,7 +12,7 @@ use crate::base::{InfoHash, PeerKey};
 use crate::seed::client;
 use crate::seed::connection::{self, Greeted, Reports};
 use crate::seed::dial::{Dialled, dial};
-use crate::seed::swarm::Event;
+use crate::seed::swarm::{Compared, Event};
 use crate::seed::wire;
 
 /// Peers of one torrent. Each costs some tens of KiB with its kernel buffers.
@@ -29,7 +31,13 @@ impl Driver {
         let Some(seeding) = self.seedings.get_mut(&hash) else {
             return;
         };
-        if let Some(twin) = seeding.twin(greeted.greeting.peer_id, greeted.addr.ip()) {
+        let (name, ip) = (greeted.greeting.peer_id, greeted.addr.ip());
+        if let Some(twin) = seeding.twin(name, ip) {
+            if greeted.outgoing {
+                // It is here already, and did not say where it listens: now we know.
+                seeding.swarm.listens_at(twin, greeted.addr);
+                return self.glimpse(twin, greeted, now);
+            }
             if seeding.links[&twin].is_fresh(now) {
                 return;
             }
@@ -46,7 +54,14 @@ impl Driver {
         self.next_key += 1;
         self.peers += 1;
         let (orders, taken) = mpsc::unbounded_channel();
-        let link = Link::new(orders, greeted.addr, greeted.greeting.peer_id, now);
+        let (addr, outgoing) = (greeted.addr, greeted.outgoing);
+        let mut link = Link::new(orders, addr, outgoing, greeted.greeting.peer_id, now);
+        let far = self.watch.is_far(addr.ip(), now);
+        if far {
+            let stream = Arc::downgrade(&greeted.stream);
+            self.watch.watch(peer, &stream, now);
+            link.far = Some(stream);
+        }
         seeding.links.insert(peer, link);
         let joined = Event::Joined {
             peer,
@@ -63,8 +78,36 @@ impl Driver {
         };
         tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
         tokio::spawn(connection::run(greeted, longest, taken, reports));
+        self.looks.touched(now);
         seeding.swarm.handle(joined, now);
+        if let Some(home) = seeding.sightings.home(name, ip) {
+            seeding.swarm.listens_at(peer, home);
+        }
+        if far && !self.shaper.is_guarded() {
+            self.mind_the_line(now);
+        }
         self.act(hash);
+    }
+
+    /// A peer that is connected was dialled: its bitfield is taken, and the second connection ends. Not every client says on
+    /// the first what it holds by now.
+    fn glimpse(&mut self, twin: PeerKey, greeted: Greeted, now: Instant) {
+        let hash = greeted.greeting.info_hash;
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
+        let shows_all = seeding.swarm.sight(twin, now).is_none_or(|s| s.full);
+        if let Some(link) = seeding.links.get_mut(&twin).filter(|_| !shows_all) {
+            link.glimpsed_at = now;
+            let longest = wire::max_message_length(seeding.swarm.torrent().pieces());
+            let back = self.back.clone();
+            tokio::spawn(async move {
+                if let Some(bits) = connection::glimpse(greeted, longest).await {
+                    // The engine is gone when this fails, and so is the need.
+                    let _ = back.send(Back::Glimpsed(hash, twin, bits));
+                }
+            });
+        }
     }
 
     /// Takes in what a connection reports.
@@ -108,6 +151,7 @@ impl Driver {
             connection::Report::Closed { why, account } => {
                 let correction = seeding.correct(peer, account, true);
                 self.shaper.charge(Some(hash), correction);
+                seeding.parts(peer, false, now);
                 if let Some(link) = seeding.links.remove(&peer) {
                     tracing::debug!(%hash, addr = %link.addr, %why, "peer left");
                     self.peers -= 1;
@@ -138,20 +182,52 @@ impl Driver {
                 hash
             }
             Back::Dialled(hash, addr, result) => {
-                let Some(book) = self.book(hash) else {
+                let Some((book, sightings)) = self.known_of(hash) else {
                     return hash;
                 };
                 match result {
                     Dialled::Reached(greeted) => {
                         book.dialled(addr, true, now);
+                        sightings.reached(addr, now);
+                        self.looks.touched(now);
                         self.newcomer(*greeted);
                     }
-                    Dialled::Ourselves => book.forget(addr),
+                    Dialled::Ourselves => {
+                        book.forget(addr);
+                        sightings.forget(addr);
+                        self.looks.is_ourselves(addr);
+                    }
                     Dialled::Failed(error) => {
                         tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
                         book.dialled(addr, false, now);
+                        sightings.missed(addr, now);
+                        if error.kind() == io::ErrorKind::ConnectionRefused {
+                            // A machine is there, and says that nobody listens.
+                            self.looks.touched(now);
+                        }
                         self.beside.0.exchange(0);
                     }
+                }
+                self.look_later(hash);
+                hash
+            }
+            Back::Glimpsed(hash, peer, bits) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    seeding.swarm.glimpsed(peer, &bits, now);
+                }
+                hash
+            }
+            Back::Compared(hash, peer, result) => {
+                if let Some(seeding) = self.seedings.get_mut(&hash) {
+                    let compared = match result {
+                        Ok(true) => Compared::Same,
+                        Ok(false) => Compared::Different,
+                        Err(error) => {
+                            tracing::debug!(%hash, %error, "a peer's block cannot be compared");
+                            Compared::Unreadable
+                        }
+                    };
+                    seeding.swarm.handle(Event::Compared(peer, compared), now);
                 }
                 hash
             }
@@ -167,6 +243,7 @@ impl Driver {
         let Some(seeding) = self.seedings.get_mut(&hash) else {
             return;
         };
+        seeding.parts(peer, true, Instant::now());
         // Dropping the link ends the connection.
         if let Some(link) = seeding.links.remove(&peer) {
             tracing::debug!(%hash, addr = %link.addr, why, "hanging up");
@@ -182,14 +259,21 @@ impl Driver {
             Some(seeding) => seeding.swarm.addresses().collect(),
             None => Vec::new(),
         };
-        let due = self.book(hash).map(|book| book.due(&connected, now));
-        for addr in due.unwrap_or_default() {
-            let (back, peer_id) = (self.back.clone(), self.peer_id);
-            tokio::spawn(async move {
-                let result = dial(addr, hash, peer_id).await;
-                // The engine is gone when this fails, and so is the need.
-                let _ = back.send(Back::Dialled(hash, addr, result));
-            });
-        }
+        let Some((book, sightings)) = self.known_of(hash) else {
+            return;
+        };
+        let due = book.due(&connected, now);
+        due.iter().for_each(|addr| sightings.looking(*addr, now));
+        due.into_iter().for_each(|addr| self.call(hash, addr));
+    }
+
+    /// Dials one address; what comes of it comes back.
+    pub(super) fn call(&self, hash: InfoHash, addr: SocketAddr) {
+        let (back, peer_id) = (self.back.clone(), self.peer_id);
+        tokio::spawn(async move {
+            let result = dial(addr, hash, peer_id).await;
+            // The engine is gone when this fails, and so is the need.
+            let _ = back.send(Back::Dialled(hash, addr, result));
+        });
     }
 }

@@ -9,6 +9,7 @@ use crate::base::InfoHash;
 use crate::seed::connection::Greeted;
 use crate::seed::dial::AddressBook;
 use crate::seed::engine::resting::{Resting, ShelfError, Source, Waking};
+use crate::seed::sightings::Sightings;
 use crate::seed::swarm::Swarm;
 use crate::seed::torrent::Torrent;
 
@@ -88,9 +89,10 @@ impl Driver {
         };
         let now = Instant::now();
         self.sought.remove(&hash);
+        self.looks.unschedule(hash, resting.look_at);
         let mut swarm = Swarm::new(torrent, self.port);
         swarm.set_silent(resting.silent, now);
-        swarm.set_generous(self.is_generous(hash));
+        swarm.set_generous(self.generosity.of(hash));
         // The first peers are there before the first tick.
         swarm.tick(self.uplink(0), now);
         let seeding = Seeding::new(swarm, resting, now);
@@ -103,12 +105,13 @@ impl Driver {
         for (hash, seeding) in deserted {
             self.shaper.forget(hash);
             self.busy.remove(&hash);
-            let resting = seeding.rest();
+            let resting = seeding.rest(now);
             if !resting.book.is_empty() {
                 self.sought.insert(hash);
             }
             self.untold.insert(hash);
-            self.resting.insert(hash, resting);
+            let resting = self.resting.entry(hash).or_insert(resting);
+            self.looks.schedule(hash, resting);
         }
     }
 
@@ -124,23 +127,16 @@ impl Driver {
         }
     }
 
-    /// Takes in addresses of a torrent's peers.
-    pub(super) fn met(&mut self, hash: InfoHash, addresses: Vec<std::net::SocketAddr>) {
-        let now = Instant::now();
-        if let Some(book) = self.book(hash) {
-            book.learn(addresses, now);
-            if !book.is_empty() && self.resting.contains_key(&hash) {
-                self.sought.insert(hash);
-            }
+    /// The addresses of a torrent, and who holds it, awake or not.
+    pub(super) fn known_of(
+        &mut self,
+        hash: InfoHash,
+    ) -> Option<(&mut AddressBook, &mut Sightings)> {
+        if let Some(seeding) = self.seedings.get_mut(&hash) {
+            return Some((&mut seeding.book, &mut seeding.sightings));
         }
-    }
-
-    /// The addresses of a torrent, awake or not.
-    pub(super) fn book(&mut self, hash: InfoHash) -> Option<&mut AddressBook> {
-        match self.seedings.get_mut(&hash) {
-            Some(seeding) => Some(&mut seeding.book),
-            None => self.resting.get_mut(&hash).map(|resting| &mut resting.book),
-        }
+        let resting = self.resting.get_mut(&hash)?;
+        Some((&mut resting.book, &mut resting.sightings))
     }
 
     /// Keeps `busy` true after something happened to a torrent.

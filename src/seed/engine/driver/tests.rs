@@ -11,8 +11,13 @@ use super::*;
 use crate::base::{Content, ContentFile, FileIdentity};
 use crate::policy::offer::GHOST_LIFE;
 use crate::seed::engine::resting::{Shelf, Source};
+use crate::seed::found::{Found, Witness};
 use crate::seed::listener;
 use crate::seed::wire::{BLOCK_LENGTH, Greeting, handshake};
+
+mod generosity;
+mod looks;
+mod uplink;
 
 /// Longer than a swarm that nobody remembers anything of is kept.
 const A_WHILE: Duration = Duration::from_secs(61);
@@ -65,6 +70,8 @@ struct Bench {
     from_peers: mpsc::Receiver<FromPeer>,
     coming_back: mpsc::UnboundedReceiver<Back>,
     door: TcpListener,
+    /// Where the next peers seem to come from, if not from where they do.
+    from: Option<SocketAddr>,
     _dir: tempfile::TempDir,
 }
 
@@ -84,6 +91,7 @@ impl Bench {
                 unsound,
             }),
             door: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(),
+            from: None,
             _dir: dir,
         }
     }
@@ -95,13 +103,17 @@ impl Bench {
 
     /// Somebody comes and shakes hands; the other end is returned.
     async fn come(&mut self, info_hash: InfoHash) -> TcpStream {
+        self.meet(info_hash, rand::random(), false).await
+    }
+
+    /// A connection between a peer of this name and us is made, by it or by us; its other end is returned.
+    async fn meet(&mut self, info_hash: InfoHash, peer_id: [u8; 20], outgoing: bool) -> TcpStream {
         let peer = TcpStream::connect(self.door.local_addr().unwrap()).await;
         let (stream, addr) = self.door.accept().await.unwrap();
-        let peer_id = rand::random();
         self.driver.newcomer(Greeted {
-            stream,
-            addr,
-            outgoing: false,
+            stream: Arc::new(stream),
+            addr: self.from.unwrap_or(addr),
+            outgoing,
             greeting: Greeting {
                 info_hash,
                 peer_id,
@@ -254,6 +266,49 @@ async fn a_silent_one_wakes_to_give_metadata_and_nothing_else() {
     assert!(bench.driver.resting[&hash].silent, "it stays so");
 }
 
+/// librqbit does not say where it listens, and comes again and again as long as it is hung up on.
+#[tokio::test]
+async fn one_that_is_here_and_is_dialled_keeps_its_connection_and_is_known_where_it_listens() {
+    for silent in [false, true] {
+        let mut bench = Bench::new(false).await;
+        let hash = hash(1);
+        bench.add(hash);
+        bench.driver.order(Order::Silence(hash, silent));
+        let mut peer = bench.meet(hash, [7; 20], false).await;
+        bench
+            .until("it is awake", |driver| driver.seedings.contains_key(&hash))
+            .await;
+        if !silent {
+            let seed = async move {
+                say(&mut peer, 5, &[0b1100_0000]).await;
+                peer
+            };
+            peer = bench.during(seed).await;
+            let complete = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= 1.0;
+            bench.until("it is a relay", complete).await;
+        }
+        let seeding = bench.driver.seedings.get_mut(&hash).unwrap();
+        let key = *seeding.links.keys().next().unwrap();
+        // It came long ago.
+        seeding.links.values_mut().for_each(|l| l.since -= BOUND);
+        let mut dialled = bench.meet(hash, [7; 20], true).await;
+        let home = dialled.local_addr().unwrap();
+        let end = async move {
+            // Of one that showed all, nothing is to be seen.
+            if silent {
+                say(&mut dialled, 5, &[0b1000_0000]).await;
+            }
+            dialled.read_to_end(&mut Vec::new()).await.unwrap()
+        };
+        assert_eq!(bench.during(end).await, 0, "one connection is enough");
+        let seeding = &bench.driver.seedings[&hash];
+        assert_eq!(seeding.links.keys().collect::<Vec<_>>(), [&key]);
+        let known: Vec<SocketAddr> = seeding.swarm.addresses().collect();
+        assert_eq!(known, [home]);
+        drop(peer);
+    }
+}
+
 #[tokio::test]
 async fn a_complete_peer_that_left_is_remembered() {
     let mut bench = Bench::new(false).await;
@@ -265,7 +320,7 @@ async fn a_complete_peer_that_left_is_remembered() {
         peer
     };
     let peer = bench.during(seed).await;
-    let complete = |driver: &Driver| driver.seedings[&hash].swarm.relays().len() == 1;
+    let complete = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= 1.0;
     bench.until("it is a relay", complete).await;
     drop(peer);
     bench.deserted_for(hash, A_WHILE).await;
@@ -309,7 +364,12 @@ async fn a_resting_torrent_dials_and_wakes_when_it_reaches_somebody() {
     let hash = hash(1);
     bench.add(hash);
     let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    bench.driver.met(hash, vec![far.local_addr().unwrap()]);
+    bench.driver.met(Found {
+        info_hash: hash,
+        addrs: vec![far.local_addr().unwrap()],
+        source: Witness::Tracker,
+        full: false,
+    });
     let later = Instant::now() + Duration::from_secs(3);
     bench.driver.seek(later);
     let answers = async move {
@@ -411,25 +471,4 @@ async fn while_nobody_is_connected_ticks_are_rare_and_do_everything() {
     assert_eq!(bench.reported(hash).rate, 0, "not measured yet");
     bench.driver.tick();
     assert!(bench.reported(hash).rate > 0);
-}
-
-#[tokio::test]
-async fn one_torrent_may_be_generous_where_the_others_are_not() {
-    let mut bench = Bench::new(false).await;
-    let [one, other] = [hash(1), hash(2)];
-    bench.add(one);
-    bench.add(other);
-    let generous = |driver: &Driver| (driver.is_generous(one), driver.is_generous(other));
-    for (order, expected) in [
-        (Order::GenerousOf(one, Some(true)), (true, false)),
-        (Order::Generous(true), (true, true)),
-        (Order::GenerousOf(one, Some(false)), (false, true)),
-        (Order::GenerousOf(one, None), (true, true)),
-        (Order::GenerousOf(other, Some(false)), (true, false)),
-        // What is removed and comes again is as all are.
-        (Order::Remove(other), (true, true)),
-    ] {
-        bench.driver.order(order);
-        assert_eq!(generous(&bench.driver), expected);
-    }
 }

@@ -1,0 +1,149 @@
+//! Who carries a release, how well that is known, and whose word counts.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+/// How well it is known that a peer holds every piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Somebody says so: a tracker, a peer's list, its own announce.
+    Claimed,
+    /// Its own bitfield and HAVEs say so.
+    Full,
+    /// It served a block that is ours, byte for byte.
+    Proven,
+}
+
+/// A peer that is said or seen to hold every piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relay {
+    /// Where it listens, as far as known.
+    pub addr: SocketAddr,
+    /// How well it is known.
+    pub level: Level,
+    /// Whether it came as a leecher and got the content before our eyes, from us or from others.
+    pub earned: bool,
+    /// When it was first seen to be [`Level::Full`] or better; none while it is only claimed.
+    pub first: Option<Instant>,
+    /// When it was last seen so; one that is connected is seen now, whatever this says, so that nothing need change
+    /// while nothing happens.
+    pub last: Option<Instant>,
+    /// Whether it is connected now, and still holds every piece.
+    pub connected: bool,
+    /// Looks for it since it was last seen that found nobody, or found it lacking.
+    pub missed: u32,
+    /// Whether it served a block that is not ours: then it counts for nothing.
+    pub refuted: bool,
+}
+
+impl Relay {
+    /// Whether what it says of itself is worth anything: it says so itself, was not refuted, and the world can reach it.
+    pub(super) fn is_plausible(&self) -> bool {
+        self.level >= Level::Full && !self.refuted && !is_near(self.addr.ip())
+    }
+
+    /// Whether it is known well enough to count towards retiring, once it was seen often enough. A bitfield costs a liar
+    /// nothing; a block of ours, or getting the content piece by piece before our eyes, costs what it claims.
+    pub(super) fn is_trusted(&self) -> bool {
+        let known = self.level == Level::Proven || self.earned;
+        known && self.is_plausible() && self.first.is_some()
+    }
+
+    /// When it was last seen to hold every piece.
+    pub(super) fn seen(&self, now: Instant) -> Option<Instant> {
+        if self.connected { Some(now) } else { self.last }
+    }
+}
+
+/// Who has one vote together: an IPv4 /24 or an IPv6 /48, so that one household or one hoster does not pass for a crowd.
+/// On loopback, where only tests and the demo are, every port is somebody.
+pub(super) type Network = (IpAddr, u16);
+
+/// The network an address is on.
+pub(super) fn network(addr: SocketAddr) -> Network {
+    match addr.ip().to_canonical() {
+        ip if ip.is_loopback() => (ip, addr.port()),
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            (IpAddr::from([a, b, c, 0]), 0)
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            (IpAddr::from([a, b, c, 0, 0, 0, 0, 0]), 0)
+        }
+    }
+}
+
+/// Whether an address is one that only our own network or provider reaches, or nobody: who is there holds nothing for
+/// the world. Loopback is not among them: nobody but tests and the demo is there.
+pub(super) fn is_near(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => is_near_v4(ip),
+        IpAddr::V6(ip) => is_near_v6(ip),
+    }
+}
+
+fn is_near_v4(ip: Ipv4Addr) -> bool {
+    // RFC 6598: between a provider and its customers.
+    let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0b1100_0000 == 64;
+    let nobody = ip.octets()[0] == 0 || ip.is_broadcast() || ip.is_multicast();
+    ip.is_private() || ip.is_link_local() || shared || nobody
+}
+
+fn is_near_v6(ip: Ipv6Addr) -> bool {
+    let nobody = ip.is_unspecified() || ip.is_multicast();
+    ip.is_unique_local() || ip.is_unicast_link_local() || nobody
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_is_one_vote_and_loopback_ports_are_people() {
+        let same = |a: &str, b: &str| {
+            let of = |addr: &str| network(addr.parse().expect("a test address"));
+            of(a) == of(b)
+        };
+        assert!(same("192.0.2.1:1", "192.0.2.77:2"));
+        assert!(same("192.0.2.1:1", "[::ffff:192.0.2.9]:1"));
+        assert!(!same("192.0.2.1:1", "192.0.3.1:1"));
+        assert!(same("[2001:db8::1]:1", "[2001:db8:0:9::2]:1"));
+        assert!(!same("[2001:db8::1]:1", "[2001:db8:1::1]:1"));
+        assert!(same("127.0.0.1:1", "127.0.0.1:1"));
+        assert!(!same("127.0.0.1:1", "127.0.0.1:2"));
+    }
+
+    #[test]
+    fn who_is_near_is_told_from_the_world() {
+        let near = |ip: &str| is_near(ip.parse().expect("a test address"));
+        for ip in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.9",
+            "::ffff:192.168.1.9",
+            "169.254.1.1",
+            "100.64.0.1",
+            "100.127.255.254",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "fe80::1",
+            "fd12:3456::1",
+            "ff02::1",
+            "::",
+        ] {
+            assert!(near(ip), "{ip}");
+        }
+        for ip in [
+            "127.0.0.1",
+            "::1",
+            "192.0.2.1",
+            "100.128.0.1",
+            "172.32.0.1",
+            "2001:db8::1",
+        ] {
+            assert!(!near(ip), "{ip}");
+        }
+    }
+}
