@@ -14,7 +14,7 @@ use uplink::Watch;
 
 use super::resting::{Resting, ShelfError};
 use super::seeding::{Link, Seeding};
-use super::{EngineConfig, Order, QUEUE, Report};
+use super::{EngineConfig, Order, QUEUE};
 use crate::base::{Beside, InfoHash, PeerKey};
 use crate::policy::offer::Uplink;
 use crate::seed::connection::{self, Greeted};
@@ -27,6 +27,7 @@ use crate::seed::torrent::Torrent;
 
 mod generosity;
 mod looks;
+mod news;
 mod peers;
 mod rest;
 mod uplink;
@@ -400,34 +401,6 @@ impl Driver {
             self.idle_since.get_or_insert(now);
         } else {
             self.idle_since = None;
-        }
-    }
-
-    fn report(&self) -> Report {
-        self.figures(self.resting.keys())
-    }
-
-    /// The figures that may not be those told last, and the resting torrents that need not be told of again.
-    fn news(&mut self) -> (HashSet<InfoHash>, Report) {
-        let told = std::mem::take(&mut self.untold);
-        let news = self.figures(&told);
-        (told, news)
-    }
-
-    /// The figures of all that are awake, and of these if they rest.
-    fn figures<'a>(&self, resting: impl IntoIterator<Item = &'a InfoHash>) -> Report {
-        let now = Instant::now();
-        let rates = self.seedings.values().map(Seeding::rate);
-        let awake = self.seedings.values().map(|seeding| seeding.report(now));
-        let resting = resting
-            .into_iter()
-            .filter_map(|hash| Some(self.resting.get(hash)?.report(*hash)));
-        Report {
-            cap: self.shaper.cap(),
-            guard: self.ruling(),
-            rate: rates.sum::<f64>() as u64,
-            in_touch: self.peers > 0 || self.looks.is_in_touch(now),
-            torrents: awake.chain(resting).collect(),
         }
     }
 }
