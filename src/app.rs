@@ -64,7 +64,7 @@ pub struct AppConfig {
     pub sources: Vec<PathBuf>,
     /// Where peers connect.
     pub peer: SocketAddr,
-    /// Where discovery keeps what it learnt.
+    /// The data folder: discovery keeps in it what it learnt, and the order for a reset is left there.
     pub state: PathBuf,
     /// No DHT, LSD, UPnP, and no tracker but loopback's.
     pub offline: bool,
@@ -96,6 +96,15 @@ impl Kind for AppError {
             AppError::Store(error) => error.kind(),
         }
     }
+}
+
+/// Why the box ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to stop.
+    Stopped,
+    /// Its owner wants it started again.
+    Restart,
 }
 
 /// The running box.
@@ -130,6 +139,8 @@ pub struct App {
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
     in_touch: bool,
+    /// Set when the owner orders an end.
+    ending: Option<Ending>,
 }
 
 impl App {
@@ -194,6 +205,7 @@ impl App {
             painted: Painted::default(),
             heard: None,
             in_touch: false,
+            ending: None,
             found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
@@ -221,8 +233,8 @@ impl App {
             .unwrap_or(self.config.peer)
     }
 
-    /// Runs until cancelled; then says goodbye to trackers and writes down what was spent.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    /// Runs until cancelled or ordered to end; then says goodbye to trackers and writes down what was spent.
+    pub async fn run(mut self, cancel: CancellationToken) -> Ending {
         let mut step = interval(STEP);
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -232,6 +244,9 @@ impl App {
                     let result = self.obey(order).await;
                     // The page may have been closed while we worked.
                     let _ = reply.send(result);
+                    if self.ending.is_some() {
+                        break;
+                    }
                     true
                 }
                 Some((id, event)) = self.hashing.next() => {
@@ -256,7 +271,9 @@ impl App {
                 tracing::error!(%error, "a step could not be finished; it is tried again");
             }
         }
+        let ending = self.ending.unwrap_or(Ending::Stopped);
         self.stop().await;
+        ending
     }
 
     /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,

@@ -133,6 +133,7 @@ pub(super) async fn change_release_settings(
         store.change_release_settings(ReleaseId(id), |settings| patch.apply(settings))
     });
     let changed = change.await?;
+    app.tell();
     app.handle.order(Order::ReloadSettings).await?;
     Ok(axum::Json(changed))
 }

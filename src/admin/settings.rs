@@ -1,26 +1,44 @@
 //! What the owner can change.
 
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::App;
+use super::access::hash;
 use super::extract::Json;
-use super::problem::Problem;
+use super::problem::{Problem, sentence};
 use crate::app::handle::Order;
 use crate::base::{Rate, Size, Window};
-use crate::store::Settings;
+use crate::store::{Settings, StoreError};
+
+/// The settings, and the tag by which a change of them says what it was made for.
+type Tagged = ([(HeaderName, String); 1], axum::Json<Settings>);
+
+fn tagged(settings: Settings) -> Tagged {
+    ([(header::ETAG, tag_of(&settings))], axum::Json(settings))
+}
+
+/// The same for the same settings, another for others.
+fn tag_of(settings: &Settings) -> String {
+    // Settings are made of what JSON has.
+    let json = serde_json::to_string(settings).unwrap_or_default();
+    let hash = hash(&json);
+    let digits: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
+}
 
 /// The settings
 #[utoipa::path(
     get, path = "/api/v1/settings", tag = "settings",
     responses(
-        (status = 200, description = "The settings.", body = Settings),
+        (status = 200, description = "The settings.", body = Settings, headers(("ETag", description = "For `If-Match`."))),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn settings(State(app): State<App>) -> Result<axum::Json<Settings>, Problem> {
-    Ok(axum::Json(app.store.run(|store| store.settings()).await?))
+pub(super) async fn settings(State(app): State<App>) -> Result<Tagged, Problem> {
+    Ok(tagged(app.store.run(|store| store.settings()).await?))
 }
 
 /// The settings to change; what is left out stays as it is.
@@ -124,23 +142,40 @@ impl SettingsPatch {
 }
 
 /// Change settings
+///
+/// With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
 #[utoipa::path(
     patch, path = "/api/v1/settings", tag = "settings",
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` of the settings that the change is made for.")),
     request_body = SettingsPatch,
     responses(
-        (status = 200, description = "The settings as they are now.", body = Settings),
+        (status = 200, description = "The settings as they are now.", body = Settings, headers(("ETag", description = "For `If-Match`."))),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "They were changed elsewhere meanwhile.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A value is out of its range.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change_settings(
     State(app): State<App>,
+    headers: HeaderMap,
     Json(patch): Json<SettingsPatch>,
-) -> Result<axum::Json<Settings>, Problem> {
+) -> Result<Tagged, Problem> {
+    let wanted = headers.get(header::IF_MATCH).cloned();
+    let expected = move |settings: &Settings| {
+        let is = |wanted| wanted == "*" || wanted == tag_of(settings);
+        wanted.is_none_or(is)
+    };
     let change = app
         .store
-        .run(|store| store.change_settings(|settings| patch.apply(settings)));
-    let changed = change.await?;
+        .run(|store| store.change_settings_if(expected, |settings| patch.apply(settings)));
+    let changed = change.await.map_err(|error| match error {
+        StoreError::SettingsChanged => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            sentence(&error.to_string()),
+        ),
+        other => other.into(),
+    })?;
+    app.tell();
     app.handle.order(Order::ReloadSettings).await?;
-    Ok(axum::Json(changed))
+    Ok(tagged(changed))
 }
