@@ -157,12 +157,18 @@ mod tests {
         rows.unwrap()
             .map(|row| {
                 let (name, sql) = row.unwrap();
-                let bare: Vec<&str> = sql
+                // `ALTER TABLE` puts its blanks where nobody would.
+                let bare: String = sql
                     .lines()
                     .map(|line| line.split("--").next().unwrap_or_default())
-                    .flat_map(str::split_whitespace)
-                    .collect();
-                (name, bare.join(" "))
+                    .collect::<Vec<&str>>()
+                    .join(" ")
+                    .replace(',', " , ")
+                    .replace(')', " ) ");
+                (
+                    name,
+                    bare.split_whitespace().collect::<Vec<&str>>().join(" "),
+                )
             })
             .collect()
     }

@@ -1,6 +1,9 @@
 //! The admin API, in-process: one file per resource, as in `src/admin`.
 
+mod account;
 mod assets;
+mod backup;
+mod box_state;
 mod claim;
 mod client;
 mod events;
@@ -13,4 +16,5 @@ mod releases;
 mod session;
 mod settings;
 mod sources;
+mod tokens;
 mod uploads;
