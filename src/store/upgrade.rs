@@ -157,18 +157,14 @@ mod tests {
         rows.unwrap()
             .map(|row| {
                 let (name, sql) = row.unwrap();
-                // `ALTER TABLE` puts its blanks where nobody would.
-                let bare: String = sql
+                let bare: Vec<&str> = sql
                     .lines()
                     .map(|line| line.split("--").next().unwrap_or_default())
-                    .collect::<Vec<&str>>()
-                    .join(" ")
-                    .replace(',', " , ")
-                    .replace(')', " ) ");
-                (
-                    name,
-                    bare.split_whitespace().collect::<Vec<&str>>().join(" "),
-                )
+                    .flat_map(str::split_whitespace)
+                    .collect();
+                // ALTER TABLE sets blanks of its own beside these.
+                let bare = bare.join(" ").replace(" ,", ",").replace(" )", ")");
+                (name, bare)
             })
             .collect()
     }
