@@ -1,6 +1,17 @@
 /** A box in memory that answers the admin API as the real one does, and lives. */
-import type { BoxInfo, Overview, Settings, SourceView, Stage, Upload } from '../src/api/types.ts';
+import type {
+  BoxInfo,
+  LogLine,
+  Overview,
+  Settings,
+  SourceView,
+  Stage,
+  Token,
+  Upload,
+} from '../src/api/types.ts';
+import type { Browser } from './account.ts';
 import { enter, hash, live, upstream, type Life } from './life.ts';
+import { someLog } from './machine.ts';
 
 export const SETUP_CODE = 'SEED-2026';
 
@@ -58,8 +69,14 @@ export class MockBox {
   ];
   readonly lives = new Map<number, Life>();
   readonly uploads = new Map<string, Sending>();
-  readonly sessions = new Set<string>();
-  readonly watchers = new Set<() => void>();
+  readonly sessions = new Map<string, Browser>();
+  readonly tokens = new Map<number, Token>();
+  readonly watchers = new Set<(changed: boolean) => void>();
+  readonly log: LogLine[];
+  /** Whether something starts it again when it ends. */
+  supervised = true;
+  /** Since when it runs. */
+  started: number;
   password = '';
   wrongTries = 0;
   private last = 0;
@@ -68,7 +85,10 @@ export class MockBox {
   constructor(
     /** Seconds since 1970. */
     public now: number,
-  ) {}
+  ) {
+    this.started = now - 90_000;
+    this.log = someLog(Math.floor(now) - 600);
+  }
 
   /** Another number, never the same. */
   next(): number {
@@ -90,7 +110,12 @@ export class MockBox {
 
   /** Something changed: every open stream hears of it. */
   tell(): void {
-    for (const watcher of this.watchers) watcher();
+    for (const watcher of this.watchers) watcher(false);
+  }
+
+  /** Settings, sessions or tokens changed: every open stream hears of it. */
+  changed(): void {
+    for (const watcher of this.watchers) watcher(true);
   }
 
   overview(): Overview {

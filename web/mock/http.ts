@@ -1,7 +1,9 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
 import type { Problem, ReleaseDetail, ReleaseSettingsPatch, SettingsPatch } from '../src/api/types.ts';
+import { account } from './account.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
 import { carriers } from './life.ts';
+import { machine } from './machine.ts';
 import { upload } from './uploads.ts';
 
 /** Wrong passwords or codes before the box asks to wait. */
@@ -13,6 +15,7 @@ const TITLES: Record<number, string> = {
   403: 'Forbidden',
   404: 'Not Found',
   409: 'Conflict',
+  412: 'Precondition Failed',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
   507: 'Insufficient Storage',
@@ -48,9 +51,9 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'GET /box':
       return Response.json({ ...box.info, public_host: box.settings.public_host, signed_in: signedIn });
     case 'POST /box/claim':
-      return claim(box, (await request.json()) as { code: string; password: string });
+      return claim(box, request, (await request.json()) as { code: string; password: string });
     case 'POST /session':
-      return signIn(box, (await request.json()) as { password: string });
+      return signIn(box, request, (await request.json()) as { password: string });
   }
   if (!signedIn) return problem(401, 'Sign in first.');
   switch (route) {
@@ -63,9 +66,9 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'GET /events':
       return events(box, token, request.signal);
     case 'GET /settings':
-      return Response.json(box.settings);
+      return settings(box);
     case 'PATCH /settings':
-      return settings(box, (await request.json()) as SettingsPatch);
+      return changeSettings(box, request, (await request.json()) as SettingsPatch);
     case 'POST /sources/rescan':
       return done();
   }
@@ -73,17 +76,29 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
   const wishes = /^(GET|PATCH) \/releases\/(\d+)\/settings$/.exec(route);
   if (wishes) return releaseSettings(box, request, Number(wishes[2]));
-  return (await upload(box, route, request)) ?? problem(404, 'There is no such thing here.');
+  return (
+    (await account(box, route, request, token)) ??
+    (await machine(box, route, request)) ??
+    (await upload(box, route, request)) ??
+    problem(404, 'There is no such thing here.')
+  );
 }
 
-function session(box: MockBox): Response {
-  const token = `mock${box.next()}`;
-  box.sessions.add(token);
+function session(box: MockBox, request: Request): Response {
+  const id = String(box.next());
+  const token = `mock${id}`;
+  const agent = request.headers.get('user-agent');
+  box.sessions.set(token, { id, created: Math.floor(box.now), agent });
+  box.changed();
   const cookie = `semoir_session=${token}; Path=/; HttpOnly; SameSite=Strict`;
   return new Response(null, { status: 204, headers: { 'set-cookie': cookie } });
 }
 
-function claim(box: MockBox, { code, password }: { code: string; password: string }): Response {
+function claim(
+  box: MockBox,
+  request: Request,
+  { code, password }: { code: string; password: string },
+): Response {
   if (box.info.claimed) return problem(409, 'This box is claimed already.');
   if (box.wrongTries >= TRIES) return problem(429, 'Too many wrong codes. Wait a minute, then try again.');
   if (code !== SETUP_CODE) {
@@ -94,10 +109,10 @@ function claim(box: MockBox, { code, password }: { code: string; password: strin
   box.info.claimed = true;
   box.password = password;
   box.wrongTries = 0;
-  return session(box);
+  return session(box, request);
 }
 
-function signIn(box: MockBox, { password }: { password: string }): Response {
+function signIn(box: MockBox, request: Request, { password }: { password: string }): Response {
   if (box.wrongTries >= TRIES)
     return problem(429, 'Too many wrong passwords. Wait a minute, then try again.');
   if (!box.info.claimed || password !== box.password) {
@@ -105,16 +120,35 @@ function signIn(box: MockBox, { password }: { password: string }): Response {
     return problem(401, 'That is not the password.');
   }
   box.wrongTries = 0;
-  return session(box);
+  return session(box, request);
 }
 
-function settings(box: MockBox, patch: SettingsPatch): Response {
+/** Another for other settings. */
+function settingsTag(box: MockBox): string {
+  let sum = 7;
+  for (const char of JSON.stringify(box.settings)) sum = (sum * 31 + char.charCodeAt(0)) % 0x7fffffff;
+  return `"${sum.toString(16)}"`;
+}
+
+function settings(box: MockBox): Response {
+  return Response.json(box.settings, { headers: { etag: settingsTag(box) } });
+}
+
+function changeSettings(box: MockBox, request: Request, patch: SettingsPatch): Response {
+  const expected = request.headers.get('if-match');
+  if (expected !== null && expected !== settingsTag(box)) {
+    return problem(
+      412,
+      'The settings were changed elsewhere meanwhile; look at them again before you change them.',
+    );
+  }
   if (patch.relays !== undefined && (patch.relays < 1 || patch.relays > 50)) {
     return problem(422, 'Relays wanted must be from 1 to 50.');
   }
   box.settings = { ...box.settings, ...patch };
   box.tell();
-  return Response.json(box.settings);
+  box.changed();
+  return settings(box);
 }
 
 async function releaseSettings(box: MockBox, request: Request, id: number): Promise<Response> {
@@ -163,12 +197,13 @@ function events(box: MockBox, token: string, signal: AbortSignal): Response {
   let stop = (): void => undefined;
   const body = new ReadableStream<Uint8Array>({
     start(stream) {
-      const write = (): void => {
+      const write = (changed = false): void => {
         if (!box.sessions.has(token) || box.faults.away) {
           stop();
           stream.close();
           return;
         }
+        if (changed) stream.enqueue(text.encode(`event: changed\ndata: 1\n\n`));
         stream.enqueue(text.encode(`event: overview\ndata: ${JSON.stringify(box.overview())}\n\n`));
       };
       stop = () => box.watchers.delete(write);

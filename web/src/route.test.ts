@@ -8,6 +8,8 @@ it.each([
   ['#/', { view: 'home' }],
   ['#/upload', { view: 'upload' }],
   ['#/settings/', { view: 'settings' }],
+  ['#/account', { view: 'account' }],
+  ['#/box', { view: 'box' }],
   ['#/release/12', { view: 'release', id: 12 }],
   ['#/release/', { view: 'missing' }],
   ['#/release', { view: 'missing' }],
@@ -25,6 +27,8 @@ it('leads back from every address', () => {
     { view: 'home' },
     { view: 'upload' },
     { view: 'settings' },
+    { view: 'account' },
+    { view: 'box' },
     { view: 'release', id: 7 },
   ] as const) {
     expect(parse(address(route))).toEqual(route);

@@ -3,6 +3,8 @@ export type Route =
   | { view: 'home' }
   | { view: 'upload' }
   | { view: 'settings' }
+  | { view: 'account' }
+  | { view: 'box' }
   | { view: 'release'; id: number }
   | { view: 'missing' };
 
@@ -23,6 +25,8 @@ export function parse(hash: string): Route {
       return { view: 'home' };
     case 'upload':
     case 'settings':
+    case 'account':
+    case 'box':
       return { view: first };
     default:
       return { view: 'missing' };
