@@ -340,6 +340,7 @@ export const en = {
       trace: 'everything',
     },
     words: { error: 'error', warn: 'warning', info: 'news', debug: 'detail', trace: 'trace' },
+    lines: 'Lines of the log',
     find: 'Find in the log',
     empty: 'Nothing was logged since the box started.',
     none: 'No line is like that.',

@@ -363,6 +363,7 @@ export const fr: Messages = {
       trace: 'tout',
     },
     words: { error: 'erreur', warn: 'attention', info: 'nouvelle', debug: 'détail', trace: 'trace' },
+    lines: 'Lignes du journal',
     find: 'Chercher dans le journal',
     empty: 'Rien n’a été noté depuis le démarrage.',
     none: 'Aucune ligne ne ressemble à cela.',
