@@ -7,6 +7,7 @@
 mod assets;
 mod auth;
 mod box_info;
+mod decisions;
 mod events;
 mod extract;
 mod guard;
@@ -21,6 +22,7 @@ mod session;
 mod settings;
 mod setup_code;
 mod sources;
+mod swarms;
 mod uploads;
 
 use std::sync::Arc;
@@ -118,6 +120,10 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(session::sign_out))
         .routes(routes!(overview::overview))
         .routes(routes!(events::events))
+        .routes(routes!(decisions::decisions))
+        .routes(routes!(swarms::history))
+        .routes(routes!(swarms::release_history))
+        .routes(routes!(swarms::release_pieces))
         .routes(routes!(releases::release, releases::remove_release))
         .routes(routes!(releases::share_release))
         .routes(routes!(releases::pause_release))
@@ -128,6 +134,7 @@ fn owners_routes() -> OpenApiRouter<App> {
             release_settings::change_release_settings
         ))
         .routes(routes!(sources::rescan))
+        .routes(routes!(sources::change_source))
         .routes(routes!(settings::settings, settings::change_settings))
         .routes(routes!(uploads::begin_upload))
         .routes(routes!(uploads::upload, uploads::cancel_upload))

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use decision::Decision;
+pub use decision::{Decision, LoggedDecision};
 pub use error::StoreError;
 pub use hash_progress::HashProgress;
 pub use ledger::{Spend, SpendBeside, Spent, SpentSince};

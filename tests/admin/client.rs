@@ -162,7 +162,7 @@ impl TestBox {
                             _ => Err(OrderError::NoSuchRelease(id)),
                         }
                     }
-                    Order::Rescan | Order::ReloadSettings => Ok(()),
+                    Order::Rescan | Order::ReloadSettings | Order::ReloadSources => Ok(()),
                 };
                 let _ = reply.send(done);
             }

@@ -3,6 +3,7 @@
 mod assets;
 mod claim;
 mod client;
+mod decisions;
 mod events;
 mod guard;
 mod metrics;
@@ -13,4 +14,5 @@ mod releases;
 mod session;
 mod settings;
 mod sources;
+mod swarms;
 mod uploads;
