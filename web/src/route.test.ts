@@ -8,6 +8,7 @@ it.each([
   ['#/', { view: 'home' }],
   ['#/upload', { view: 'upload' }],
   ['#/settings/', { view: 'settings' }],
+  ['#/welcome', { view: 'welcome' }],
   ['#/release/12', { view: 'release', id: 12 }],
   ['#/release/', { view: 'missing' }],
   ['#/release', { view: 'missing' }],
@@ -25,6 +26,7 @@ it('leads back from every address', () => {
     { view: 'home' },
     { view: 'upload' },
     { view: 'settings' },
+    { view: 'welcome' },
     { view: 'release', id: 7 },
   ] as const) {
     expect(parse(address(route))).toEqual(route);

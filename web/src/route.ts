@@ -3,6 +3,7 @@ export type Route =
   | { view: 'home' }
   | { view: 'upload' }
   | { view: 'settings' }
+  | { view: 'welcome' }
   | { view: 'release'; id: number }
   | { view: 'missing' };
 
@@ -23,6 +24,7 @@ export function parse(hash: string): Route {
       return { view: 'home' };
     case 'upload':
     case 'settings':
+    case 'welcome':
       return { view: first };
     default:
       return { view: 'missing' };

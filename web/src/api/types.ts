@@ -15,6 +15,11 @@ export type Settings = Schemas['Settings'];
 export type SettingsPatch = Schemas['SettingsPatch'];
 export type ReleaseSettings = Schemas['ReleaseSettings'];
 export type ReleaseSettingsPatch = Schemas['ReleaseSettingsPatch'];
+export type ScheduleWindow = Schemas['Window'];
+export type Weekday = Schemas['Weekday'];
+export type HistoryView = Schemas['HistoryView'];
+export type PiecesView = Schemas['PiecesView'];
+export type LoggedDecision = Schemas['LoggedDecision'];
 export type Upload = Schemas['Upload'];
 export type Problem = Schemas['Problem'];
 
