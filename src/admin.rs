@@ -11,6 +11,7 @@ mod auth;
 mod backup;
 mod box_info;
 mod box_state;
+mod decisions;
 mod events;
 mod extract;
 mod guard;
@@ -26,6 +27,7 @@ mod session;
 mod settings;
 mod setup_code;
 mod sources;
+mod swarms;
 mod tokens;
 mod uploads;
 
@@ -151,6 +153,10 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(backup::backup, backup::restore))
         .routes(routes!(overview::overview))
         .routes(routes!(events::events))
+        .routes(routes!(decisions::decisions))
+        .routes(routes!(swarms::history))
+        .routes(routes!(swarms::release_history))
+        .routes(routes!(swarms::release_pieces))
         .routes(routes!(releases::release, releases::remove_release))
         .routes(routes!(releases::share_release))
         .routes(routes!(releases::pause_release))
@@ -161,6 +167,7 @@ fn owners_routes() -> OpenApiRouter<App> {
             release_settings::change_release_settings
         ))
         .routes(routes!(sources::rescan))
+        .routes(routes!(sources::change_source))
         .routes(routes!(settings::settings, settings::change_settings))
         .routes(routes!(uploads::begin_upload))
         .routes(routes!(uploads::upload, uploads::cancel_upload))

@@ -26,6 +26,7 @@ use crate::tracker::{Seen, Tracker, swarm};
 mod catalogue;
 pub mod handle;
 mod hashing;
+mod history;
 mod limits;
 mod orders;
 pub mod overview;
@@ -33,18 +34,22 @@ mod picture;
 mod relays;
 mod seeding;
 mod shelf;
+mod swarms;
 
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
+pub use history::HistoryView;
 pub use overview::{
     LimitedBy, Overview, QuotaView, RelayView, ReleaseView, SourceView, UpstreamView,
 };
+pub use swarms::PiecesView;
 
 use handle::Orders;
 use hashing::Hashing;
 use limits::Limits;
 use picture::Painted;
 use seeding::Live;
+use swarms::Swarms;
 
 /// How often the box looks at its swarms and decides, and its page is refreshed.
 const STEP: Duration = Duration::from_secs(1);
@@ -135,6 +140,7 @@ pub struct App {
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
     looked: Option<u64>,
     painted: Painted,
+    swarms: Swarms,
     /// When the DHT last named a peer to us.
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
@@ -192,6 +198,8 @@ impl App {
         .await;
         let (overview, watch) = watch::channel(Arc::new(Overview::default()));
         let (handle, orders) = Handle::new(watch);
+        let swarms = Swarms::new(engine.clone(), Instant::now());
+        let handle = handle.seeing(swarms.clone());
         let mut app = Self {
             queue: HashQueue::new(),
             hashing: Hashing::default(),
@@ -203,6 +211,7 @@ impl App {
             stepped: Instant::now(),
             looked: None,
             painted: Painted::default(),
+            swarms,
             heard: None,
             in_touch: false,
             ending: None,
@@ -288,6 +297,7 @@ impl App {
         self.take_up_work().await?;
         let report = self.engine.news().await;
         self.decide(&report).await?;
+        self.remember(&report);
         self.limits.guard = report.guard;
         self.limit().await?;
         if self.written_down.elapsed() >= LEDGER {

@@ -32,7 +32,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use api_token::{ApiToken, NewToken, Scope, TOKENS_AT_MOST};
 pub use backup::{BACKUP_VERSION, Backup, BadBackup, ReleaseWish, Restored, SourceRule};
-pub use decision::Decision;
+pub use decision::{Decision, LoggedDecision};
 pub use error::StoreError;
 pub use hash_progress::HashProgress;
 pub use ledger::{Spend, SpendBeside, Spent, SpentSince};

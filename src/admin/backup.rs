@@ -55,5 +55,6 @@ pub(super) async fn restore(
         .await?;
     app.tell();
     app.handle.order(Order::ReloadSettings).await?;
+    app.handle.order(Order::ReloadSources).await?;
     Ok(JsonBody(restored))
 }

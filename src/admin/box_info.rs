@@ -47,7 +47,7 @@ pub(super) async fn box_info(
         .run(|store| Ok((store.owner()?, store.settings()?)))
         .await?;
     Ok(axum::Json(BoxInfo {
-        name: app.name.clone(),
+        name: settings.box_name.unwrap_or_else(|| app.name.clone()),
         version: env!("CARGO_PKG_VERSION"),
         claimed: matches!(owner, Owner::Claimed { .. }),
         signed_in,

@@ -203,7 +203,8 @@ pub(super) async fn reset(
     State(app): State<App>,
     Json(request): Json<ResetRequest>,
 ) -> Result<StatusCode, Problem> {
-    if request.name.trim() != app.name {
+    let name = app.store.run(|store| store.settings()).await?.box_name;
+    if request.name.trim() != name.as_deref().unwrap_or(&app.name).trim() {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "That is not the name of this box; nothing was forgotten.",

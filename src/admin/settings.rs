@@ -45,6 +45,10 @@ pub(super) async fn settings(State(app): State<App>) -> Result<Tagged, Problem> 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SettingsPatch {
+    /// What the owner calls the box; null for the name it came with. 40 characters at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    box_name: Option<Option<String>>,
     /// Bytes per second that may leave the box; null for none set.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
@@ -96,6 +100,10 @@ pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 
 impl SettingsPatch {
     fn apply(mut self, settings: &mut Settings) {
+        if let Some(name) = self.box_name.take() {
+            // A field of a form that was emptied.
+            settings.box_name = name.filter(|name| !name.is_empty());
+        }
         if let Some(cap) = self.upstream_cap {
             settings.upstream_cap = cap;
         }

@@ -33,6 +33,7 @@ impl App {
                 Ok(())
             }
             Order::Reset { keep_uploads } => self.reset(keep_uploads).await,
+            Order::ReloadSources => self.reload_sources().await,
         }
     }
 
@@ -116,6 +117,17 @@ impl App {
         }
         let remove = move |store: &Store| store.remove(id, Timestamp::now());
         Ok(self.store.run(remove).await?)
+    }
+
+    async fn reload_sources(&mut self) -> Result<(), OrderError> {
+        for source in self.store.run(Store::sources).await? {
+            if let Some(looked) = self.sources.get_mut(&source.id) {
+                looked.source.auto_share = source.auto_share;
+            }
+        }
+        // What was found and left may be wanted now.
+        self.look_again = Instant::now();
+        Ok(())
     }
 
     async fn reload_settings(&mut self) -> Result<(), OrderError> {

@@ -33,10 +33,15 @@ pub const MIN_MONTHLY_QUOTA: u64 = 1_000_000_000;
 /// The most of the quota that can be kept for new releases, per cent: something has to be left for the others.
 pub const MAX_QUOTA_RESERVE: u8 = 90;
 
+/// Characters in the box's name: it stands in the bar of a phone's page.
+pub const MAX_BOX_NAME: usize = 40;
+
 /// What the owner can change. A field that was never set has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Settings {
+    /// What the owner calls the box, one line; none is the name it came with. 40 characters at most.
+    pub box_name: Option<String>,
     /// Bytes per second that may leave the box, on the wire; none means that no rate is set.
     #[schema(value_type = Option<u64>)]
     pub upstream_cap: Option<Rate>,
@@ -77,6 +82,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            box_name: None,
             upstream_cap: None,
             relays: 3,
             trackers: Vec::new(),
@@ -96,6 +102,9 @@ impl Default for Settings {
 /// A setting out of its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSetting {
+    /// No line of text of a fitting length.
+    #[error("the box's name is one line of {MAX_BOX_NAME} characters at most")]
+    BoxName,
     /// Too low to be of use.
     #[error(
         "the upstream limit cannot be below {MIN_UPSTREAM_CAP} bytes per second, and {0} is; leave it empty for none"
@@ -150,6 +159,13 @@ impl Settings {
     /// # Errors
     /// The first that is not.
     pub fn check(&self) -> Result<(), BadSetting> {
+        if let Some(name) = &self.box_name
+            && (name.trim().is_empty()
+                || name.chars().any(char::is_control)
+                || name.chars().count() > MAX_BOX_NAME)
+        {
+            return Err(BadSetting::BoxName);
+        }
         if let Some(Rate(cap)) = self.upstream_cap
             && !(MIN_UPSTREAM_CAP..=i64::MAX as u64).contains(&cap)
         {

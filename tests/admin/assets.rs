@@ -56,3 +56,37 @@ async fn the_page_needs_no_session_and_is_asked_for_again() {
     browser.get("/%2e%2e/Cargo.toml").await.problem(404);
     browser.call("POST", "/").await.problem(405);
 }
+
+#[tokio::test]
+async fn a_browser_that_takes_gzip_gets_what_the_build_packed() {
+    let the_box = TestBox::new();
+    let browser = the_box.browser();
+    let dist = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/dist");
+    if !dist.join("index.html.gz").exists() {
+        return;
+    }
+    let packed = browser.get("/index.html.gz").await.body;
+    let ask = async |accepts: &str| {
+        let request = browser
+            .request("GET", "/")
+            .header("accept-encoding", accepts);
+        browser
+            .send(request.body(axum::body::Body::empty()).unwrap())
+            .await
+    };
+    let plain = browser.get("/").await;
+    assert_eq!(plain.header("content-encoding"), "");
+    for takes in ["gzip", "br, GZIP;q=0.5", "deflate,gzip"] {
+        let page = ask(takes).await;
+        assert_eq!(page.header("content-encoding"), "gzip", "{takes}");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("vary"), "accept-encoding");
+        assert_ne!(page.header("etag"), plain.header("etag"));
+        assert_eq!(page.body, packed);
+    }
+    for refuses in ["", "br", "gzip;q=0", "gzip; q=0.0", "xgzip"] {
+        let page = ask(refuses).await;
+        assert_eq!(page.header("content-encoding"), "", "{refuses}");
+        assert_eq!(page.body, plain.body);
+    }
+}

@@ -27,7 +27,10 @@ async fn what_was_set_on_one_box_is_brought_to_another() {
     assert_eq!(restored["settings"], settings.as_object().unwrap().len());
     assert_eq!(restored["missing_releases"], json!([]));
     assert_eq!(owner.get("/api/v1/settings").await.json(), settings);
-    assert_eq!(*second.orders.lock(), [Order::ReloadSettings]);
+    assert_eq!(
+        *second.orders.lock(),
+        [Order::ReloadSettings, Order::ReloadSources]
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! The box as a machine.
 
-use std::sync::Arc;
-
 use semoir::app::handle::Order;
 use serde_json::{Value, json};
 use tracing::subscriber::with_default;
@@ -154,5 +152,12 @@ async fn everything_is_forgotten_only_when_its_name_is_typed() {
         assert_eq!(answer.status, 202);
         expected.push(Order::Reset { keep_uploads });
     }
-    assert_eq!(*Arc::clone(&the_box.orders).lock(), expected);
+    assert_eq!(*the_box.orders.lock(), expected);
+
+    // The name is the one that its owner gave it.
+    let named = json!({ "box_name": "Grange" }).to_string();
+    owner.json("PATCH", "/api/v1/settings", &named).await;
+    let body = |name: &str| json!({ "name": name, "keep_uploads": true }).to_string();
+    owner.post(path, &body("semoir")).await.problem(422);
+    assert_eq!(owner.post(path, &body("Grange")).await.status, 202);
 }

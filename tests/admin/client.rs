@@ -172,6 +172,7 @@ impl TestBox {
                     }
                     Order::Rescan
                     | Order::ReloadSettings
+                    | Order::ReloadSources
                     | Order::Restart
                     | Order::Reset { .. } => Ok(()),
                 };

@@ -9,7 +9,7 @@ const PATH: &str = "/api/v1/settings";
 async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
     let (the_box, browser) = TestBox::owned().await;
     let defaults = json!({
-        "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
+        "box_name": null, "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
         "schedule": [], "time_zone": null, "monthly_quota": null, "quota_reset_day": 1, "quota_reserve": 10,
         "guard": true,
     });
@@ -39,6 +39,9 @@ async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
 async fn what_is_out_of_range_changes_nothing() {
     let (the_box, browser) = TestBox::owned().await;
     for body in [
+        json!({ "box_name": "two\nlines" }),
+        json!({ "box_name": "n".repeat(41) }),
+        json!({ "box_name": " " }),
         json!({ "relays": 0 }),
         json!({ "relays": -1 }),
         json!({ "relays": 9, "trackers": ["not a tracker"] }),
@@ -126,4 +129,17 @@ async fn a_change_made_for_other_settings_is_not_made() {
     }
     let back = browser.json("PATCH", PATH, r#"{"relays":3}"#).await;
     assert_eq!(back.header("etag"), tag, "the same settings have one tag");
+}
+
+#[tokio::test]
+async fn the_box_is_called_what_its_owner_calls_it() {
+    let (the_box, browser) = TestBox::owned().await;
+    let name = async || the_box.browser().get("/api/v1/box").await.json()["name"].clone();
+    assert_eq!(name().await, "semoir");
+    let body = json!({ "box_name": "Grange à blé" }).to_string();
+    assert_eq!(browser.json("PATCH", PATH, &body).await.status, 200);
+    assert_eq!(name().await, "Grange à blé");
+    let cleared = browser.json("PATCH", PATH, r#"{"box_name":""}"#).await;
+    assert_eq!(cleared.json()["box_name"], json!(null));
+    assert_eq!(name().await, "semoir");
 }

@@ -145,8 +145,9 @@ describe('account and box', { concurrent: false }, () => {
   });
 
   it('says in an open form that its settings were changed on another page', async () => {
-    const field = (on: Page): Locator => on.getByLabel('Relays wanted');
-    const save = (on: Page): Promise<void> => on.getByRole('button', { name: 'Save' }).click();
+    const form = (on: Page): Locator => on.getByRole('form', { name: 'When others carry it' });
+    const field = (on: Page): Locator => form(on).getByLabel('Relays wanted');
+    const save = (on: Page): Promise<void> => form(on).getByRole('button', { name: 'Save' }).click();
     for (const one of [page, other]) {
       await one.getByRole('link', { name: 'Settings' }).click();
       await field(one).waitFor();
@@ -159,20 +160,33 @@ describe('account and box', { concurrent: false }, () => {
     await field(page).fill('7');
     await field(other).fill('5');
     await save(other);
-    await page.getByText('These settings were changed on another page.').waitFor();
+    const said = page.getByText('These settings were changed on another page.').first();
+    await said.waitFor();
     expect(await field(page).inputValue()).toBe('7');
     await inspect(page, 'settings-elsewhere');
     await save(page);
-    await page.getByRole('alert').getByText('changed elsewhere').waitFor();
+    await form(page).getByRole('alert').getByText('changed on another page').waitFor();
     await page.getByRole('button', { name: 'Show the new ones' }).click();
-    expect(await field(page).inputValue()).toBe('5');
+    await expect.poll(() => field(page).inputValue()).toBe('5');
     await field(page).fill('7');
     await field(other).fill('6');
     await save(other);
     await page.getByRole('button', { name: 'Keep what I typed' }).click();
     await save(page);
-    await page.getByText('Saved.').waitFor();
+    await form(page).getByText('Saved.').waitFor();
     await expect.poll(() => field(other).inputValue()).toBe('7');
+    // What others change elsewhere in the settings is no matter to this form.
+    await field(page).fill('8');
+    await other.getByLabel('More trackers').fill('udp://127.0.0.1:6969/announce');
+    await other
+      .getByRole('form')
+      .filter({ hasText: 'More trackers' })
+      .getByRole('button', { name: 'Save' })
+      .click();
+    await expect.poll(() => page.getByLabel('More trackers').inputValue()).toContain('6969');
+    expect(await field(page).inputValue()).toBe('8');
+    await save(page);
+    await form(page).getByText('Saved.').waitFor();
   });
 
   it('shows how the box is, and its log', async () => {
@@ -205,7 +219,7 @@ describe('account and box', { concurrent: false }, () => {
     const kept = JSON.parse(readFileSync(await download.path(), 'utf8')) as {
       settings: Record<string, unknown>;
     };
-    expect(kept.settings.relays).toBe(7);
+    expect(kept.settings.relays).toBe(8);
 
     const restore = async (name: string, text: string): Promise<void> => {
       const [chooser] = await Promise.all([

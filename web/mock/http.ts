@@ -1,8 +1,14 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
-import type { Problem, ReleaseDetail, ReleaseSettingsPatch, SettingsPatch } from '../src/api/types.ts';
+import type {
+  LoggedDecision,
+  Problem,
+  ReleaseDetail,
+  ReleaseSettingsPatch,
+  SettingsPatch,
+} from '../src/api/types.ts';
 import { account } from './account.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
-import { carriers } from './life.ts';
+import { carriers, pieceMap } from './life.ts';
 import { machine } from './machine.ts';
 import { upload } from './uploads.ts';
 
@@ -49,7 +55,12 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   const signedIn = box.sessions.has(token);
   switch (route) {
     case 'GET /box':
-      return Response.json({ ...box.info, public_host: box.settings.public_host, signed_in: signedIn });
+      return Response.json({
+        ...box.info,
+        name: box.settings.box_name ?? box.info.name,
+        public_host: box.settings.public_host,
+        signed_in: signedIn,
+      });
     case 'POST /box/claim':
       return claim(box, request, (await request.json()) as { code: string; password: string });
     case 'POST /session':
@@ -71,9 +82,15 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
       return changeSettings(box, request, (await request.json()) as SettingsPatch);
     case 'POST /sources/rescan':
       return done();
+    case 'GET /history':
+      return Response.json(box.history);
+    case 'GET /decisions':
+      return decisions(box, new URL(request.url).searchParams);
   }
   const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/((?!settings$)\w+))?$/.exec(route);
   if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
+  const source = /^PATCH \/sources\/(\d+)$/.exec(route)?.[1];
+  if (source) return sourceRule(box, request, Number(source));
   const wishes = /^(GET|PATCH) \/releases\/(\d+)\/settings$/.exec(route);
   if (wishes) return releaseSettings(box, request, Number(wishes[2]));
   return (
@@ -151,6 +168,29 @@ function changeSettings(box: MockBox, request: Request, patch: SettingsPatch): R
   return settings(box);
 }
 
+async function sourceRule(box: MockBox, request: Request, id: number): Promise<Response> {
+  const source = box.sources.find((one) => one.id === id);
+  if (!source) return problem(404, `There is no source ${id}.`);
+  const wanted = (await request.json()) as { auto_share: boolean };
+  source.auto_share = wanted.auto_share;
+  box.tell();
+  return Response.json(wanted);
+}
+
+/** The log of all releases. Its numbers are made up as it is read: what was decided last has the highest. */
+function decisions(box: MockBox, query: URLSearchParams): Response {
+  const all: LoggedDecision[] = [...box.lives.values()]
+    .flatMap(({ view, decisions: own }) =>
+      own.map((one) => ({ ...one, id: 0, release: view.id, name: view.name, removed: false })),
+    )
+    .sort((a, b) => a.at - b.at || a.release - b.release)
+    .map((one, index) => ({ ...one, id: index + 1 }))
+    .reverse();
+  const before = Number(query.get('before') ?? Infinity);
+  const limit = Math.min(100, Number(query.get('limit') ?? 100));
+  return Response.json(all.filter(({ id }) => id < before).slice(0, limit));
+}
+
 async function releaseSettings(box: MockBox, request: Request, id: number): Promise<Response> {
   const life = box.lives.get(id);
   if (!life) return problem(404, `There is no release ${id}.`);
@@ -180,6 +220,8 @@ function releases(box: MockBox, method: string, id: number, what: string | undef
     };
     return Response.json(detail);
   }
+  if (method === 'GET' && what === 'history') return Response.json(life.history);
+  if (method === 'GET' && what === 'pieces') return Response.json(pieceMap(life));
   if (method === 'GET' && what === 'torrent') {
     if (!life.view.info_hash) return problem(409, 'It is not hashed yet.');
     const headers = { 'content-type': 'application/x-bittorrent' };

@@ -24,7 +24,7 @@ export async function machine(box: MockBox, route: string, request: Request): Pr
       return new Response(null, { status: 202 });
     case 'POST /box/reset': {
       const wanted = (await request.json()) as { name: string; keep_uploads: boolean };
-      if (wanted.name.trim() !== box.info.name) {
+      if (wanted.name.trim() !== (box.settings.box_name ?? box.info.name)) {
         return problem(422, 'That is not the name of this box; nothing was forgotten.');
       }
       leave(box, () => {

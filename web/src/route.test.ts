@@ -10,6 +10,7 @@ it.each([
   ['#/settings/', { view: 'settings' }],
   ['#/account', { view: 'account' }],
   ['#/box', { view: 'box' }],
+  ['#/welcome', { view: 'welcome' }],
   ['#/release/12', { view: 'release', id: 12 }],
   ['#/release/', { view: 'missing' }],
   ['#/release', { view: 'missing' }],
@@ -29,6 +30,7 @@ it('leads back from every address', () => {
     { view: 'settings' },
     { view: 'account' },
     { view: 'box' },
+    { view: 'welcome' },
     { view: 'release', id: 7 },
   ] as const) {
     expect(parse(address(route))).toEqual(route);

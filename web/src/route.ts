@@ -5,6 +5,7 @@ export type Route =
   | { view: 'settings' }
   | { view: 'account' }
   | { view: 'box' }
+  | { view: 'welcome' }
   | { view: 'release'; id: number }
   | { view: 'missing' };
 
@@ -27,6 +28,7 @@ export function parse(hash: string): Route {
     case 'settings':
     case 'account':
     case 'box':
+    case 'welcome':
       return { view: first };
     default:
       return { view: 'missing' };

@@ -241,6 +241,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was decided
+         * @description The decisions about all releases, latest first. The next page is asked for with the identifier of the last one.
+         */
+        get: operations["decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -255,6 +275,26 @@ export interface paths {
          *     read again. Ends with the session or token.
          */
         get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The box since it started
+         * @description What left, and who was there. It is kept in memory only, and begins anew with the box.
+         */
+        get: operations["history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -301,6 +341,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/releases/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The swarm of a release since the box started
+         * @description It is kept in memory only, and begins when somebody comes. Empty when nobody was there.
+         */
+        get: operations["release_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/releases/{id}/pause": {
         parameters: {
             query?: never;
@@ -312,6 +372,26 @@ export interface paths {
         put?: never;
         /** Pause a release */
         post: operations["pause_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{id}/pieces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the pieces of a release are
+         * @description Among the peers who are connected now. Of a torrent of many pieces several share a cell.
+         */
+        get: operations["release_pieces"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -433,6 +513,26 @@ export interface paths {
          * @description With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
          */
         patch: operations["change_settings"];
+        trace?: never;
+    };
+    "/api/v1/sources/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what is wanted of one source
+         * @description What is shared already stays so.
+         */
+        patch: operations["change_source"];
         trace?: never;
     };
     "/api/v1/sources/rescan": {
@@ -611,6 +711,29 @@ export interface components {
              */
             stage: string;
         };
+        /** @description Figures over time, a column each; all are of the same length. */
+        HistoryView: {
+            /** @description When each point ended, oldest first. */
+            at: number[];
+            /** @description Distributed copies without us; of the whole box 0. */
+            copies: number[];
+            /** @description Connected peers. */
+            peers: number[];
+            /** @description Bytes per second that left, on the wire. */
+            rate: number[];
+            /** @description Others that were seen to hold every piece; of the whole box 0. */
+            relays: number[];
+            /**
+             * Format: int64
+             * @description When the box started, and its memory began.
+             */
+            since: number;
+            /**
+             * Format: int64
+             * @description Seconds that each point stands for; it is the mean over them.
+             */
+            step: number;
+        };
         /**
          * @description How grave a line of the log is.
          * @enum {string}
@@ -621,6 +744,35 @@ export interface components {
          * @enum {string}
          */
         LimitedBy: "none" | "rate" | "schedule" | "quota" | "guard";
+        /** @description One change of stage of any release. */
+        LoggedDecision: {
+            /**
+             * Format: int64
+             * @description When it was taken.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description Its place in the log: a later decision has a higher one.
+             */
+            id: number;
+            /** @description The release's name, made readable where it is not UTF-8. */
+            name: string;
+            /** @description Why, in plain words. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Whose stage changed.
+             */
+            release: number;
+            /** @description Whether the release is there no more: its owner removed it. */
+            removed: boolean;
+            /**
+             * @description The stage the release went to, or stayed in for a new reason.
+             * @example retired
+             */
+            stage: string;
+        };
         /** @description One line of the log. */
         LogLine: {
             /**
@@ -677,6 +829,35 @@ export interface components {
             new: string;
             /** @description The password as it is. */
             old: string;
+        };
+        /** @description Where the pieces of a release are besides here, in the order of its content. */
+        PiecesView: {
+            /**
+             * @description The map: a sign for each cell, 4096 at most. A cell is as badly off as the worst of its pieces: `.` nobody is connected
+             *     that holds it, `o` so but somebody is offered it, `1` to `8` so many hold it, `9` that many or more.
+             * @example 11o..
+             */
+            cells: string;
+            /**
+             * Format: int32
+             * @description Pieces that connected peers hold.
+             */
+            held: number;
+            /**
+             * Format: int32
+             * @description Pieces that none of them holds, and one is offered.
+             */
+            offered: number;
+            /**
+             * Format: int32
+             * @description Pieces in each cell of the map; the last one may have fewer.
+             */
+            per_cell: number;
+            /**
+             * Format: int32
+             * @description Pieces of the torrent; 0 before it is hashed.
+             */
+            pieces: number;
         };
         /** @description An error (RFC 9457), sent as `application/problem+json`. */
         Problem: {
@@ -1157,6 +1338,11 @@ export interface components {
         /** @description What the owner can change. A field that was never set has its default. */
         Settings: {
             /**
+             * @description What the owner calls the box, one line; none is the name it came with. 40 characters at most.
+             * @default null
+             */
+            box_name: string | null;
+            /**
              * @description Once a first copy is out, go on giving by our share of what the swarm can carry, and not only what it lacks.
              * @default false
              */
@@ -1225,6 +1411,8 @@ export interface components {
         };
         /** @description The settings to change; what is left out stays as it is. */
         SettingsPatch: {
+            /** @description What the owner calls the box; null for the name it came with. 40 characters at most. */
+            box_name?: string | null;
             /** @description Once a first copy is out, go on giving by our share of what the swarm can carry. */
             generous?: boolean;
             /** @description Leave room on the line for whoever else uses it. */
@@ -1279,8 +1467,15 @@ export interface components {
             /** @description What sort of place it is. */
             kind: string;
         };
+        /** @description What is wanted of one source. */
+        SourceSettings: {
+            /** @description Share what is found in it without asking. */
+            auto_share: boolean;
+        };
         /** @description One source as the owner sees it. */
         SourceView: {
+            /** @description Whether what is found in it is shared without asking. */
+            auto_share: boolean;
             /**
              * Format: int64
              * @description Bytes free, where things can be written to it (uploads).
@@ -2121,6 +2316,58 @@ export interface operations {
             };
         };
     };
+    decisions: {
+        parameters: {
+            query?: {
+                /** @description Only what was decided before the decision of this identifier. */
+                before?: number;
+                /** @description Decisions in the answer; 100 at most, and unless set. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The decisions; none when there are no more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedDecision"][];
+                };
+            };
+            /** @description Not a number. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     events: {
         parameters: {
             query?: never;
@@ -2159,6 +2406,44 @@ export interface operations {
             };
             /** @description Too many streams are open. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures over time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2313,6 +2598,56 @@ export interface operations {
             };
         };
     };
+    release_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures over time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pause_release: {
         parameters: {
             query?: never;
@@ -2361,6 +2696,56 @@ export interface operations {
             };
             /** @description Not in this stage. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_pieces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The map; without pieces before the release is hashed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PiecesView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2837,6 +3222,60 @@ export interface operations {
             };
             /** @description A value is out of its range. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The source. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceSettings"];
+            };
+        };
+        responses: {
+            /** @description What is wanted of it now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceSettings"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such source. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,67 +4,64 @@ import { MockBox, SETUP_CODE } from '../../mock/box';
 import { fetchFrom } from '../../mock/fetch';
 import { Client } from '../api/client';
 import { Refused } from '../api/errors';
-import type { Settings } from '../api/types';
+import type { Settings, SettingsPatch } from '../api/types';
+import { t } from '../i18n';
 import { KeptSettings } from './kept.svelte';
 
+let mock: MockBox;
 let here: KeptSettings;
-let elsewhere: Client;
-let shown: Settings[];
+let base: Settings;
 
 beforeEach(async () => {
-  const mock = new MockBox(1_800_000_000);
+  mock = new MockBox(1_800_000_000);
   const client = new Client(fetchFrom(mock));
   await client.call('post', '/api/v1/box/claim', { body: { code: SETUP_CODE, password: 'long enough' } });
-  elsewhere = new Client(fetchFrom(mock));
-  await elsewhere.call('post', '/api/v1/session', { body: { password: 'long enough' } });
-  shown = [];
-  here = new KeptSettings(client, (settings) => shown.push(settings));
+  here = new KeptSettings(client);
   await here.load();
+  base = shown();
 });
 
-async function setElsewhere(relays: number): Promise<void> {
-  await elsewhere.call('patch', '/api/v1/settings', { body: { relays } });
+function shown(): Settings {
+  if (!here.now) throw new Error('nothing was loaded');
+  return here.now;
 }
 
-const relays = (): number[] => shown.map((settings) => settings.relays);
+function setElsewhere(patch: SettingsPatch): void {
+  mock.settings = { ...mock.settings, ...patch };
+}
 
-it('follows what was set elsewhere while nobody types', async () => {
-  await setElsewhere(5);
-  await here.look(false);
-  expect(relays()).toEqual([3, 5]);
-  expect(here.newer).toBeUndefined();
-  await here.look(false);
-  expect(relays()).toEqual([3, 5]);
+it('takes up what was set elsewhere, and is the same while nothing was', async () => {
+  await here.load();
+  expect(here.now).toBe(base);
+  setElsewhere({ relays: 5 });
+  await here.load();
+  expect(here.now?.relays).toBe(5);
 });
 
-it('says it, and keeps what is being typed', async () => {
-  await setElsewhere(5);
-  await here.look(true);
-  expect(relays()).toEqual([3]);
-  expect(here.newer?.relays).toBe(5);
-  here.follow();
-  expect(relays()).toEqual([3, 5]);
-  expect(here.newer).toBeUndefined();
-});
-
-it('overwrites nothing that it has not shown', async () => {
-  await setElsewhere(5);
-  const refused = await here.save({ relays: 9 }).catch((error: unknown) => error);
+it('overwrites nothing that it has not seen', async () => {
+  setElsewhere({ relays: 5 });
+  const refused = await here.save({ relays: 9 }, base).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(Refused);
   expect((refused as Refused).status).toBe(412);
-  expect(here.newer?.relays).toBe(5);
-  here.stay();
-  expect(here.newer).toBeUndefined();
-  await here.save({ relays: 9 });
-  expect(relays()).toEqual([3, 9]);
+  expect((refused as Refused).detail).toBe(t.settings.elsewhere);
+  expect(mock.settings.relays).toBe(5);
+  expect(here.now?.relays).toBe(5);
+  // Whoever has seen it may.
+  await here.save({ relays: 9 }, shown());
+  expect(mock.settings.relays).toBe(9);
 });
 
-it('forgets a change elsewhere that was taken back', async () => {
-  await setElsewhere(5);
-  await here.look(true);
-  await setElsewhere(3);
-  await here.look(true);
-  expect(here.newer).toBeUndefined();
-  await here.save({ relays: 4 });
-  expect(relays()).toEqual([3, 4]);
+it('says so before it asks, when it knows already', async () => {
+  setElsewhere({ relays: 5 });
+  await here.load();
+  mock.faults.away = true;
+  const refused = await here.save({ relays: 9 }, base).catch((error: unknown) => error);
+  expect((refused as Refused).status).toBe(412);
+});
+
+it('changes some while others are changed elsewhere', async () => {
+  setElsewhere({ guard: false });
+  const saved = await here.save({ relays: 9 }, base);
+  expect(saved).toMatchObject({ relays: 9, guard: false });
+  expect(here.now).toBe(saved);
 });
