@@ -45,12 +45,23 @@ it('lets the owner in, and shows every view in French', async () => {
   if ((await code.count()) > 0) {
     await inspect(page, 'fr-claim');
     await code.fill(stage.code);
-    await page.getByLabel('Choisissez un mot de passe').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Suivant' }).click();
+    await page.getByLabel('Mot de passe', { exact: true }).fill(PASSWORD);
+    await inspect(page, 'fr-password');
   } else {
     await page.getByLabel('Mot de passe', { exact: true }).fill(PASSWORD);
   }
-  await page.keyboard.press('Enter');
-  await page.getByRole('heading', { level: 1, name: 'Ce que partage ce boîtier' }).waitFor();
+  await page.getByLabel('Mot de passe', { exact: true }).press('Enter');
+  const found = page.getByRole('heading', { level: 1, name: 'Ce qui a été trouvé' });
+  const home = page.getByRole('heading', { level: 1, name: 'Ce que partage ce boîtier' });
+  await found.or(home).waitFor();
+  if ((await found.count()) > 0) {
+    await inspect(page, 'fr-welcome');
+    await page.getByRole('button', { name: 'Plus tard' }).click();
+    await inspect(page, 'fr-optional');
+    await page.getByRole('button', { name: 'Pas maintenant' }).click();
+  }
+  await home.waitFor();
   if (stage.mock) {
     await page.request.post(`${stage.base}/api/v1/mock/furnish`);
     await page.getByText('Orchard atlas').waitFor();

@@ -83,8 +83,9 @@ export const en = {
   plot: {
     rateTitle: 'What leaves the box',
     range: 'Time shown',
-    minutes: (count: number) => `the last ${count} minutes`,
-    whole: 'since the start',
+    minutes: (count: number) => `Last ${count} minutes`,
+    whole: 'Since the start',
+    lately: (count: number) => `in the last ${count} minutes`,
     since: (time: string) => `since the box started (${time})`,
     rateWords: (now: string, most: string, span: string) => `Now ${now}; at most ${most} ${span}.`,
     swarmTitle: 'The swarm over time',

@@ -100,8 +100,9 @@ export const fr: Messages = {
   plot: {
     rateTitle: 'Ce qui sort du boîtier',
     range: 'Durée montrée',
-    minutes: (count) => `les ${count} dernières minutes`,
-    whole: 'depuis le démarrage',
+    minutes: (count) => `${count} dernières minutes`,
+    whole: 'Depuis le démarrage',
+    lately: (count) => `dans les ${count} dernières minutes`,
     since: (time) => `depuis le démarrage du boîtier (${time})`,
     rateWords: (now, most, span) => `Maintenant ${now}\u202f; au plus ${most}, ${span}.`,
     swarmTitle: 'L’essaim au fil du temps',
