@@ -131,11 +131,14 @@ export async function enter(page: Page, stage: Stage): Promise<void> {
   await code.or(password).waitFor();
   if ((await code.count()) > 0) {
     await code.fill(stage.code);
-    await page.getByLabel('Choose a password').fill(PASSWORD);
-  } else {
-    await password.fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await code.waitFor({ state: 'hidden' });
   }
+  await password.fill(PASSWORD);
   await page.keyboard.press('Enter');
+  // Whoever has just claimed the box is shown what it found first.
+  await password.waitFor({ state: 'hidden' });
+  await page.goto(`${stage.base}/#/`);
   await page.getByRole('heading', { level: 1, name: 'What this box shares' }).waitFor();
 }
 
