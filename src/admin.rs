@@ -28,6 +28,7 @@ mod settings;
 mod setup_code;
 mod sources;
 mod swarms;
+mod tag;
 mod tokens;
 mod uploads;
 

@@ -79,7 +79,7 @@ impl Problem {
 }
 
 /// An error's text as a sentence of its own.
-pub(super) fn sentence(text: &str) -> String {
+fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
     let mut sentence: String = first.chain(chars).collect();
@@ -91,7 +91,14 @@ pub(super) fn sentence(text: &str) -> String {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::of(&error)
+        let problem = Self::of(&error);
+        match error {
+            // A change that says what it was made for is told so (RFC 9110).
+            StoreError::SettingsChanged => {
+                Self::new(StatusCode::PRECONDITION_FAILED, problem.detail)
+            }
+            _ => problem,
+        }
     }
 }
 

@@ -1,33 +1,17 @@
 //! What the owner can change.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::App;
-use super::access::hash;
 use super::extract::Json;
-use super::problem::{Problem, sentence};
+use super::problem::Problem;
+use super::tag::{self, Tagged, tagged};
 use crate::app::handle::Order;
 use crate::base::{Rate, Size, Window};
-use crate::store::{Settings, StoreError};
-
-/// The settings, and the tag by which a change of them says what it was made for.
-type Tagged = ([(HeaderName, String); 1], axum::Json<Settings>);
-
-fn tagged(settings: Settings) -> Tagged {
-    ([(header::ETAG, tag_of(&settings))], axum::Json(settings))
-}
-
-/// The same for the same settings, another for others.
-fn tag_of(settings: &Settings) -> String {
-    // Settings are made of what JSON has.
-    let json = serde_json::to_string(settings).unwrap_or_default();
-    let hash = hash(&json);
-    let digits: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
-}
+use crate::store::Settings;
 
 /// The settings
 #[utoipa::path(
@@ -37,7 +21,7 @@ fn tag_of(settings: &Settings) -> String {
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn settings(State(app): State<App>) -> Result<Tagged, Problem> {
+pub(super) async fn settings(State(app): State<App>) -> Result<Tagged<Settings>, Problem> {
     Ok(tagged(app.store.run(|store| store.settings()).await?))
 }
 
@@ -167,22 +151,12 @@ pub(super) async fn change_settings(
     State(app): State<App>,
     headers: HeaderMap,
     Json(patch): Json<SettingsPatch>,
-) -> Result<Tagged, Problem> {
-    let wanted = headers.get(header::IF_MATCH).cloned();
-    let expected = move |settings: &Settings| {
-        let is = |wanted| wanted == "*" || wanted == tag_of(settings);
-        wanted.is_none_or(is)
-    };
+) -> Result<Tagged<Settings>, Problem> {
+    let expected = tag::expected(&headers);
     let change = app
         .store
         .run(|store| store.change_settings_if(expected, |settings| patch.apply(settings)));
-    let changed = change.await.map_err(|error| match error {
-        StoreError::SettingsChanged => Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            sentence(&error.to_string()),
-        ),
-        other => other.into(),
-    })?;
+    let changed = change.await?;
     app.tell();
     app.handle.order(Order::ReloadSettings).await?;
     Ok(tagged(changed))

@@ -234,11 +234,27 @@ impl Store {
         id: ReleaseId,
         change: impl FnOnce(&mut ReleaseSettings),
     ) -> Result<ReleaseSettings, StoreError> {
+        self.change_release_settings_if(id, |_| true, change)
+    }
+
+    /// As [`Store::change_release_settings`], if `expected` says that they still are what the change was made for.
+    ///
+    /// # Errors
+    /// [`StoreError::SettingsChanged`] when they are not; else as there.
+    pub fn change_release_settings_if(
+        &self,
+        id: ReleaseId,
+        expected: impl FnOnce(&ReleaseSettings) -> bool,
+        change: impl FnOnce(&mut ReleaseSettings),
+    ) -> Result<ReleaseSettings, StoreError> {
         self.write(
             || format!("write down the settings of release {id}"),
             |tx| {
                 expect(tx, id)?;
                 let mut settings = get(tx, id)?;
+                if !expected(&settings) {
+                    return Err(StoreError::SettingsChanged.into());
+                }
                 change(&mut settings);
                 settings.check().map_err(StoreError::from)?;
                 put(tx, id, &settings)?;

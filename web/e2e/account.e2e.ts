@@ -189,6 +189,35 @@ describe('account and box', { concurrent: false }, () => {
     await form(page).getByText('Saved.').waitFor();
   });
 
+  it('says the same of the settings of one release', async ({ skip }) => {
+    if (!stage.mock) skip('nothing is shared in this story');
+    await page.request.post(`${stage.base}/api/v1/mock/furnish`);
+    const form = (on: Page): Locator => part('Settings of this release', on);
+    const field = (on: Page): Locator => form(on).getByLabel('Relays wanted');
+    const save = (on: Page): Promise<void> => form(on).getByRole('button', { name: 'Save' }).click();
+    const settings = page.url();
+    for (const one of [page, other]) {
+      await one.goto(`${stage.base}/#/`);
+      await one.getByRole('link', { name: 'Orchard atlas' }).click();
+      await field(one).waitFor();
+    }
+    await field(other).fill('4');
+    await save(other);
+    await expect.poll(() => field(page).inputValue()).toBe('4');
+    await field(page).fill('7');
+    await field(other).fill('5');
+    await save(other);
+    await page.getByText('These settings were changed on another page.').waitFor();
+    await inspect(page, 'release-elsewhere');
+    await save(page);
+    await form(page).getByRole('alert').getByText('changed elsewhere').waitFor();
+    await page.getByRole('button', { name: 'Keep what I typed' }).click();
+    await save(page);
+    await form(page).getByText('Saved.').waitFor();
+    await expect.poll(() => field(other).inputValue()).toBe('7');
+    for (const one of [page, other]) await one.goto(settings);
+  });
+
   it('shows how the box is, and its log', async () => {
     await page.getByRole('link', { name: 'Box', exact: true }).click();
     await heading('This box').waitFor();

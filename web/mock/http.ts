@@ -77,7 +77,7 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'GET /events':
       return events(box, token, request.signal);
     case 'GET /settings':
-      return settings(box);
+      return tagged(box.settings);
     case 'PATCH /settings':
       return changeSettings(box, request, (await request.json()) as SettingsPatch);
     case 'POST /sources/rescan':
@@ -140,32 +140,38 @@ function signIn(box: MockBox, request: Request, { password }: { password: string
   return session(box, request);
 }
 
-/** Another for other settings. */
-function settingsTag(box: MockBox): string {
+/** Another for another state. */
+function tagOf(state: unknown): string {
   let sum = 7;
-  for (const char of JSON.stringify(box.settings)) sum = (sum * 31 + char.charCodeAt(0)) % 0x7fffffff;
+  for (const char of JSON.stringify(state)) sum = (sum * 31 + char.charCodeAt(0)) % 0x7fffffff;
   return `"${sum.toString(16)}"`;
 }
 
-function settings(box: MockBox): Response {
-  return Response.json(box.settings, { headers: { etag: settingsTag(box) } });
+/** A state with its tag. */
+function tagged(state: unknown): Response {
+  return Response.json(state, { headers: { etag: tagOf(state) } });
+}
+
+/** The refusal of a change that was made for another state. */
+function outdated(request: Request, state: unknown): Response | undefined {
+  const expected = request.headers.get('if-match');
+  if (expected === null || expected === tagOf(state)) return undefined;
+  return problem(
+    412,
+    'The settings were changed elsewhere meanwhile; look at them again before you change them.',
+  );
 }
 
 function changeSettings(box: MockBox, request: Request, patch: SettingsPatch): Response {
-  const expected = request.headers.get('if-match');
-  if (expected !== null && expected !== settingsTag(box)) {
-    return problem(
-      412,
-      'The settings were changed elsewhere meanwhile; look at them again before you change them.',
-    );
-  }
+  const refused = outdated(request, box.settings);
+  if (refused) return refused;
   if (patch.relays !== undefined && (patch.relays < 1 || patch.relays > 50)) {
     return problem(422, 'Relays wanted must be from 1 to 50.');
   }
   box.settings = { ...box.settings, ...patch };
   box.tell();
   box.changed();
-  return settings(box);
+  return tagged(box.settings);
 }
 
 async function sourceRule(box: MockBox, request: Request, id: number): Promise<Response> {
@@ -195,10 +201,13 @@ async function releaseSettings(box: MockBox, request: Request, id: number): Prom
   const life = box.lives.get(id);
   if (!life) return problem(404, `There is no release ${id}.`);
   if (request.method === 'PATCH') {
+    const refused = outdated(request, life.settings);
+    if (refused) return refused;
     const patch = (await request.json()) as ReleaseSettingsPatch;
     life.settings = { ...life.settings, ...patch };
+    box.changed();
   }
-  return Response.json(life.settings);
+  return tagged(life.settings);
 }
 
 function releases(box: MockBox, method: string, id: number, what: string | undefined): Response {

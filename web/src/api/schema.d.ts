@@ -432,7 +432,10 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change what is wanted of one release */
+        /**
+         * Change what is wanted of one release
+         * @description With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
+         */
         patch: operations["change_release_settings"];
         trace?: never;
     };
@@ -2827,6 +2830,8 @@ export interface operations {
             /** @description Its settings. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2865,7 +2870,10 @@ export interface operations {
     change_release_settings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the settings that the change is made for. */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The release. */
                 id: number;
@@ -2881,6 +2889,8 @@ export interface operations {
             /** @description Its settings as they are now. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2907,6 +2917,15 @@ export interface operations {
             };
             /** @description There is no such release. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They were changed elsewhere meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
