@@ -166,6 +166,8 @@ export async function inspect(page: Page, name: string): Promise<void> {
       const where = `${name}-${size}-${colorScheme}`;
       await page.screenshot({ path: join(SCREENSHOTS, `${where}.png`), fullPage: true });
       await expectNoSideways(page, where);
+      // The reader wants no motion.
+      expect(await page.evaluate(() => document.getAnimations().length), `${where} moves`).toBe(0);
       await expectAccessible(page, where);
     }
   }
