@@ -16,7 +16,7 @@ use crate::base::{ReleaseId, Timestamp};
 const MAX_POINTS: usize = 360;
 /// The time that a new line's point stands for, the shortest that shows more than the noise of one second.
 const FIRST_STEP: Duration = Duration::from_secs(5);
-/// Releases that are remembered, at about 8 KiB each. Past it the one that nobody was there for longest is forgotten.
+/// Releases that are remembered, at about 10 KiB each. Past it the one that nobody was there for longest is forgotten.
 const MAX_LINES: usize = 256;
 
 /// What a swarm is like at one moment.
@@ -60,10 +60,11 @@ impl Figures {
 /// Figures over time.
 #[derive(Debug)]
 struct Line {
+    begun: Instant,
     /// The time that a point stands for.
     step: Duration,
-    /// When each point ended, and the mean over it.
-    points: Vec<(Instant, Figures)>,
+    /// Seconds after `begun` at which each point ended, and the mean over it.
+    points: Vec<(u32, Figures)>,
     /// What was noted since the last point, added up, and how often.
     sum: Figures,
     noted: u32,
@@ -76,6 +77,7 @@ struct Line {
 impl Line {
     fn new(now: Instant) -> Self {
         Self {
+            begun: now,
             step: FIRST_STEP,
             points: Vec::new(),
             sum: Figures::default(),
@@ -94,7 +96,8 @@ impl Line {
         if now.saturating_duration_since(self.since) < self.step {
             return;
         }
-        self.points.push((now, self.sum.over(self.noted as f32)));
+        let ended = now.saturating_duration_since(self.begun).as_secs() as u32; // enough for 136 years
+        self.points.push((ended, self.sum.over(self.noted as f32)));
         (self.sum, self.noted, self.since) = (Figures::default(), 0, now);
         if self.points.len() >= MAX_POINTS {
             let pairs = self.points.chunks(2).map(|pair| {
@@ -180,17 +183,18 @@ impl History {
     }
 
     fn view(&self, line: Option<&Line>, now: Instant, clock: Timestamp) -> HistoryView {
-        let at = |then: Instant| {
-            let ago = now.saturating_duration_since(then).as_secs();
-            Timestamp(clock.0.saturating_sub_unsigned(ago))
-        };
+        let ago = |then: Instant| now.saturating_duration_since(then).as_secs();
         let mut view = HistoryView {
-            since: at(self.since),
+            since: Timestamp(clock.0.saturating_sub_unsigned(ago(self.since))),
             step: line.map_or(FIRST_STEP, |line| line.step).as_secs(),
             ..HistoryView::default()
         };
-        for (then, figures) in line.map(|line| line.points.as_slice()).unwrap_or_default() {
-            view.at.push(at(*then));
+        let Some(line) = line else {
+            return view;
+        };
+        let begun = clock.0.saturating_sub_unsigned(ago(line.begun));
+        for (ended, figures) in &line.points {
+            view.at.push(Timestamp(begun + i64::from(*ended)));
             view.rate.push(figures.rate.round() as u64); // saturates
             view.peers.push(tenths(figures.peers));
             view.relays.push(tenths(figures.relays));

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContext, Locator, Page } from 'playwright-core';
@@ -187,5 +187,32 @@ describe.skipIf(process.env.BOX_URL)('the first run', { concurrent: false }, () 
 
   it('never threw and never broke its policy', () => {
     expect(faults).toEqual([]);
+  });
+});
+
+describe.skipIf(!process.env.SEMOIR)('a box whose password was set before it was started', () => {
+  it('begins with the sign-in, and goes on with what was found', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'semoir-given-'));
+    const [source, secret] = [join(place, 'media'), join(place, 'password')];
+    mkdirSync(source);
+    writeFileSync(secret, `${PASSWORD}\n`);
+    const touch = (): void => writeFileSync(join(source, 'Millet.mkv'), Buffer.alloc(1024, 'millet'));
+    touch();
+    const touching = setInterval(touch, 1000);
+    const given = await open(['--source', source, '--owner-password-file', secret]);
+    try {
+      const view = await given.browser.newPage({ locale: 'en-GB' });
+      view.setDefaultTimeout(30_000);
+      await view.goto(given.base);
+      await view.getByLabel('Password', { exact: true }).fill(PASSWORD);
+      await view.keyboard.press('Enter');
+      await view.getByText('Step 3 of 4').waitFor();
+      await view.getByRole('button', { name: /^Share it/ }).click();
+      await view.getByRole('heading', { level: 1, name: 'It is shared' }).waitFor();
+    } finally {
+      clearInterval(touching);
+      await given.close();
+      rmSync(place, { recursive: true, force: true });
+    }
   });
 });

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
@@ -13,16 +16,26 @@ const TOO_MUCH_MS = 3000;
 /** Each view is measured so many times; the middle one counts. */
 const TIMES = 5;
 
+/** Releases on the box. */
+const RELEASES = 20;
+
 let stage: Stage;
 let context: BrowserContext;
+let drive: string;
 
 beforeAll(async () => {
-  stage = await open();
+  drive = mkdtempSync(join(tmpdir(), 'semoir-drive-'));
+  for (let number = 1; number <= RELEASES; number += 1) {
+    writeFileSync(join(drive, `Reel ${number}.mkv`), Buffer.alloc(64 * 1024, number));
+  }
+  stage = await open(['--source', drive]);
+  if (stage.mock) await fetch(`${stage.base}/api/v1/mock/furnish`, { method: 'POST' });
   context = await stage.browser.newContext({ viewport: DESK, locale: 'en-GB' });
 });
 
 afterAll(async () => {
   await stage.close();
+  rmSync(drive, { recursive: true, force: true });
 });
 
 /** Opens the page anew, with nothing cached, until this heading is drawn. */

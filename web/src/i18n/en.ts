@@ -101,7 +101,7 @@ export const en = {
     offered: 'on its way to somebody',
     nobody: 'nobody else has it',
     words: (held: string, all: string, offered: string, nobody: string) =>
-      `Of ${all} pieces, connected peers hold ${held}; ${offered} more are on their way, and ${nobody} nobody of them has.`,
+      `Of ${all} pieces, connected peers hold ${held}. On their way: ${offered}. Held by none of them: ${nobody}.`,
     grouped: (count: string) => `Each square is ${count} pieces, and looks like the one that is worst off.`,
   },
   wishes: {

@@ -118,7 +118,7 @@ export const fr: Messages = {
     offered: 'en route vers quelqu’un',
     nobody: 'personne d’autre ne l’a',
     words: (held, all, offered, nobody) =>
-      `Sur ${all} pièces, les pairs connectés en ont ${held}\u202f; ${offered} autres sont en route, et ${nobody} ne sont chez aucun d’eux.`,
+      `Sur ${all} pièces, les pairs connectés en ont ${held}. En route\u00a0: ${offered}. Chez aucun d’eux\u00a0: ${nobody}.`,
     grouped: (count) => `Chaque carré vaut ${count} pièces, et montre la plus mal lotie.`,
   },
   wishes: {

@@ -84,6 +84,12 @@ export class Box {
     await this.look();
   }
 
+  /** Whether all that the box has was found, and nothing of it was ever taken up: then its first run is not over. */
+  async isNew(): Promise<boolean> {
+    const { releases } = await this.client.call('get', '/api/v1/overview');
+    return releases.length > 0 && releases.every(({ stage }) => stage === 'found');
+  }
+
   async signOut(): Promise<void> {
     await this.client.call('delete', '/api/v1/session');
     this.leave();

@@ -80,6 +80,15 @@ it('goes to the sign-in when the session is over, and forgets what it saw', asyn
   expect(box.ended).toBe(false);
 });
 
+it('is new as long as nothing of what was found was taken up', async () => {
+  await claim();
+  expect(await box.isNew()).toBe(false);
+  const life = mock.add('Barley.mkv', 2, [{ path: 'Barley.mkv', length: 5 }]);
+  expect(await box.isNew()).toBe(true);
+  mock.share(life);
+  expect(await box.isNew()).toBe(false);
+});
+
 it('signs out', async () => {
   await claim();
   await box.signOut();
