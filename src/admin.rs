@@ -17,6 +17,7 @@ mod extract;
 mod guard;
 mod limiter;
 mod links;
+mod logs;
 mod metrics;
 mod overview;
 mod problem;
@@ -148,7 +149,7 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::tokens, tokens::make_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(box_state::box_state))
-        .routes(routes!(box_state::logs))
+        .routes(routes!(logs::logs))
         .routes(routes!(box_state::restart))
         .routes(routes!(box_state::reset))
         .routes(routes!(backup::backup, backup::restore))

@@ -9,6 +9,7 @@ mod client;
 mod decisions;
 mod events;
 mod guard;
+mod logs;
 mod metrics;
 mod openapi;
 mod overview;
