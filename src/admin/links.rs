@@ -2,7 +2,7 @@
 
 use super::{App, problem::Problem};
 use crate::app::{Overview, ReleaseView};
-use crate::base::{Authority, Magnet, TorrentFile, announce};
+use crate::base::{Authority, CREATED_BY, Magnet, TorrentFile, announce};
 
 /// The announce URLs of links given to one browser.
 pub(super) struct Links {
@@ -48,7 +48,7 @@ impl Links {
         let file = TorrentFile {
             info,
             trackers: &self.trackers,
-            created_by: Some(concat!("Semoir ", env!("CARGO_PKG_VERSION"))),
+            created_by: Some(CREATED_BY),
         };
         file.to_bytes()
     }

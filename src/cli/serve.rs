@@ -17,7 +17,7 @@ use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
 use crate::app::{App, AppConfig, AppError, Uploads};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, Kind, Timestamp, listen};
+use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::policy::retire::Rule;
 use crate::publish::{self, PublishState};
@@ -145,6 +145,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
     let admin_listener = bind("owner's page", config.admin)?;
     let admin_addr = local(&admin_listener, "owner's page", config.admin)?;
     let tracker = Tracker::default();
+    let visits = Visits::default();
     let app_config = AppConfig {
         sources: config.sources,
         peer: config.peer,
@@ -169,6 +170,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         store,
         name: NAME.to_owned(),
         public_port: public_addr.port(),
+        visits,
     })
     .merge(tracker::http::router(tracker.clone()));
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DemoError;
 use crate::app::{App, AppConfig, Handle, Uploads};
-use crate::base::{InfoHash, Rate, Timestamp};
+use crate::base::{InfoHash, Rate, Timestamp, Visits};
 use crate::policy::retire::Rule;
 use crate::publish::{self, PublishState};
 use crate::store::{Settings, Store};
@@ -75,6 +75,7 @@ impl Appliance {
             store: store.clone(),
             name: String::from("Semoir's demo"),
             public_port: public.port(),
+            visits: Visits::default(),
         })
         .merge(tracker::http::router(tracker));
         let stop = CancellationToken::new();
