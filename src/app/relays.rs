@@ -171,6 +171,7 @@ mod tests {
     fn relay(n: u8, level: Level, seen: Option<Instant>) -> Relay {
         Relay {
             addr: ([192, 0, 2, n], 6881).into(),
+            name: None,
             level,
             earned: false,
             first: seen,

@@ -1,7 +1,11 @@
 /** What the story plays on: a browser, a box, and eyes for faults. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { AxeResults, RunOptions } from 'axe-core';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { expect } from 'vitest';
@@ -25,8 +29,49 @@ export interface Stage {
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Opens the browser, and the mock box when the environment names no real one. */
-export async function open(): Promise<Stage> {
+/** How long a box may take until it says where it listens, in milliseconds: a busy machine is slow. */
+const BOOT_MS = 30_000;
+
+/** Starts a new box of the binary that `SEMOIR` names, on ports and in a folder of its own. Its log is kept with the pictures. */
+async function boot(binary: string, extra: readonly string[]): Promise<Omit<Stage, 'browser' | 'mock'>> {
+  const data = mkdtempSync(join(tmpdir(), 'semoir-box-'));
+  const anywhere = ['--admin', '127.0.0.1:0', '--public', '127.0.0.1:0', '--peer', '127.0.0.1:0'];
+  const box = spawn(binary, ['serve', '--data', data, ...anywhere, ...extra], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, SEMOIR_OFFLINE: '1' },
+  });
+  box.stderr.pipe(createWriteStream(join(SCREENSHOTS, 'box.log'), { flags: 'a' }));
+  const close = async (): Promise<void> => {
+    if (box.exitCode === null && box.signalCode === null) {
+      box.kill();
+      await once(box, 'exit');
+    }
+    rmSync(data, { recursive: true, force: true });
+  };
+  const said = createInterface({ input: box.stdout });
+  const late = setTimeout(() => {
+    said.close();
+  }, BOOT_MS);
+  let base = '';
+  let code = '';
+  for await (const line of said) {
+    base = /^admin (http:\S+?)\/*$/.exec(line)?.[1] ?? base;
+    code = /^setup code (\S+)$/.exec(line)?.[1] ?? code;
+    if (base && code) break;
+  }
+  clearTimeout(late);
+  // What it says later is nobody's business, and must not stop it.
+  box.stdout.resume();
+  if (base && code) return { base, code, close };
+  await close();
+  throw new Error('the box does not say where it listens');
+}
+
+/**
+ * Opens the browser and a box: a new one of the binary that `SEMOIR` names, with `extra` flags; the running one at
+ * `BASE_URL`; or else the one in memory.
+ */
+export async function open(extra: readonly string[] = []): Promise<Stage> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -40,7 +85,19 @@ export async function open(): Promise<Stage> {
       '--no-first-run',
     ],
   });
-  const { BOX_URL, SETUP_CODE: code } = process.env;
+  const { SEMOIR: binary, BOX_URL, SETUP_CODE: code } = process.env;
+  if (binary) {
+    const box = await boot(binary, extra);
+    return {
+      ...box,
+      browser,
+      mock: false,
+      close: async () => {
+        await browser.close();
+        await box.close();
+      },
+    };
+  }
   if (BOX_URL) {
     if (!code) throw new Error('BASE_URL is set: SETUP_CODE must be too');
     return { browser, base: BOX_URL.replace(/\/$/, ''), code, mock: false, close: () => browser.close() };

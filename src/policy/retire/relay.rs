@@ -1,5 +1,6 @@
 //! Who carries a release, how well that is known, and whose word counts.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ pub enum Level {
 pub struct Relay {
     /// Where it listens, as far as known.
     pub addr: SocketAddr,
+    /// What it calls itself (the peer id of BEP 3), if it was ever connected.
+    pub name: Option<[u8; 20]>,
     /// How well it is known.
     pub level: Level,
     /// Whether it came as a leecher and got the content before our eyes, from us or from others.
@@ -71,6 +74,32 @@ pub(super) fn network(addr: SocketAddr) -> Network {
             let [a, b, c, ..] = ip.segments();
             (IpAddr::from([a, b, c, 0, 0, 0, 0, 0]), 0)
         }
+    }
+}
+
+/// The networks of those who gave a name, by name: of each the one that was first seen to hold everything. One that is
+/// reached over IPv4 and over IPv6 calls itself the same, and is one.
+#[derive(Debug, Default)]
+pub(super) struct Homes(BTreeMap<[u8; 20], (Instant, Network)>);
+
+impl Homes {
+    pub fn of(relays: &[Relay]) -> Self {
+        let mut homes = BTreeMap::new();
+        for relay in relays.iter().filter(|relay| relay.is_trusted()) {
+            let (Some(name), Some(first)) = (relay.name, relay.first) else {
+                continue;
+            };
+            let this = (first, network(relay.addr));
+            let home = homes.entry(name).or_insert(this);
+            *home = this.min(*home);
+        }
+        Self(homes)
+    }
+
+    /// Where a relay has its vote.
+    pub fn network(&self, relay: &Relay) -> Network {
+        let home = relay.name.and_then(|name| self.0.get(&name));
+        home.map_or_else(|| network(relay.addr), |(_, home)| *home)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::relay::{Level, Network, is_near, network};
+use super::relay::{Homes, Level, Network, is_near};
 use super::watch::{Look, Loss, Watch};
 use super::{Evidence, Rule};
 
@@ -46,11 +46,12 @@ struct Best {
 
 impl Standing {
     pub fn of(evidence: &Evidence<'_>, rule: &Rule, watch: &mut Watch, look: &mut Look) -> Self {
+        let homes = Homes::of(evidence.relays);
         let mut best: BTreeMap<Network, Best> = BTreeMap::new();
         let (mut believed, mut near) = (BTreeSet::new(), BTreeSet::new());
         let mut lost: BTreeMap<Network, Loss> = BTreeMap::new();
         for relay in evidence.relays {
-            let (ip, network) = (relay.addr.ip().to_canonical(), network(relay.addr));
+            let (ip, network) = (relay.addr.ip().to_canonical(), homes.network(relay));
             if is_near(ip) {
                 if relay.level >= Level::Full && !relay.refuted {
                     near.insert(network);

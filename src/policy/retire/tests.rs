@@ -49,6 +49,7 @@ impl Peer {
             serves: Serves::Right,
             known: Relay {
                 addr,
+                name: None,
                 level: Level::Claimed,
                 earned: false,
                 first: None,

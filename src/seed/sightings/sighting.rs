@@ -98,6 +98,7 @@ impl Sighting {
     pub fn relay(&self, addr: SocketAddr) -> Relay {
         Relay {
             addr,
+            name: self.name,
             level: self.level,
             earned: self.earned,
             first: self.first,

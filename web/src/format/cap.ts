@@ -1,5 +1,6 @@
 /** The upstream limit as the owner types it: a number and a unit. */
 import { t } from '../i18n';
+import { typed } from './quantity';
 
 /** Bytes per second in one of each unit. Lines are sold in Mbit/s, so that comes first. */
 export const capUnits = { mbit: 125_000, mb: 1_000_000, kb: 1_000 } as const;
@@ -20,14 +21,14 @@ export function showCap(cap: number | null | undefined): { value: string; unit: 
   if (cap === null || cap === undefined) return { value: '', unit: 'mbit' };
   for (const unit of ['mbit', 'mb', 'kb'] as const) {
     const value = cap / capUnits[unit];
-    if (Number.isInteger(value * 100) || unit === 'kb') return { value: String(value), unit };
+    if (Number.isInteger(value * 100) || unit === 'kb') return { value: typed(value), unit };
   }
   return { value: '', unit: 'mbit' };
 }
 
 /** The typed limit in bytes per second: `null` when the field is empty, `undefined` when it is no number above zero. A comma is a decimal point too. */
-export function readCap(typed: string, unit: CapUnit): number | null | undefined {
-  const text = typed.trim().replace(',', '.');
+export function readCap(written: string, unit: CapUnit): number | null | undefined {
+  const text = written.trim().replace(',', '.');
   if (text === '') return null;
   if (!/^\d+(\.\d*)?$|^\.\d+$/.test(text)) return undefined;
   const cap = Math.round(Number(text) * capUnits[unit]);

@@ -1,4 +1,5 @@
 /** What the owner types into the settings, checked before it is sent. The box checks again. */
+import { typed } from './quantity';
 
 /** Relays wanted, at least and at most. */
 export const LEAST_RELAYS = 1;
@@ -39,12 +40,12 @@ const GB = 1e9;
 
 /** A stored quota as the field shows it, in GB. */
 export function showQuota(quota: number | null | undefined): string {
-  return quota === null || quota === undefined ? '' : String(quota / GB);
+  return quota === null || quota === undefined ? '' : typed(quota / GB);
 }
 
 /** The typed quota in bytes: `null` when the field is empty, `undefined` when it is no quota. A comma is a decimal point too. */
-export function readQuota(typed: string): number | null | undefined {
-  const text = typed.trim().replace(',', '.');
+export function readQuota(written: string): number | null | undefined {
+  const text = written.trim().replace(',', '.');
   if (text === '') return null;
   if (!/^\d+(\.\d*)?$/.test(text)) return undefined;
   const quota = Math.round(Number(text) * GB);

@@ -54,6 +54,8 @@ export const en = {
     cap: 'Your limit',
     noCap: 'none set',
     force: 'In force',
+    /** The box says it in English, with its reasons; another language says which limit it is. */
+    inForce: (_by: string, said: string) => said,
     peers: 'Connected peers',
     quota: 'This month',
     quotaUsed: (used: string, of: string, share: string, anew: string) =>
@@ -141,7 +143,7 @@ export const en = {
     availability: 'Copies among peers',
     pieces: 'Pieces',
     piecesOf: (count: string, length: string) => `${count} of ${length}`,
-    infoHash: 'Info hash',
+    infoHash: 'Info hash:',
     source: 'Source',
     more: (shown: string, all: string) => `The first ${shown} of ${all} files.`,
     carriers: 'Who holds it',
@@ -221,8 +223,7 @@ export const en = {
     badRelays: (least: number, most: number) => `Write a whole number from ${least} to ${most}.`,
     badTracker: (line: string) => `This is no tracker address: ${line}`,
     badHost: 'Write only a host name, such as box.example.org, with or without a port.',
-    box: 'This box',
-    version: (name: string, version: string) => `${name}, version ${version}`,
+    version: (name: string, version: string) => `This box: ${name}, version ${version}`,
   },
   errors: {
     unreachable: 'The box did not answer. Try again in a moment.',
@@ -233,6 +234,10 @@ export const en = {
     unexpected: 'Something unexpected went wrong on this page. Reload it and try again.',
   },
   units: {
+    /** A byte and its thousands, on a drive's label. */
+    sizes: 'B kB MB GB TB PB',
+    sized: (value: string, unit: string) => `${value} ${unit}`,
+    percent: (value: string) => `${value} %`,
     perSecond: (size: string) => `${size}/s`,
     seconds: (count: number) => `${count} s`,
     minutes: (count: number) => `${count} min`,
@@ -241,6 +246,7 @@ export const en = {
     mbit: 'Mbit/s',
     kb: 'kB/s',
     mb: 'MB/s',
+    kib: 'KiB',
   },
   missing: { title: 'There is no such page', home: 'Back to what is shared' },
 };

@@ -1,8 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { languages, pick } from '.';
+import { languages, locale, pick, speak, t } from '.';
 import { en } from './en';
 
 /** Every word's path with what it is: `home.title` → `text`, `home.count` → `words of 2`. */
@@ -46,4 +46,48 @@ it('follows the reader', () => {
   expect(pick(['de', 'en-GB'], ['en', 'fr'])).toBe('en');
   expect(pick(['DE'], ['en', 'fr'])).toBe('en');
   expect(pick([], ['en', 'fr'])).toBe('en');
+});
+
+describe('spoken', () => {
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await speak(['en-GB']);
+  });
+
+  it('takes the words and the region of the first language it speaks', async () => {
+    await speak(['de', 'fr-CA', 'fr-FR', 'en']);
+    expect(t.nav.settings).toBe('Réglages');
+    expect(locale).toBe('fr-CA');
+  });
+
+  it('takes no language for another whose tag begins alike', async () => {
+    await speak(['frr-DE', 'eng', 'en-US']);
+    expect(t.nav.settings).toBe('Settings');
+    expect(locale).toBe('en-US');
+  });
+
+  it('stays with English when the words do not arrive', async () => {
+    vi.spyOn(languages, 'fr').mockRejectedValue(new TypeError('Failed to fetch'));
+    await speak(['fr-FR', 'en-US']);
+    expect(t.nav.settings).toBe('Settings');
+    expect(locale).toBe('en-US');
+  });
+});
+
+/** All that a language can say: its words, and what its functions answer. */
+function sentences(words: object): string[] {
+  return Object.values(words).flatMap((value: unknown) => {
+    if (typeof value === 'string') return [value];
+    if (typeof value !== 'function') return sentences(value as object);
+    const say = value as (...given: unknown[]) => string;
+    return [1, 2].map((given) => say(...Array<unknown>(say.length).fill(given)));
+  });
+}
+
+it('sets French signs as French does', async () => {
+  const said = sentences((await languages.fr?.()) ?? {});
+  expect(said.length).toBeGreaterThan(150);
+  // A space that may break, or none at all, before a sign that wants one; one after «; a straight apostrophe.
+  const wrong = /[ \p{L}\d][?!;:»%](?!\w)|« |\p{L}'\p{L}/u;
+  expect(said.filter((one) => wrong.test(one))).toEqual([]);
 });

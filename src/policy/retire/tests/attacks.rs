@@ -112,6 +112,51 @@ fn everybody_behind_one_network_is_one() {
 }
 
 #[test]
+fn one_that_is_reached_over_ipv4_and_ipv6_is_one() {
+    let twice = |n: u8| {
+        let over_v6 = format!("[2001:db8:{n}::7]:6881");
+        let over_v6 = over_v6.parse().expect("a test address");
+        [network(n.into()), over_v6].map(|addr| {
+            let mut peer = Peer::new(addr);
+            peer.known.name = Some([n; 20]);
+            peer
+        })
+    };
+    let mut life = Life::new(Stage::Ready);
+    life.peers.extend((1..=2).flat_map(twice));
+    life.pass(DAY);
+    assert_eq!(life.stages(), [Stage::Supporting]);
+    assert_eq!(
+        life.reason(),
+        "2 others hold every piece; waiting for 1 more"
+    );
+    life.peers.extend(twice(3));
+    life.pass(HOUR);
+    assert_eq!(life.stage(), Stage::Retired, "{}", life.reason());
+}
+
+#[test]
+fn who_goes_by_others_names_takes_no_vote_from_them() {
+    let mut life = Life::new(Stage::Ready);
+    life.peers.extend(peers(0..2));
+    for (peer, name) in life.peers.iter_mut().zip([[1; 20], [2; 20]]) {
+        peer.known.name = Some(name);
+    }
+    life.pass(HOUR);
+    // Two behind one network, who call themselves as the others do.
+    for name in [[1; 20], [2; 20]] {
+        let mut addr = network(9);
+        addr.set_port(name[0].into());
+        let mut peer = Peer::new(addr);
+        peer.known.name = Some(name);
+        life.peers.push(peer);
+    }
+    life.peers.extend(peers(3..4));
+    life.pass(HOUR);
+    assert_eq!(life.stage(), Stage::Retired, "{}", life.reason());
+}
+
+#[test]
 fn those_of_our_own_network_do_not_count_for_the_world() {
     let near = [
         "192.168.1.2:1",
