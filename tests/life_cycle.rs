@@ -13,7 +13,7 @@ use common::http;
 use common::torrent::Torrent;
 use common::wait::{observe, wait_for};
 use semoir::app::{App, AppConfig, Handle, ReleaseView, Uploads};
-use semoir::base::{Stage, Timestamp};
+use semoir::base::{Stage, Timestamp, Visits};
 use semoir::policy::retire::Rule;
 use semoir::publish::{self, PublishState};
 use semoir::store::{Decision, Store};
@@ -66,6 +66,7 @@ impl TheBox {
             offline: true,
             rule: RULE,
             quiet: Duration::ZERO,
+            visits: Visits::default(),
         };
         let (handle, public) = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(any).await;
@@ -77,6 +78,7 @@ impl TheBox {
                 store: store.clone(),
                 name: String::from("A box"),
                 public_port: public.port(),
+                visits: Visits::default(),
             });
             let router = router.merge(tracker::http::router(tracker));
             let service = router.into_make_service_with_connect_info::<SocketAddr>();

@@ -6,6 +6,7 @@ mod http;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
@@ -20,7 +21,7 @@ use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::policy::retire::Rule;
-use crate::publish::{self, PublishState};
+use crate::publish::{self, Printer, PublishState};
 use crate::store::{Owner, Store, StoreError};
 use crate::tracker::{self, Tracker};
 use data::DataFolder;
@@ -153,6 +154,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         offline: config.offline,
         rule: Rule::default(),
         quiet: QUIET,
+        visits: visits.clone(),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;
@@ -165,6 +167,8 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         name: NAME.to_owned(),
         host_names: Vec::new(),
         public_port: public_addr.port(),
+        // The two rooms do not know each other; what they agree on is `base::Press`.
+        press: Arc::new(Printer),
     });
     let public_router = publish::router(PublishState {
         store,
