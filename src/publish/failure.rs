@@ -70,7 +70,7 @@ impl Failure {
                 ),
                 (
                     "Il n’y a pas de liste ici",
-                    "Cette machine partage par lien, sans rien lister. Demandez le lien de ce que vous cherchez à la \
+                    "Ce boîtier partage par lien, sans rien lister. Demandez le lien de ce que vous cherchez à la \
                      personne qui vous envoie ici.",
                 ),
             ),
@@ -95,7 +95,7 @@ impl Failure {
                 ),
                 (
                     "En panne",
-                    "Cette machine ne peut pas lire son propre état. Réessayez dans un instant.",
+                    "Ce boîtier ne peut pas lire son propre état. Réessayez dans un instant.",
                 ),
             ),
         }

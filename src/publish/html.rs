@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::{Language, Size, Timestamp};
+use crate::base::{Language, Timestamp};
 
 /// Text that is shown as it is, in an element or in a quoted attribute, of HTML and of XML. Control characters, which no
 /// name needs, and the two that XML has not, are shown as the sign for what cannot be shown.
@@ -36,16 +36,29 @@ impl fmt::Write for Escaper<'_, '_> {
     }
 }
 
-/// A size as a language writes it: 1.5 KiB, 1,5 Kio.
+/// A size as the owner's page writes it too: in powers of 1000, three digits of it. 1.54 kB, 1,54 ko.
 pub(super) fn size(bytes: u64, language: Language) -> String {
-    let shown = Size(bytes).to_string();
+    const ENGLISH: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+    const FRENCH: [&str; 6] = ["o", "ko", "Mo", "Go", "To", "Po"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    // What would be rounded up to 1000 is one of the next unit.
+    while value >= 999.5 && unit + 1 < ENGLISH.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = match value {
+        _ if unit == 0 => 0,
+        9.995.. => usize::from(value < 99.95),
+        _ => 2,
+    };
+    let mut number = format!("{value:.digits$}");
+    if number.contains('.') {
+        number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
+    }
     match language {
-        Language::English => shown,
-        // Octets, a decimal comma, and no line break before the unit.
-        Language::French => shown
-            .replace('.', ",")
-            .replace('B', "o")
-            .replace(' ', "\u{a0}"),
+        Language::English => format!("{number} {}", ENGLISH[unit]),
+        // A decimal comma, and no line break before the unit.
+        Language::French => format!("{}\u{a0}{}", number.replace('.', ","), FRENCH[unit]),
     }
 }
 
@@ -113,9 +126,22 @@ mod tests {
 
     #[test]
     fn figures_are_written_as_the_language_does() {
-        let both = |bytes| [Language::English, Language::French].map(|l| size(bytes, l));
-        assert_eq!(both(1536), ["1.5 KiB", "1,5\u{a0}Kio"]);
-        assert_eq!(both(7), ["7 B", "7\u{a0}o"]);
+        for (bytes, english, french) in [
+            (0, "0 B", "0\u{a0}o"),
+            (999, "999 B", "999\u{a0}o"),
+            (1000, "1 kB", "1\u{a0}ko"),
+            (1536, "1.54 kB", "1,54\u{a0}ko"),
+            (999_499, "999 kB", "999\u{a0}ko"),
+            (999_500, "1 MB", "1\u{a0}Mo"),
+            (1_250_000, "1.25 MB", "1,25\u{a0}Mo"),
+            (9_996_000, "10 MB", "10\u{a0}Mo"),
+            (43_700_000_000, "43.7 GB", "43,7\u{a0}Go"),
+            (99_960_000, "100 MB", "100\u{a0}Mo"),
+            (u64::MAX, "18447 PB", "18447\u{a0}Po"),
+        ] {
+            assert_eq!(size(bytes, Language::English), english);
+            assert_eq!(size(bytes, Language::French), french);
+        }
         assert_eq!(files(1, Language::English), "1 file");
         assert_eq!(files(0, Language::English), "0 files");
         assert_eq!(files(0, Language::French), "0 fichier");

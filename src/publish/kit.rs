@@ -12,8 +12,9 @@ use super::html::{Escaped, files, size};
 use super::pages::{Links, Look, Share, Shell, Systems, summary};
 use crate::base::{Contact, Handout, Press};
 
-/// Bytes in a QR code: its modules get too small for a telephone's camera beyond. A page's address has about 80.
-const MAX_QR_BYTES: usize = 600;
+/// Bytes in a QR code: as many as version 11 holds, 61 modules wide, whose modules a telephone still tells apart in an image
+/// of a few centimetres. A page's address has about 80.
+const MAX_QR_BYTES: usize = 320;
 
 /// Modules of white around a QR code (ISO/IEC 18004, 6.3.8).
 const QUIET_ZONE: usize = 4;
@@ -42,7 +43,7 @@ impl Press for Printer {
             Escaped(torrent),
             language.pick("Download (.torrent)", "Télécharger (.torrent)"),
             Escaped(magnet),
-            language.pick("Open in app (magnet)", "Ouvrir dans l’application (magnet)"),
+            language.pick("Open in app (magnet)", "Ouvrir dans l’appli (magnet)"),
         )
     }
 

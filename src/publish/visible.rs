@@ -40,7 +40,7 @@ impl Visible {
         match self.release.stage {
             Stage::Paused => Some(language.pick(
                 "This box has paused it. Others may still carry it.",
-                "Cette machine l’a mis en pause. D’autres le portent peut-être encore.",
+                "Ce boîtier l’a mis en pause. D’autres le portent peut-être encore.",
             )),
             Stage::Absent => Some(language.pick(
                 "The drive it is on is not connected now. Others may still carry it.",

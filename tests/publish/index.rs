@@ -37,7 +37,7 @@ async fn the_index_lists_what_is_offered() {
     assert!(text.contains("<h1>Anna&#39;s box</h1>"), "{text}");
     for (seed, stage) in (1..).zip(stages) {
         let item = format!(
-            "<a href=\"/r/{}\"><bdi>{stage}</bdi></a> <span class=\"facts\">1.5 KiB · 1 file</span>",
+            "<a href=\"/r/{}\"><bdi>{stage}</bdi></a> <span class=\"facts\">1.54 kB · 1 file</span>",
             hash(seed)
         );
         assert!(text.contains(&item), "{stage}: {text}");
@@ -104,7 +104,7 @@ async fn it_is_french_for_who_reads_french() {
     for part in [
         "<html lang=\"fr\">",
         "À télécharger librement",
-        "1,5\u{a0}Kio · 1 fichier",
+        "1,54\u{a0}ko · 1 fichier",
     ] {
         assert!(index.text().contains(part), "{part}: {}", index.text());
     }

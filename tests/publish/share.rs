@@ -111,7 +111,7 @@ async fn a_link_to_it_has_a_preview() {
     for part in [
         "property=\"og:title\" content=\"&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &quot;&amp; Ünïcode&quot;.mkv\"",
         "property=\"og:site_name\" content=\"Anna&#39;s box\"",
-        "property=\"og:description\" content=\"1.5 KiB in 1 file. Free to download, by BitTorrent.\"",
+        "property=\"og:description\" content=\"1.54 kB in 1 file. Free to download, by BitTorrent.\"",
         "property=\"og:type\" content=\"website\"",
         "<link rel=\"alternate\" type=\"application/rss+xml\" title=\"Anna&#39;s box\" href=\"/feed.xml\">",
         &format!("property=\"og:url\" {url}"),
@@ -183,10 +183,10 @@ async fn it_is_french_for_who_reads_french() {
     for part in [
         "<html lang=\"fr\">",
         "Télécharger",
-        "Ouvrir dans l’application",
+        "Ouvrir dans l’appli",
         "mis en pause",
         "Fichiers",
-        "1,5\u{a0}Kio, 2 fichiers",
+        "1,54\u{a0}ko, 2 fichiers",
         "Il vous faut une application BitTorrent",
         "On ne connaît encore personne d’autre",
     ] {

@@ -80,7 +80,7 @@ impl Share<'_> {
         }
         let (download, open) = language.pick(
             ("Download", "Open in app"),
-            ("Télécharger", "Ouvrir dans l’application"),
+            ("Télécharger", "Ouvrir dans l’appli"),
         );
         writeln!(
             f,
@@ -113,31 +113,32 @@ impl Share<'_> {
             ),
         );
         writeln!(f, "<h2>{title}</h2>\n<p>{text}</p>")?;
+        let free = language.pick(
+            "All of these are free of charge, with open source and without advertising.",
+            "Toutes sont gratuites, à code source ouvert et sans publicité.",
+        );
         let first = match self.systems {
             Systems::All => None,
             Systems::First(system) => {
                 write!(f, "{}", Choice(system, language))?;
+                let other = language.pick("On another system", "Sur un autre système");
+                writeln!(f, "<details>\n<summary>{other}</summary>")?;
                 Some(system)
             }
         };
         let others = System::ALL
             .into_iter()
             .filter(|system| Some(*system) != first);
-        if first.is_some() {
-            let other = language.pick("On another system", "Sur un autre système");
-            writeln!(f, "<details>\n<summary>{other}</summary>")?;
-        }
         for system in others {
             write!(f, "{}", Choice(system, language))?;
         }
-        if first.is_some() {
-            writeln!(f, "</details>")?;
-        }
-        let free = language.pick(
-            "All of them are free of charge, with open source and without advertising.",
-            "Toutes sont gratuites, à code source ouvert et sans publicité.",
-        );
-        writeln!(f, "<p class=\"facts\">{free}</p>")
+        // Where there is none for the visitor's own, it is said of the others.
+        let (inside, after) = match first {
+            None => ("", ""),
+            Some(System::Ios) => ("", "</details>\n"),
+            Some(_) => ("</details>\n", ""),
+        };
+        writeln!(f, "{inside}<p class=\"facts\">{free}</p>\n{after}")
     }
 
     fn list(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
