@@ -98,14 +98,14 @@ describe('what is handed out', { concurrent: false }, () => {
     await page.goto(`${stage.base}/#/settings`);
     await page.getByLabel('Contact for copyright').fill('nobody');
     const card = page.locator('section', { has: page.getByRole('heading', { name: 'Public page' }) });
-    await card.getByRole('button', { name: 'Save' }).click();
+    await card.getByRole('button', { name: 'Publish' }).click();
     await card.getByText('Write a mail address').waitFor();
     await inspect(page, 'settings-public');
     await page.getByLabel('Contact for copyright').fill('anna@box.example');
     await page.getByLabel('Title', { exact: true }).fill('Anna’s films');
     await page.getByLabel('Description', { exact: true }).fill('What the village filmed.\nSince 1931.');
-    await card.getByRole('button', { name: 'Save' }).click();
-    await card.getByText('Saved.').waitFor();
+    await card.getByRole('button', { name: 'Publish' }).click();
+    await card.getByText('Published.').waitFor();
     expect(await page.getByLabel('Description', { exact: true }).inputValue()).toBe(
       'What the village filmed. Since 1931.',
     );
@@ -169,8 +169,8 @@ describe('a visitor', { concurrent: false }, () => {
     if (!visitors) return;
     await page.getByLabel('List of releases').selectOption('off');
     const card = page.locator('section', { has: page.getByRole('heading', { name: 'Public page' }) });
-    await card.getByRole('button', { name: 'Save' }).click();
-    await card.getByText('Saved.').waitFor();
+    await card.getByRole('button', { name: 'Publish' }).click();
+    await card.getByText('Published.').waitFor();
     const guest = await visitor();
     const answer = await guest.goto(visitors);
     expect(answer?.status()).toBe(404);

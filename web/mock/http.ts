@@ -70,11 +70,11 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'POST /sources/rescan':
       return done();
   }
-  const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/((?!settings$)\w+))?$/.exec(route);
-  if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
   const handed = /^GET \/releases\/(\d+)\/kit(?:\/([\w.]+))?$/.exec(route);
   if (handed)
     return kit(box, box.lives.get(Number(handed[1])), handed[2]) ?? problem(409, 'It is not shared.');
+  const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/((?!settings$)\w+))?$/.exec(route);
+  if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
   const wishes = /^(GET|PATCH) \/releases\/(\d+)\/settings$/.exec(route);
   if (wishes) return releaseSettings(box, request, Number(wishes[2]));
   return (await upload(box, route, request)) ?? problem(404, 'There is no such thing here.');

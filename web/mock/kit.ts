@@ -28,7 +28,7 @@ export function kit(box: MockBox, life: Life | undefined, part: string | undefin
   const base = `http://${host ?? 'semoir.local'}:${box.info.public_port}`;
   const page = `${base}/r/${hash}`;
   const torrent = `${base}/t/${hash}.torrent`;
-  const magnet = `magnet:?xt=urn:btih:${hash}&xl=${life.view.size}`;
+  const magnet = life.view.magnet ?? `magnet:?xt=urn:btih:${hash}`;
   if (part === 'qr.svg') {
     return new Response(image(hash), { headers: { 'content-type': 'image/svg+xml' } });
   }

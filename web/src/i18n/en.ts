@@ -309,6 +309,8 @@ export const en = {
     robotsHint: 'Well-behaved ones do as they are told.',
     robotsOff: 'Keep out',
     robotsOn: 'May list these pages',
+    save: 'Publish',
+    saved: 'Published.',
     tooLong: (most: number) => `Use ${most} characters at most.`,
     badContact: 'Write a mail address, or a web address that begins with https://.',
   },

@@ -331,6 +331,8 @@ export const fr: Messages = {
     robotsHint: 'Ceux qui se conduisent bien font ce qu’on leur dit.',
     robotsOff: 'Rester dehors',
     robotsOn: 'Peuvent citer ces pages',
+    save: 'Publier',
+    saved: 'Publié.',
     tooLong: (most) => `Pas plus de ${most} caractères.`,
     badContact:
       'Écrivez une adresse de courriel, ou une adresse web entière, avec «\u00a0https\u00a0» au début.',
