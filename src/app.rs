@@ -75,6 +75,8 @@ pub struct AppConfig {
     pub rule: Rule,
     /// How long a folder's entry must have been left alone before it is shared by itself: half-copied files are not.
     pub quiet: Duration,
+    /// Port of the public listener.
+    pub public_port: u16,
     /// Where the public listener notes that somebody came from outside.
     pub visits: Visits,
 }
@@ -215,6 +217,7 @@ impl App {
             orders,
             overview,
         };
+        app.forward_public_port();
         app.take_up_sources().await?;
         Ok((app, handle))
     }

@@ -81,6 +81,9 @@ pub(super) struct SettingsPatch {
     /// Let search engines keep the public pages.
     #[schema(nullable = false)]
     public_robots: Option<bool>,
+    /// Ask the router to forward the public listener's port too.
+    #[schema(nullable = false)]
+    public_forward: Option<bool>,
     /// Who answers for what is shared: a mail address, or an http or https URL; null for nobody.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -143,6 +146,9 @@ impl SettingsPatch {
         }
         if let Some(robots) = self.public_robots {
             settings.public_robots = robots;
+        }
+        if let Some(forward) = self.public_forward {
+            settings.public_forward = forward;
         }
     }
 

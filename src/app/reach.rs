@@ -25,6 +25,8 @@ pub struct ReachView {
     pub mapping: Mapping,
     /// The port that peers connect to, which a router has to forward (TCP).
     pub peer_port: u16,
+    /// What came of asking it to forward the public listener's port, where the owner wants that.
+    pub public_mapping: Mapping,
     /// The router's address on its outer side, as it says.
     pub router: Option<String>,
     /// Addresses under which trackers, or several peers alike, say that they see the box.
@@ -61,6 +63,13 @@ impl App {
         self.reached.view.clone()
     }
 
+    /// Has the router asked for the public listener's port, or not, as the owner wants.
+    pub(super) fn forward_public_port(&mut self) {
+        let wanted = self.settings.public_forward;
+        self.discovery
+            .map_also(wanted.then_some(self.config.public_port));
+    }
+
     fn look_outside(&self, seen: &Seen) -> ReachView {
         let mapping = self.discovery.mapping();
         let own = device::network::addresses();
@@ -83,6 +92,7 @@ impl App {
         ReachView {
             verdict: judge(&evidence),
             mapping: mapping.state,
+            public_mapping: mapping.other,
             peer_port: self.peers_connect_to().port(),
             router: mapping.external.map(|ip| ip.to_string()),
             seen_as: seen_as.iter().map(IpAddr::to_string).collect(),

@@ -154,6 +154,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         offline: config.offline,
         rule: Rule::default(),
         quiet: QUIET,
+        public_port: public_addr.port(),
         visits: visits.clone(),
     };
     let (app, handle) =

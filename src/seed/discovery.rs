@@ -87,6 +87,7 @@ pub struct Discovery {
     tasks: Vec<mpsc::Sender<Order>>,
     running: Running,
     mapping: watch::Receiver<PortMapping>,
+    other_port: watch::Sender<Option<u16>>,
     _alive: std::sync::Arc<DropGuard>,
 }
 
@@ -128,8 +129,9 @@ impl Discovery {
             }
         }
         let (mapped, mapping) = watch::channel(PortMapping::default());
+        let (other_port, other) = watch::channel(None);
         if allowed && config.upnp {
-            match upnp::start(config.port, mapped, stop.clone()) {
+            match upnp::start(config.port, other, mapped, stop.clone()) {
                 Ok(()) => running.upnp = true,
                 Err(error) => warn!(%error, "discovery does without"),
             }
@@ -144,6 +146,7 @@ impl Discovery {
             tasks,
             running,
             mapping,
+            other_port,
             _alive: std::sync::Arc::new(stop.drop_guard()),
         };
         (discovery, receiver)
@@ -154,7 +157,13 @@ impl Discovery {
         self.running
     }
 
-    /// What came of asking the router to map the port.
+    /// Asks the router to map another TCP port too from now on, or no other.
+    pub fn map_also(&self, port: Option<u16>) {
+        self.other_port
+            .send_if_modified(|now| std::mem::replace(now, port) != port);
+    }
+
+    /// What came of asking the router to map ports.
     pub fn mapping(&self) -> PortMapping {
         *self.mapping.borrow()
     }

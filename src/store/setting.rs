@@ -89,6 +89,9 @@ pub struct Settings {
     /// Let search engines keep the public pages.
     #[schema(required = true)]
     pub public_robots: bool,
+    /// Ask the router to forward the public listener's port too, so that links and the tracker work from outside.
+    #[schema(required = true)]
+    pub public_forward: bool,
     /// Who answers for what is shared, on every public page: a mail address, or an http or https URL.
     pub copyright_contact: Option<String>,
 }
@@ -112,6 +115,7 @@ impl Default for Settings {
             public_description: None,
             public_index: true,
             public_robots: false,
+            public_forward: false,
             copyright_contact: None,
         }
     }

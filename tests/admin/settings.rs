@@ -12,7 +12,7 @@ async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
         "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
         "schedule": [], "time_zone": null, "monthly_quota": null, "quota_reset_day": 1, "quota_reserve": 10,
         "guard": true, "public_title": null, "public_description": null, "public_index": true, "public_robots": false,
-        "copyright_contact": null,
+        "copyright_contact": null, "public_forward": false,
     });
     assert_eq!(browser.get(PATH).await.json(), defaults);
 
@@ -108,6 +108,7 @@ async fn what_the_public_reads_is_set_and_emptied() {
     let (_the_box, browser) = TestBox::owned().await;
     let body = json!({
         "public_title": " Anna’s films ", "public_description": "Films.", "public_index": false, "public_robots": true,
+        "public_forward": true,
         "copyright_contact": "anna@box.example",
     });
     let changed = browser.json("PATCH", PATH, &body.to_string()).await.json();
@@ -115,6 +116,7 @@ async fn what_the_public_reads_is_set_and_emptied() {
     assert_eq!(changed["public_description"], "Films.");
     assert_eq!(changed["public_index"], false);
     assert_eq!(changed["public_robots"], true);
+    assert_eq!(changed["public_forward"], true);
     assert_eq!(changed["copyright_contact"], "anna@box.example");
     let body = json!({ "public_title": "", "public_description": null, "copyright_contact": "  " });
     let cleared = browser.json("PATCH", PATH, &body.to_string()).await.json();

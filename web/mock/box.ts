@@ -56,6 +56,7 @@ export class MockBox {
     public_description: null,
     public_index: true,
     public_robots: false,
+    public_forward: false,
     copyright_contact: null,
   };
   sources: SourceView[] = [

@@ -11,6 +11,7 @@ export function reach(): ReachView {
   return {
     verdict: 'carrier_nat',
     mapping: 'mapped',
+    public_mapping: 'off',
     peer_port: 6881,
     router: '100.72.14.3',
     seen_as: ['203.0.113.40'],

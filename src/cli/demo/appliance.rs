@@ -69,6 +69,7 @@ impl Appliance {
             rule: orders.rule,
             // The sample was whole before the box came.
             quiet: Duration::ZERO,
+            public_port: public.port(),
             visits: Visits::default(),
         };
         let (app, handle) = App::start(config, store.clone(), uploads, tracker.clone()).await?;

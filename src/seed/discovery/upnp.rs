@@ -37,18 +37,33 @@ const EVERYBODY: ([u8; 4], u16) = ([239, 255, 255, 250], 1900);
 /// Answers to a search that are looked at: a house has a router or two.
 const MAX_ANSWERS: usize = 8;
 
-/// How things stand with the mapping.
+/// How things stand with the mappings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PortMapping {
-    /// What came of asking.
+    /// What came of asking for the peers' port.
     pub state: Mapping,
+    /// What came of asking for the other one, where one is wanted.
+    pub other: Mapping,
     /// The router's address on its outer side, as it says.
     pub external: Option<IpAddr>,
 }
 
-/// Maps the TCP port for as long as `stop` is not given, and says in `mapped` how that stands.
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wanted {
+    /// The port that peers connect to.
+    peers: u16,
+    /// Another one, if its owner wants it reached too.
+    other: Option<u16>,
+    /// One that is wanted no longer: the router is told so, once.
+    dropped: Option<u16>,
+}
+
+/// Maps the TCP port of the peers, and whichever other one `other` holds, for as long as `stop` is not given, and says in
+/// `mapped` how that stands.
 pub(super) fn start(
     port: u16,
+    mut other: watch::Receiver<Option<u16>>,
     mapped: watch::Sender<PortMapping>,
     stop: CancellationToken,
 ) -> Result<(), NotStarted> {
@@ -58,16 +73,28 @@ pub(super) fn start(
     })?;
     mapped.send_replace(PortMapping {
         state: Mapping::Looking,
-        external: None,
+        ..PortMapping::default()
     });
     tokio::spawn(async move {
         let keep = async {
+            let mut before = None;
             loop {
-                let now = look(&client, EVERYBODY.into(), SEARCH, port).await;
+                let wanted = *other.borrow_and_update();
+                let dropped = before.filter(|_| wanted != before);
+                before = wanted;
+                let wanted = Wanted {
+                    peers: port,
+                    other: wanted,
+                    dropped,
+                };
+                let now = look(&client, EVERYBODY.into(), SEARCH, wanted).await;
                 if mapped.send_replace(now) != now {
-                    tracing::info!(state = ?now.state, external = ?now.external, port, "port mapping");
+                    tracing::info!(?now, ?wanted, "port mapping");
                 }
-                sleep(LOOK_EVERY).await;
+                tokio::select! {
+                    () = sleep(LOOK_EVERY) => {}
+                    Ok(()) = other.changed() => {}
+                }
             }
         };
         tokio::select! {
@@ -79,9 +106,15 @@ pub(super) fn start(
 }
 
 /// Looks for routers, and asks each. The best answer counts.
-async fn look(client: &Client, search_at: SocketAddr, wait: Duration, port: u16) -> PortMapping {
+async fn look(
+    client: &Client,
+    search_at: SocketAddr,
+    wait: Duration,
+    wanted: Wanted,
+) -> PortMapping {
     let mut best = PortMapping {
         state: Mapping::NoRouter,
+        other: wanted.other.map_or(Mapping::Off, |_| Mapping::NoRouter),
         external: None,
     };
     let routers = match search(search_at, wait).await {
@@ -99,17 +132,31 @@ async fn look(client: &Client, search_at: SocketAddr, wait: Duration, port: u16)
                 continue;
             }
         };
-        let taken = client.map(&control, from, port, LEASE).await;
-        if let Err(error) = &taken {
-            tracing::debug!(%location, %error, "the router does not map the port");
-        }
-        let state = match taken {
+        let ask = async |port| match client.map(&control, from, port, LEASE).await {
             Ok(()) => Mapping::Mapped,
-            Err(_) => Mapping::Refused,
+            Err(error) => {
+                tracing::debug!(%location, port, %error, "the router does not map the port");
+                Mapping::Refused
+            }
         };
+        let state = ask(wanted.peers).await;
+        let other = match wanted.other {
+            Some(port) => ask(port).await,
+            None => Mapping::Off,
+        };
+        if let Some(port) = wanted.dropped
+            && let Err(error) = client.unmap(&control, port).await
+        {
+            // Then it lapses with its lease.
+            tracing::debug!(%location, port, %error, "the router keeps the mapping");
+        }
         if best.state != Mapping::Mapped {
             let external = client.external(&control).await.ok();
-            best = PortMapping { state, external };
+            best = PortMapping {
+                state,
+                other,
+                external,
+            };
         }
     }
     best

@@ -31,6 +31,7 @@ fn settings_keep_and_have_defaults() {
         public_description: Some("Home films.".to_owned()),
         public_index: false,
         public_robots: true,
+        public_forward: true,
         copyright_contact: Some("anna@box.example".to_owned()),
     };
     store.set_settings(&changed).unwrap();

@@ -532,6 +532,8 @@ export interface components {
              * @description The port that peers connect to, which a router has to forward (TCP).
              */
             peer_port: number;
+            /** @description What came of asking it to forward the public listener's port, where the owner wants that. */
+            public_mapping: components["schemas"]["Mapping"];
             /** @description The router's address on its outer side, as it says. */
             router?: string | null;
             /** @description Addresses under which trackers, or several peers alike, say that they see the box. */
@@ -947,6 +949,11 @@ export interface components {
              */
             public_description: string | null;
             /**
+             * @description Ask the router to forward the public listener's port too, so that links and the tracker work from outside.
+             * @default false
+             */
+            public_forward: boolean;
+            /**
              * @description The box's name or address seen from outside, `host` or `host:port`, where it is not the one visitors use.
              * @default null
              */
@@ -1024,6 +1031,8 @@ export interface components {
             monthly_quota?: number | null;
             /** @description What is to be said of it on its public index; null for nothing. One line of 500 characters at most. */
             public_description?: string | null;
+            /** @description Ask the router to forward the public listener's port too. */
+            public_forward?: boolean;
             /** @description The box's name or address seen from outside, `host` or `host:port`; null for the one visitors use. */
             public_host?: string | null;
             /** @description List what is shared on the public index and in the feed. */

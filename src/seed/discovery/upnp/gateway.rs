@@ -102,6 +102,16 @@ impl Client {
         Ok(())
     }
 
+    /// Asks it to map a TCP port no longer.
+    pub async fn unmap(&self, control: &Control, port: u16) -> Result<(), GatewayError> {
+        let arguments = format!(
+            "<NewRemoteHost></NewRemoteHost><NewExternalPort>{port}</NewExternalPort>\
+             <NewProtocol>TCP</NewProtocol>"
+        );
+        self.ask(control, "DeletePortMapping", &arguments).await?;
+        Ok(())
+    }
+
     /// Asks for its address on its outer side.
     pub async fn external(&self, control: &Control) -> Result<IpAddr, GatewayError> {
         let answer = self.ask(control, "GetExternalIPAddress", "").await?;

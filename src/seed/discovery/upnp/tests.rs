@@ -73,6 +73,13 @@ async fn answering(answers: &[String]) -> SocketAddr {
     at
 }
 
+/// The peers' port alone.
+const PEERS: Wanted = Wanted {
+    peers: 6881,
+    other: None,
+    dropped: None,
+};
+
 /// Long enough for an answer over loopback on a busy machine; a look always takes as long.
 const WAIT: Duration = Duration::from_secs(2);
 
@@ -80,9 +87,10 @@ const WAIT: Duration = Duration::from_secs(2);
 async fn a_router_that_obliges_maps_the_port_to_us() {
     let gateway = gateway(true, "203.0.113.7").await;
     let client = Client::new().unwrap();
-    let mapping = look(&client, gateway.search_at, WAIT, 6881).await;
+    let mapping = look(&client, gateway.search_at, WAIT, PEERS).await;
     let expected = PortMapping {
         state: Mapping::Mapped,
+        other: Mapping::Off,
         external: Some("203.0.113.7".parse().unwrap()),
     };
     assert_eq!(mapping, expected);
@@ -105,10 +113,49 @@ async fn a_router_that_obliges_maps_the_port_to_us() {
 }
 
 #[tokio::test]
+async fn another_port_is_mapped_as_long_as_it_is_wanted() {
+    let client = Client::new().unwrap();
+    let both = Wanted {
+        other: Some(6880),
+        ..PEERS
+    };
+    let obliging = gateway(true, "203.0.113.7").await;
+    let mapping = look(&client, obliging.search_at, WAIT, both).await;
+    assert_eq!(
+        (mapping.state, mapping.other),
+        (Mapping::Mapped, Mapping::Mapped)
+    );
+    let actions = |gateway: &Gateway, action: &str, port: u16| {
+        let port = format!("<NewExternalPort>{port}</NewExternalPort>");
+        let asked = gateway.asked.lock();
+        let asked = asked
+            .iter()
+            .filter(|(name, body)| name.contains(action) && body.contains(&port));
+        asked.count()
+    };
+    assert_eq!(actions(&obliging, "#AddPortMapping", 6880), 1);
+    assert_eq!(actions(&obliging, "#DeletePortMapping", 6880), 0);
+
+    let obliging = gateway(true, "203.0.113.7").await;
+    let no_longer = Wanted {
+        dropped: Some(6880),
+        ..PEERS
+    };
+    let mapping = look(&client, obliging.search_at, WAIT, no_longer).await;
+    assert_eq!(
+        (mapping.state, mapping.other),
+        (Mapping::Mapped, Mapping::Off)
+    );
+    assert_eq!(actions(&obliging, "#AddPortMapping", 6880), 0);
+    assert_eq!(actions(&obliging, "#DeletePortMapping", 6880), 1);
+    assert_eq!(actions(&obliging, "#DeletePortMapping", 6881), 0);
+}
+
+#[tokio::test]
 async fn a_router_that_refuses_still_says_where_it_is() {
     let gateway = gateway(false, "100.64.3.4").await;
     let client = Client::new().unwrap();
-    let mapping = look(&client, gateway.search_at, WAIT, 6881).await;
+    let mapping = look(&client, gateway.search_at, WAIT, PEERS).await;
     assert_eq!(mapping.state, Mapping::Refused);
     assert_eq!(mapping.external, Some("100.64.3.4".parse().unwrap()));
 }
@@ -120,7 +167,7 @@ async fn who_answers_nonsense_is_no_router() {
     let elsewhere = "HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.1/d.xml\r\n\r\n".to_owned();
     let elsewhere = answering(&[elsewhere]).await;
     for at in [silent, elsewhere] {
-        let mapping = look(&client, at, WAIT, 6881).await;
+        let mapping = look(&client, at, WAIT, PEERS).await;
         assert_eq!(mapping.state, Mapping::NoRouter, "{at}");
         assert_eq!(mapping.external, None);
     }
