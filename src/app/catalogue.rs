@@ -172,6 +172,8 @@ impl App {
             looked.seen.see(release.id, &content);
         }
         if release.stage == Stage::Absent {
+            // It is opened anew, where it is now.
+            self.stop_seeding(release.id).await;
             let back = release.resume_stage.unwrap_or(Stage::Found);
             self.set_stage(release.id, back, "it is here again").await?;
         }
@@ -197,11 +199,10 @@ impl App {
     }
 
     async fn went_away(&mut self, release: &Release, why: &str) -> Result<(), StoreError> {
-        self.stop_seeding(release.id).await;
         self.queue.cancel(release.id);
         match release.stage {
             Stage::Absent | Stage::Paused => Ok(()),
-            _ => self.set_stage(release.id, Stage::Absent, why).await,
+            _ => self.goes_away(release.id, why).await,
         }
     }
 

@@ -284,15 +284,15 @@ impl App {
     }
 
     /// Has the engine give payload of the releases that may, and of no others. The one place that says so: a release is
-    /// silent that is retired, or whose payload the limits withhold.
-    async fn hush(&mut self) {
+    /// silent that is retired or away, or whose payload the limits withhold.
+    pub(super) async fn hush(&mut self) {
         let mut changed = Vec::new();
         for (id, live) in &mut self.live {
             let is_out = live.is_out();
             let withheld = self.limits.withheld(*id, live.unwritten.1, is_out);
             self.painted.is_outdated |= live.withheld != withheld;
             live.withheld = withheld;
-            let silent = live.stage == Stage::Retired || live.withheld.is_some();
+            let silent = live.stage == Stage::Retired || live.is_away() || live.withheld.is_some();
             if live.silent != silent {
                 live.silent = silent;
                 changed.push((live.info_hash, silent));

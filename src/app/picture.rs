@@ -125,7 +125,7 @@ impl App {
         };
         view.stage = live.stage;
         view.reason.clone_from(match &live.withheld {
-            Some(why) if live.stage != Stage::Retired => why,
+            Some(why) if live.stage != Stage::Retired && !live.is_away() => why,
             _ => &live.reason,
         });
         view.payload_bytes = live.spent.payload_bytes + live.unwritten.0;

@@ -52,6 +52,11 @@ impl Live {
         self.undecided || self.again.is_some_and(|again| again <= now)
     }
 
+    /// Whether its files are not here.
+    pub fn is_away(&self) -> bool {
+        self.stage == Stage::Absent
+    }
+
     /// Whether its first copy is out: others hold it, or a copy's worth was sent.
     pub fn is_out(&self) -> bool {
         let is_held = matches!(self.stage, Stage::Supporting | Stage::Retired);
@@ -65,11 +70,16 @@ impl Live {
     }
 }
 
-/// Whether a release in this stage is the engine's.
-fn is_seeded(stage: Stage) -> bool {
+/// Whether a release is the engine's. One whose files are away is, too: its swarm still gets metadata, a tracker, and
+/// somebody who watches who holds it.
+fn is_seeded(release: &Release) -> bool {
+    let stage = match release.stage {
+        Stage::Absent => release.resume_stage,
+        stage => Some(stage),
+    };
     matches!(
         stage,
-        Stage::Ready | Stage::Spreading | Stage::Supporting | Stage::Retired
+        Some(Stage::Ready | Stage::Spreading | Stage::Supporting | Stage::Retired)
     )
 }
 
@@ -79,7 +89,7 @@ impl App {
         &mut self,
         releases: &[Release],
     ) -> Result<(), StoreError> {
-        for release in releases.iter().filter(|r| is_seeded(r.stage)) {
+        for release in releases.iter().filter(|r| is_seeded(r)) {
             if !self.live.contains_key(&release.id) {
                 self.seed(release).await?;
             }
@@ -95,9 +105,16 @@ impl App {
             return Ok(());
         };
         let root = looked.source.path.join(&release.name);
-        if self.by_hash.contains_key(&info_hash) {
-            let why = "the same content is shared from another place already";
-            return self.set_stage(id, Stage::Paused, why).await;
+        if let Some(other) = self.by_hash.get(&info_hash).copied() {
+            let is_away = |id| self.live.get(&id).is_some_and(Live::is_away);
+            if release.stage == Stage::Absent {
+                return Ok(());
+            }
+            if !is_away(other) {
+                let why = "the same content is shared from another place already";
+                return self.set_stage(id, Stage::Paused, why).await;
+            }
+            self.stop_seeding(other).await;
         }
         let read = move |store: &Store| Ok((store.has_torrent(id)?, store.spent(id)?));
         let (is_kept, spent) = self.store.run(read).await?;
@@ -215,6 +232,10 @@ impl App {
             let Some(figures) = &live.figures else {
                 continue;
             };
+            if live.is_away() {
+                (live.undecided, live.again) = (false, None);
+                continue;
+            }
             if let Some(why) = &figures.unreadable {
                 unreadable.push((*id, why.clone()));
                 continue;
@@ -248,13 +269,33 @@ impl App {
         for (id, stage, why) in moved {
             self.set_stage(id, stage, &why).await?;
         }
+        self.look_into(unreadable).await
+    }
+
+    /// What could not be read is gone, or changed, as a look at its source says; or it is broken.
+    async fn look_into(&mut self, unreadable: Vec<(ReleaseId, String)>) -> Result<(), StoreError> {
+        if unreadable.is_empty() {
+            return Ok(());
+        }
+        self.look_at_sources().await?;
         for (id, why) in unreadable {
-            // The next look at its source says whether it is gone, changed, or only this one file is broken.
-            self.stop_seeding(id).await;
-            self.set_stage(id, Stage::Failed, &why).await?;
-            self.look_again = Instant::now();
+            if self.live.get(&id).is_some_and(|live| !live.is_away()) {
+                self.stop_seeding(id).await;
+                self.set_stage(id, Stage::Failed, &why).await?;
+            }
         }
         Ok(())
+    }
+
+    /// The files of a release are not here any more.
+    pub(super) async fn goes_away(&mut self, id: ReleaseId, why: &str) -> Result<(), StoreError> {
+        if let Some(live) = self.live.get_mut(&id) {
+            live.stage = Stage::Absent;
+            live.reason = why.to_owned();
+            self.painted.is_outdated = true;
+            self.hush().await;
+        }
+        self.set_stage(id, Stage::Absent, why).await
     }
 
     /// Writes down what was spent since the last time, in one transaction.

@@ -1,0 +1,106 @@
+//! The files of a release go away while it is spread, and come back: its swarm keeps its tracker and its metadata
+//! meanwhile, and whoever was in the middle of it completes.
+
+mod common;
+
+use std::time::Duration;
+
+use common::appliance::Appliance;
+use common::clients::{Kind, Limits, Link, verify, wait_complete, wait_until};
+use common::content::Tree;
+use common::wire::{FakePeer, hash_bytes};
+use serde_json::{Value, json};
+
+const SIZE: u64 = 24 << 20;
+/// What is sent before the files go: enough that the download is under way, little enough that it is not over.
+const CAP: u64 = 2 << 20;
+/// A few MiB over loopback, on a busy machine.
+const BOUND: Duration = Duration::from_secs(120);
+
+fn payload(release: &Value) -> u64 {
+    release["payload_bytes"].as_u64().expect("a number")
+}
+
+#[test]
+fn who_is_in_the_middle_of_it_completes_when_the_files_are_back() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tree = Tree::file("The Film.mkv", SIZE, 91);
+    let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.source()]);
+    appliance.set_cap(CAP);
+    let (release, torrent, bytes) = appliance.wait_seeding(BOUND);
+    let path = dir.path().join("film.torrent");
+    std::fs::write(&path, bytes).expect("a file can be written");
+    let mut leecher = Kind::Libtorrent.start(&Link::Torrent(path), Limits::default());
+    appliance.wait_release("is given in part", BOUND, |r| payload(r) > SIZE / 8);
+
+    let aside = dir.path().join("aside.mkv");
+    std::fs::rename(tree.root(), &aside).expect("it can be moved");
+    let rescan = |appliance: &Appliance| {
+        let answer = appliance.api("POST", "/sources/rescan", None);
+        assert!(answer.status < 300, "{}", answer.text());
+    };
+    rescan(&appliance);
+    let gone = appliance.wait_release("is away", BOUND, |r| r["stage"] == "absent");
+    assert_eq!(gone["reason"], "it is not in its folder any more");
+
+    // Whoever comes now with a magnet gets its metadata.
+    let to = appliance.peers;
+    let hash = hash_bytes(release["info_hash"].as_str().expect("hashed"));
+    let mut curious = FakePeer::handshake(to, hash).expect("the box answers for it");
+    let id = curious.extend().expect("it has metadata");
+    let metadata = curious.fetch_metadata(id).expect("and gives it");
+    let text = String::from_utf8_lossy(&metadata);
+    assert!(text.contains("8:msg_typei1e"), "{text:.80}");
+    appliance.wait_release("has its leechers", BOUND, |r| {
+        r["peers"].as_u64() >= Some(1)
+    });
+    let waits = wait_until(&mut *leecher, BOUND, "have a part", |p| p.have > 0);
+    assert!(!waits.complete, "it was over before the files went");
+
+    std::fs::rename(&aside, tree.root()).expect("it can be moved back");
+    appliance.api("PATCH", "/settings", Some(json!({ "upstream_cap": null })));
+    rescan(&appliance);
+    wait_complete(&mut *leecher, BOUND);
+    verify(&mut *leecher, &torrent, &tree);
+    let back = appliance.wait_release("is here again", BOUND, |r| r["stage"] != "absent");
+    assert_ne!(back["stage"], "failed", "{back}");
+    // Nothing was hashed again, and nothing was sent twice but what was under way.
+    let total = payload(&back);
+    assert!(total < SIZE + SIZE / 8, "{total} bytes for {SIZE}");
+}
+
+#[test]
+fn the_same_content_from_another_place_takes_over() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tree = Tree::file("The Film.mkv", 1 << 20, 92);
+    let other = dir.path().join("other");
+    std::fs::create_dir(&other).expect("a folder");
+    let state = dir.path().join("state");
+    let mut appliance = Appliance::start(&state, &[tree.source(), &other]);
+    let (first, _, _) = appliance.wait_seeding(BOUND);
+    let aside = dir.path().join("aside.mkv");
+    std::fs::rename(tree.root(), &aside).expect("it can be moved");
+    let rescan = |appliance: &Appliance| appliance.api("POST", "/sources/rescan", None);
+    rescan(&appliance);
+    let is_first = |r: &Value| r["id"] == first["id"];
+    appliance.wait_release("is away", BOUND, |r| is_first(r) && r["stage"] == "absent");
+
+    std::fs::copy(&aside, other.join("The Film.mkv")).expect("a copy");
+    rescan(&appliance);
+    let second = appliance.wait_release("is given from elsewhere", BOUND, |r| {
+        !is_first(r) && r["stage"] == "spreading"
+    });
+    assert_eq!(second["info_hash"], first["info_hash"]);
+
+    std::fs::rename(&aside, tree.root()).expect("it can be moved back");
+    rescan(&appliance);
+    let back = appliance.wait_release("steps aside", BOUND, |r| {
+        is_first(r) && r["stage"] == "paused"
+    });
+    assert_eq!(
+        back["reason"],
+        "the same content is shared from another place already"
+    );
+    let stays = |r: &Value| !is_first(r) && r["stage"] == "spreading";
+    assert!(appliance.releases().iter().any(stays));
+}
