@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp};
+use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp, Visits};
 use crate::device;
 use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
@@ -30,6 +30,7 @@ mod limits;
 mod orders;
 pub mod overview;
 mod picture;
+mod reach;
 mod relays;
 mod seeding;
 mod shelf;
@@ -39,11 +40,13 @@ pub use handle::{Handle, Order, OrderError};
 pub use overview::{
     LimitedBy, Overview, QuotaView, RelayView, ReleaseView, SourceView, UpstreamView,
 };
+pub use reach::ReachView;
 
 use handle::Orders;
 use hashing::Hashing;
 use limits::Limits;
 use picture::Painted;
+use reach::Reached;
 use seeding::Live;
 
 /// How often the box looks at its swarms and decides, and its page is refreshed.
@@ -72,6 +75,10 @@ pub struct AppConfig {
     pub rule: Rule,
     /// How long a folder's entry must have been left alone before it is shared by itself: half-copied files are not.
     pub quiet: Duration,
+    /// Port of the public listener.
+    pub public_port: u16,
+    /// Where the public listener notes that somebody came from outside.
+    pub visits: Visits,
 }
 
 /// Why the box does not start.
@@ -126,6 +133,7 @@ pub struct App {
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
     looked: Option<u64>,
     painted: Painted,
+    reached: Reached,
     /// When the DHT last named a peer to us.
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
@@ -192,6 +200,7 @@ impl App {
             stepped: Instant::now(),
             looked: None,
             painted: Painted::default(),
+            reached: Reached::default(),
             heard: None,
             in_touch: false,
             found: merged(announced, discovered, tracker.subscribe()),
@@ -208,6 +217,7 @@ impl App {
             orders,
             overview,
         };
+        app.forward_public_port();
         app.take_up_sources().await?;
         Ok((app, handle))
     }

@@ -5,6 +5,7 @@ mod claim;
 mod client;
 mod events;
 mod guard;
+mod kit;
 mod metrics;
 mod openapi;
 mod overview;

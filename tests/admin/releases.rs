@@ -8,7 +8,7 @@ use semoir::store::{NewTorrent, SeenRelay, SourceKind, Store};
 use crate::client::{STUBBORN, TestBox, carrier, picture, view};
 
 /// Puts a release of that many files into the database.
-fn put(store: &Store, name: &str, files: u64) -> ReleaseId {
+pub fn put(store: &Store, name: &str, files: u64) -> ReleaseId {
     let path = Path::new("/media");
     let source = store
         .upsert_source(
@@ -39,7 +39,7 @@ fn put(store: &Store, name: &str, files: u64) -> ReleaseId {
         .id
 }
 
-fn hashed(store: &Store, id: ReleaseId) {
+pub fn hashed(store: &Store, id: ReleaseId) {
     let torrent = NewTorrent {
         info: b"d6:lengthi10e4:name1:x12:piece lengthi16384e6:pieces0:e",
         info_hash: InfoHash([0xcd; 20]),

@@ -1,5 +1,6 @@
 /** A box in memory that answers the admin API as the real one does, and lives. */
 import type { BoxInfo, Overview, Settings, SourceView, Stage, Upload } from '../src/api/types.ts';
+import { reach } from './kit.ts';
 import { enter, hash, live, upstream, type Life } from './life.ts';
 
 export const SETUP_CODE = 'SEED-2026';
@@ -51,6 +52,12 @@ export class MockBox {
     quota_reset_day: 1,
     quota_reserve: 10,
     guard: true,
+    public_title: null,
+    public_description: null,
+    public_index: true,
+    public_robots: false,
+    public_forward: false,
+    copyright_contact: null,
   };
   sources: SourceView[] = [
     { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE },
@@ -102,6 +109,7 @@ export class MockBox {
       releases,
       sources: this.sources,
       upstream: upstream(this.lives.values(), this.settings, this.now),
+      reach: reach(),
     });
   }
 

@@ -1,6 +1,7 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
 import type { Problem, ReleaseDetail, ReleaseSettingsPatch, SettingsPatch } from '../src/api/types.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
+import { kit } from './kit.ts';
 import { carriers } from './life.ts';
 import { upload } from './uploads.ts';
 
@@ -69,6 +70,9 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'POST /sources/rescan':
       return done();
   }
+  const handed = /^GET \/releases\/(\d+)\/kit(?:\/([\w.]+))?$/.exec(route);
+  if (handed)
+    return kit(box, box.lives.get(Number(handed[1])), handed[2]) ?? problem(409, 'It is not shared.');
   const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/((?!settings$)\w+))?$/.exec(route);
   if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
   const wishes = /^(GET|PATCH) \/releases\/(\d+)\/settings$/.exec(route);
