@@ -15,6 +15,7 @@ mod decisions;
 mod events;
 mod extract;
 mod guard;
+mod kit;
 mod limiter;
 mod links;
 mod logs;
@@ -47,6 +48,7 @@ use utoipa_axum::routes;
 
 use crate::app::Handle;
 use crate::app::uploads::Uploads;
+use crate::base::Press;
 use crate::store::Store;
 use crate::telemetry::Logs;
 
@@ -77,6 +79,8 @@ pub struct AdminState {
     pub logs: Logs,
     /// Whether something starts the box again when it ends.
     pub supervised: bool,
+    /// Makes what is handed out of a release.
+    pub press: Arc<dyn Press>,
 }
 
 /// What the routes share.
@@ -87,6 +91,7 @@ struct Shared {
     name: String,
     host_names: Vec<String>,
     public_port: u16,
+    press: Arc<dyn Press>,
     /// Tries at the setup code.
     claims: Mutex<Limiter>,
     /// Tries at the password.
@@ -164,6 +169,9 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(releases::pause_release))
         .routes(routes!(releases::resume_release))
         .routes(routes!(releases::release_torrent))
+        .routes(routes!(kit::share_kit))
+        .routes(routes!(kit::qr_code))
+        .routes(routes!(kit::static_page))
         .routes(routes!(
             release_settings::release_settings,
             release_settings::change_release_settings
@@ -194,6 +202,7 @@ pub fn router(state: AdminState) -> Router {
         name: state.name,
         host_names: state.host_names,
         public_port: state.public_port,
+        press: state.press,
         claims: Mutex::new(Limiter::new()),
         sign_ins: Mutex::new(Limiter::new()),
         hashing: Arc::new(Semaphore::new(auth::MAX_HASHING)),

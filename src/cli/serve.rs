@@ -6,6 +6,7 @@ mod http;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
@@ -17,11 +18,11 @@ use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
 use crate::app::{App, AppConfig, AppError, Ending, Uploads};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, Kind, Timestamp, listen};
+use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::device::{reset, supervisor};
 use crate::policy::retire::Rule;
-use crate::publish::{self, PublishState};
+use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
 use crate::store::{Owner, Store, StoreError};
 use crate::telemetry;
@@ -162,6 +163,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     let admin_listener = bind("owner's page", config.admin)?;
     let admin_addr = local(&admin_listener, "owner's page", config.admin)?;
     let tracker = Tracker::default();
+    let visits = Visits::default();
     let app_config = AppConfig {
         sources: config.sources,
         peer: config.peer,
@@ -169,6 +171,8 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         offline: config.offline,
         rule: Rule::default(),
         quiet: QUIET,
+        public_port: public_addr.port(),
+        visits: visits.clone(),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;
@@ -183,11 +187,14 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         public_port: public_addr.port(),
         logs: telemetry::logs(),
         supervised: supervisor::is_there(),
+        // The two rooms do not know each other; what they agree on is `base::Press`.
+        press: Arc::new(Printer),
     });
     let public_router = publish::router(PublishState {
         store,
         name: NAME.to_owned(),
         public_port: public_addr.port(),
+        visits,
     })
     .merge(tracker::http::router(tracker.clone()));
 

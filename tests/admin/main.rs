@@ -9,6 +9,7 @@ mod client;
 mod decisions;
 mod events;
 mod guard;
+mod kit;
 mod logs;
 mod metrics;
 mod openapi;

@@ -11,6 +11,7 @@ import type {
   Upload,
 } from '../src/api/types.ts';
 import type { Browser } from './account.ts';
+import { reach } from './kit.ts';
 import { enter, hash, live, note, upstream, type Life } from './life.ts';
 import { someLog } from './machine.ts';
 
@@ -64,6 +65,12 @@ export class MockBox {
     quota_reset_day: 1,
     quota_reserve: 10,
     guard: true,
+    public_title: null,
+    public_description: null,
+    public_index: true,
+    public_robots: false,
+    public_forward: false,
+    copyright_contact: null,
   };
   sources: SourceView[] = [
     { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE, auto_share: true },
@@ -144,6 +151,7 @@ export class MockBox {
       releases,
       sources: this.sources,
       upstream: upstream(this.lives.values(), this.settings, this.now),
+      reach: reach(),
     });
   }
 
