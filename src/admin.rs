@@ -1,30 +1,41 @@
 //! The owner's API and page.
 //!
-//! Everything under `/api/v1` but a few named routes needs a session; what is not under it is the page's own files.
-//! From the outside in, a request passes `guard` (which host was meant, which page sent it), the session, and then
-//! its route. The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
+//! Everything under `/api/v1` but a few named routes needs a session or a token; what is not under it is the page's own
+//! files. From the outside in, a request passes `guard` (which host was meant, which page sent it), `access` (who may use
+//! the route), and then its route. The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
 
+mod access;
+mod account;
 mod assets;
 mod auth;
+mod backup;
 mod box_info;
+mod box_state;
+mod decisions;
 mod events;
 mod extract;
 mod guard;
 mod kit;
 mod limiter;
 mod links;
+mod logs;
 mod metrics;
 mod overview;
 mod problem;
 mod release_settings;
 mod releases;
+mod security;
 mod session;
 mod settings;
 mod setup_code;
 mod sources;
+mod swarms;
+mod tag;
+mod tokens;
 mod uploads;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -39,6 +50,7 @@ use crate::app::Handle;
 use crate::app::uploads::Uploads;
 use crate::base::Press;
 use crate::store::Store;
+use crate::telemetry::Logs;
 
 pub use auth::{AuthError, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, claim_with_password};
 pub use setup_code::{SetupCode, renew_setup_code};
@@ -63,6 +75,10 @@ pub struct AdminState {
     pub host_names: Vec<String>,
     /// Port of the public listener.
     pub public_port: u16,
+    /// The last lines of the log.
+    pub logs: Logs,
+    /// Whether something starts the box again when it ends.
+    pub supervised: bool,
     /// Makes what is handed out of a release.
     pub press: Arc<dyn Press>,
 }
@@ -84,8 +100,18 @@ struct Shared {
     hashing: Arc<Semaphore>,
     /// Streams of events that are open.
     streams: Arc<Semaphore>,
-    /// Changes whenever a session ends before its time.
-    revoked: watch::Sender<u64>,
+    /// Changes whenever a session or token ends before its time, or something is set that other pages show.
+    news: watch::Sender<u64>,
+    logs: Logs,
+    supervised: bool,
+    started: Instant,
+}
+
+impl Shared {
+    /// Tells every open page that settings, sessions or tokens changed.
+    fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
 }
 
 type App = Arc<Shared>;
@@ -100,6 +126,7 @@ type App = Arc<Shared>;
     tags(
         (name = "box", description = "The box itself, and claiming it"),
         (name = "session", description = "Signing in and out"),
+        (name = "account", description = "The password, the browsers that are signed in, and tokens for programs"),
         (name = "overview", description = "The live picture"),
         (name = "releases", description = "What is shared"),
         (name = "sources", description = "Where it comes from"),
@@ -117,12 +144,26 @@ fn open_routes() -> OpenApiRouter<App> {
         .routes(routes!(session::sign_in))
 }
 
-/// Routes that need one.
+/// Routes that need one, or a token.
 fn owners_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(session::sign_out))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::sessions, account::end_other_sessions))
+        .routes(routes!(account::end_session))
+        .routes(routes!(tokens::tokens, tokens::make_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(box_state::box_state))
+        .routes(routes!(logs::logs))
+        .routes(routes!(box_state::restart))
+        .routes(routes!(box_state::reset))
+        .routes(routes!(backup::backup, backup::restore))
         .routes(routes!(overview::overview))
         .routes(routes!(events::events))
+        .routes(routes!(decisions::decisions))
+        .routes(routes!(swarms::history))
+        .routes(routes!(swarms::release_history))
+        .routes(routes!(swarms::release_pieces))
         .routes(routes!(releases::release, releases::remove_release))
         .routes(routes!(releases::share_release))
         .routes(routes!(releases::pause_release))
@@ -136,6 +177,7 @@ fn owners_routes() -> OpenApiRouter<App> {
             release_settings::change_release_settings
         ))
         .routes(routes!(sources::rescan))
+        .routes(routes!(sources::change_source))
         .routes(routes!(settings::settings, settings::change_settings))
         .routes(routes!(uploads::begin_upload))
         .routes(routes!(uploads::upload, uploads::cancel_upload))
@@ -145,7 +187,9 @@ fn owners_routes() -> OpenApiRouter<App> {
 
 /// The API's description.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    open_routes().merge(owners_routes()).into_openapi()
+    let mut document = open_routes().merge(owners_routes()).into_openapi();
+    security::describe(&mut document);
+    document
 }
 
 /// The admin listener's routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limits on
@@ -163,11 +207,14 @@ pub fn router(state: AdminState) -> Router {
         sign_ins: Mutex::new(Limiter::new()),
         hashing: Arc::new(Semaphore::new(auth::MAX_HASHING)),
         streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
-        revoked: watch::Sender::new(0),
+        news: watch::Sender::new(0),
+        logs: state.logs,
+        supervised: state.supervised,
+        started: Instant::now(),
     });
     let owners = Router::from(owners_routes()).route_layer(middleware::from_fn_with_state(
         Arc::clone(&app),
-        session::require,
+        access::require,
     ));
     let document = openapi();
     Router::from(open_routes())
@@ -176,7 +223,7 @@ pub fn router(state: AdminState) -> Router {
             "/api/v1/openapi.json",
             get(move || async move { Json(document) }),
         )
-        .route("/metrics", get(metrics::metrics))
+        .route(metrics::PATH, get(metrics::metrics))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(MAX_JSON))

@@ -26,6 +26,7 @@ use crate::tracker::{Seen, Tracker, swarm};
 mod catalogue;
 pub mod handle;
 mod hashing;
+mod history;
 mod limits;
 mod orders;
 pub mod overview;
@@ -34,13 +35,16 @@ mod reach;
 mod relays;
 mod seeding;
 mod shelf;
+mod swarms;
 
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
+pub use history::HistoryView;
 pub use overview::{
     LimitedBy, Overview, QuotaView, RelayView, ReleaseView, SourceView, UpstreamView,
 };
 pub use reach::ReachView;
+pub use swarms::PiecesView;
 
 use handle::Orders;
 use hashing::Hashing;
@@ -48,6 +52,7 @@ use limits::Limits;
 use picture::Painted;
 use reach::Reached;
 use seeding::Live;
+use swarms::Swarms;
 
 /// How often the box looks at its swarms and decides, and its page is refreshed.
 const STEP: Duration = Duration::from_secs(1);
@@ -67,7 +72,7 @@ pub struct AppConfig {
     pub sources: Vec<PathBuf>,
     /// Where peers connect.
     pub peer: SocketAddr,
-    /// Where discovery keeps what it learnt.
+    /// The data folder: discovery keeps in it what it learnt, and the order for a reset is left there.
     pub state: PathBuf,
     /// No DHT, LSD, UPnP, and no tracker but loopback's.
     pub offline: bool,
@@ -105,6 +110,15 @@ impl Kind for AppError {
     }
 }
 
+/// Why the box ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to stop.
+    Stopped,
+    /// Its owner wants it started again.
+    Restart,
+}
+
 /// The running box.
 #[derive(Debug)]
 pub struct App {
@@ -133,11 +147,14 @@ pub struct App {
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
     looked: Option<u64>,
     painted: Painted,
+    swarms: Swarms,
     reached: Reached,
     /// When the DHT last named a peer to us.
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
     in_touch: bool,
+    /// Set when the owner orders an end.
+    ending: Option<Ending>,
 }
 
 impl App {
@@ -189,6 +206,8 @@ impl App {
         .await;
         let (overview, watch) = watch::channel(Arc::new(Overview::default()));
         let (handle, orders) = Handle::new(watch);
+        let swarms = Swarms::new(engine.clone(), Instant::now());
+        let handle = handle.seeing(swarms.clone());
         let mut app = Self {
             queue: HashQueue::new(),
             hashing: Hashing::default(),
@@ -200,9 +219,11 @@ impl App {
             stepped: Instant::now(),
             looked: None,
             painted: Painted::default(),
+            swarms,
             reached: Reached::default(),
             heard: None,
             in_touch: false,
+            ending: None,
             found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
@@ -231,8 +252,8 @@ impl App {
             .unwrap_or(self.config.peer)
     }
 
-    /// Runs until cancelled; then says goodbye to trackers and writes down what was spent.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    /// Runs until cancelled or ordered to end; then says goodbye to trackers and writes down what was spent.
+    pub async fn run(mut self, cancel: CancellationToken) -> Ending {
         let mut step = interval(STEP);
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -242,6 +263,9 @@ impl App {
                     let result = self.obey(order).await;
                     // The page may have been closed while we worked.
                     let _ = reply.send(result);
+                    if self.ending.is_some() {
+                        break;
+                    }
                     true
                 }
                 Some((id, event)) = self.hashing.next() => {
@@ -266,7 +290,9 @@ impl App {
                 tracing::error!(%error, "a step could not be finished; it is tried again");
             }
         }
+        let ending = self.ending.unwrap_or(Ending::Stopped);
         self.stop().await;
+        ending
     }
 
     /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,
@@ -281,6 +307,7 @@ impl App {
         self.take_up_work().await?;
         let report = self.engine.news().await;
         self.decide(&report).await?;
+        self.remember(&report);
         self.limits.guard = report.guard;
         self.limit().await?;
         if self.written_down.elapsed() >= LEDGER {

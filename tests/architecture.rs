@@ -34,13 +34,15 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 const STATIONS: [&str; 5] = ["intake", "metainfo", "seed", "tracker", "device"];
 
 /// What `admin` may see of `app`: the handle, the picture that comes through it, and the receiver of uploads it hands on.
-const HANDLE: [&str; 10] = [
+const HANDLE: [&str; 12] = [
     "uploads",
     "Handle",
     "handle",
     "overview",
+    "HistoryView",
     "LimitedBy",
     "Overview",
+    "PiecesView",
     "RelayView",
     "ReleaseView",
     "SourceView",

@@ -31,7 +31,10 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     let is_view = !path.rsplit('/').next().unwrap_or_default().contains('.');
     let name = if is_view { INDEX } else { path };
     match Page::get(name) {
-        Some(file) => answer(name, &file, &headers),
+        Some(file) => match packed(name, &headers) {
+            Some(packed) => answer(name, &packed, true, &headers),
+            None => answer(name, &file, false, &headers),
+        },
         None if is_view => Problem::new(
             StatusCode::NOT_FOUND,
             "This Semoir was built without its page; its API is at /api/v1.",
@@ -45,7 +48,34 @@ fn nothing_here() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
 }
 
-fn answer(name: &str, file: &rust_embed::EmbeddedFile, headers: &HeaderMap) -> Response {
+/// The file as the build packed it, for a browser that takes it so.
+fn packed(name: &str, headers: &HeaderMap) -> Option<rust_embed::EmbeddedFile> {
+    let takes = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|one| {
+            let mut parts = one.split(';').map(str::trim);
+            let named = parts
+                .next()
+                .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+            // A weight of zero is a refusal (RFC 9110, section 12.4.2).
+            let refused = |part: &str| {
+                let weight = part.strip_prefix("q=").and_then(|q| q.parse().ok());
+                weight == Some(0.0)
+            };
+            named && !parts.any(refused)
+        });
+    takes.then(|| Page::get(&format!("{name}.gz"))).flatten()
+}
+
+fn answer(
+    name: &str,
+    file: &rust_embed::EmbeddedFile,
+    is_packed: bool,
+    headers: &HeaderMap,
+) -> Response {
     let hash: String = file.metadata.sha256_hash()[..16]
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -63,6 +93,7 @@ fn answer(name: &str, file: &rust_embed::EmbeddedFile, headers: &HeaderMap) -> R
     let common = [
         (header::ETAG, etag.as_str()),
         (header::CACHE_CONTROL, cache),
+        (header::VARY, "accept-encoding"),
     ];
     if known.is_some_and(|known| {
         known
@@ -77,5 +108,6 @@ fn answer(name: &str, file: &rust_embed::EmbeddedFile, headers: &HeaderMap) -> R
         _ => kind.to_string(),
     };
     let content = [(header::CONTENT_TYPE, kind)];
-    (common, content, file.data.clone().into_owned()).into_response()
+    let encoding = is_packed.then_some([(header::CONTENT_ENCODING, "gzip")]);
+    (common, content, encoding, file.data.clone().into_owned()).into_response()
 }

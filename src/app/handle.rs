@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::history::HistoryView;
 use super::overview::Overview;
-use crate::base::{ErrorKind, Kind, ReleaseId};
+use super::swarms::{PiecesView, Swarms};
+use crate::base::error::io_kind;
+use crate::base::{ErrorKind, InfoHash, Kind, ReleaseId};
+use crate::seed::swarm::PieceMap;
 
 /// What the owner can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,15 @@ pub enum Order {
     Rescan,
     /// Read the settings again: they changed in the database.
     ReloadSettings,
+    /// End in good order, to be started again.
+    Restart,
+    /// As [`Order::Restart`], and forget everything before the start: the factory reset.
+    Reset {
+        /// Whether what was uploaded to the box stays on it.
+        keep_uploads: bool,
+    },
+    /// Read again what is wanted of each source: it changed in the database.
+    ReloadSources,
 }
 
 /// An order that could not be carried out.
@@ -41,6 +54,9 @@ pub enum OrderError {
     /// The database refused.
     #[error("the box could not write its state down: {0}")]
     Store(String),
+    /// The order to forget everything could not be left for the next start.
+    #[error("the reset could not be ordered, and nothing was forgotten: {0}")]
+    Reset(std::io::Error),
     /// The box is shutting down.
     #[error("the box is shutting down")]
     Closing,
@@ -52,6 +68,7 @@ impl Kind for OrderError {
             OrderError::NoSuchRelease(_) => ErrorKind::NotFound,
             OrderError::WrongStage { .. } => ErrorKind::Conflict,
             OrderError::Store(_) => ErrorKind::Internal,
+            OrderError::Reset(error) => io_kind(error),
             OrderError::Closing => ErrorKind::Unavailable,
         }
     }
@@ -68,13 +85,29 @@ const ORDER_QUEUE: usize = 64;
 pub struct Handle {
     orders: mpsc::Sender<(Order, oneshot::Sender<Result<(), OrderError>>)>,
     overview: watch::Receiver<Arc<Overview>>,
+    /// None where there is no engine behind it.
+    swarms: Option<Swarms>,
 }
 
 impl Handle {
     /// A handle, and the end at which the conductor takes its orders.
     pub fn new(overview: watch::Receiver<Arc<Overview>>) -> (Self, Orders) {
         let (orders, taken) = mpsc::channel(ORDER_QUEUE);
-        (Self { orders, overview }, taken)
+        let swarms = None;
+        let handle = Self {
+            orders,
+            overview,
+            swarms,
+        };
+        (handle, taken)
+    }
+
+    /// With an engine that can be asked about its swarms.
+    pub(super) fn seeing(self, swarms: Swarms) -> Self {
+        Self {
+            swarms: Some(swarms),
+            ..self
+        }
     }
 
     /// Asks the conductor, and waits for its answer.
@@ -93,6 +126,21 @@ impl Handle {
     /// The picture as it is now.
     pub fn overview(&self) -> Arc<Overview> {
         self.overview.borrow().clone()
+    }
+
+    /// Where the pieces of a torrent of so many pieces are, among the peers who are connected now.
+    pub async fn pieces(&self, info_hash: InfoHash, pieces: u32) -> PiecesView {
+        let map = match &self.swarms {
+            Some(swarms) => swarms.pieces(info_hash).await,
+            None => None,
+        };
+        map.unwrap_or_else(|| PieceMap::deserted(pieces)).into()
+    }
+
+    /// What the box was like since it started, or one release; empty where nobody was there.
+    pub fn history(&self, id: Option<ReleaseId>) -> HistoryView {
+        let swarms = self.swarms.as_ref();
+        swarms.map(|swarms| swarms.history(id)).unwrap_or_default()
     }
 
     /// The picture as it changes.

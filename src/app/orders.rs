@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use super::{App, Order, OrderError};
+use super::{App, Ending, Order, OrderError};
 use crate::base::{ReleaseId, Stage, Timestamp};
+use crate::device::reset::{self, Uploaded};
 use crate::store::{Release, SourceKind, Store, StoreError};
 
 impl From<StoreError> for OrderError {
@@ -27,7 +28,30 @@ impl App {
                 Ok(())
             }
             Order::ReloadSettings => self.reload_settings().await,
+            Order::Restart => {
+                self.ending = Some(Ending::Restart);
+                Ok(())
+            }
+            Order::Reset { keep_uploads } => self.reset(keep_uploads).await,
+            Order::ReloadSources => self.reload_sources().await,
         }
+    }
+
+    /// Leaves the order for the next start, and ends.
+    async fn reset(&mut self, keep_uploads: bool) -> Result<(), OrderError> {
+        let data = self.config.state.clone();
+        let uploaded = if keep_uploads {
+            Uploaded::Kept
+        } else {
+            Uploaded::Deleted
+        };
+        let ordered = tokio::task::spawn_blocking(move || reset::order(&data, uploaded)).await;
+        ordered
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(OrderError::Reset)?;
+        tracing::warn!("the owner ordered a factory reset");
+        self.ending = Some(Ending::Restart);
+        Ok(())
     }
 
     async fn release(&self, id: ReleaseId) -> Result<Release, OrderError> {
@@ -93,6 +117,17 @@ impl App {
         }
         let remove = move |store: &Store| store.remove(id, Timestamp::now());
         Ok(self.store.run(remove).await?)
+    }
+
+    async fn reload_sources(&mut self) -> Result<(), OrderError> {
+        for source in self.store.run(Store::sources).await? {
+            if let Some(looked) = self.sources.get_mut(&source.id) {
+                looked.source.auto_share = source.auto_share;
+            }
+        }
+        // What was found and left may be wanted now.
+        self.look_again = Instant::now();
+        Ok(())
     }
 
     async fn reload_settings(&mut self) -> Result<(), OrderError> {

@@ -175,6 +175,8 @@ pub struct SourceView {
     pub problem: String,
     /// Bytes free, where things can be written to it (uploads).
     pub free: Option<u64>,
+    /// Whether what is found in it is shared without asking.
+    pub auto_share: bool,
 }
 
 /// What leaves the box.

@@ -167,6 +167,7 @@ impl App {
             present: looked.problem.is_none(),
             problem: looked.problem.clone().unwrap_or_default(),
             free: uploads.then(|| self.uploads.free().ok()).flatten(),
+            auto_share: looked.source.auto_share,
         }
     }
 }

@@ -99,6 +99,15 @@ pub struct Uplink {
     pub idle_since: Option<Instant>,
 }
 
+/// Where one piece is, besides here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Connected peers that hold it.
+    pub holders: u32,
+    /// Whether somebody was offered it, and may have it of us now.
+    pub offered: bool,
+}
+
 /// What a peer's client is known to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Habits {
@@ -282,6 +291,14 @@ impl Offer {
     /// How available the content is without us.
     pub fn availability(&self) -> Availability {
         Availability::of(&self.pieces)
+    }
+
+    /// Where every piece is, in their order.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = Place> + '_ {
+        self.pieces.iter().map(|piece| Place {
+            holders: piece.holders,
+            offered: piece.bound.is_some(),
+        })
     }
 
     /// Forgets complete peers that left: a probe, or a stuck leecher, showed that they no longer help.

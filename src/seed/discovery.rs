@@ -20,6 +20,8 @@ use tracing::{info, warn};
 use crate::base::{Beside, ErrorKind, InfoHash, Kind};
 use crate::seed::found::{Found, Witness, plausible};
 
+/// The file in the state folder that keeps the DHT's routing table.
+pub const DHT_STATE: &str = "dht.json";
 pub use upnp::PortMapping;
 
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
@@ -43,7 +45,7 @@ pub struct DiscoveryConfig {
     pub lsd: bool,
     /// Whether to ask the router to map the port. The mapping is for TCP and lapses within 20 minutes after we are gone.
     pub upnp: bool,
-    /// The folder the DHT's routing table is kept in (`dht.json`), so that the next start is quick.
+    /// The folder the DHT's routing table is kept in ([`DHT_STATE`]), so that the next start is quick.
     pub state_dir: PathBuf,
     /// Where what is sent is counted.
     pub beside: Beside,

@@ -12,6 +12,7 @@ use super::found::{Found, Witness};
 use super::listener::{self, Known};
 use super::outside::Seen;
 use super::reader::Reader;
+use super::swarm::PieceMap;
 use super::torrent::Torrent;
 use crate::base::error::io_kind;
 use crate::base::{Beside, ErrorKind, InfoHash, Kind, Rate, listen};
@@ -149,6 +150,8 @@ enum Order {
     Ourselves(Vec<SocketAddr>),
     Report(oneshot::Sender<Report>),
     News(oneshot::Sender<Report>),
+    /// Where the pieces of a torrent are; none while nobody is there for it.
+    Pieces(InfoHash, oneshot::Sender<Option<PieceMap>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -302,6 +305,14 @@ impl Engine {
     /// remembered for all clones together: ask for news from one place only, and take them in before the next.
     pub async fn news(&self) -> Report {
         self.ask(Order::News).await
+    }
+
+    /// Where the pieces of a torrent are, among the peers who are connected; none when nobody is there for it, or the
+    /// engine does not have it. For whoever looks: it walks over every piece.
+    pub async fn pieces(&self, info_hash: InfoHash) -> Option<PieceMap> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Pieces(info_hash, reply)).await;
+        answer.await.unwrap_or_default()
     }
 
     async fn ask(&self, order: impl FnOnce(oneshot::Sender<Report>) -> Order) -> Report {

@@ -23,6 +23,7 @@ use crate::policy::offer::{Decision, Habits, Offer, Uplink};
 mod metadata;
 mod peer;
 mod pex;
+mod piece_map;
 pub mod probe;
 mod rest;
 mod serving;
@@ -31,6 +32,7 @@ mod slots;
 mod warmth;
 
 use peer::Peer;
+pub use piece_map::{MAX_CELLS, PieceMap};
 pub use probe::{Compared, Proof};
 pub use sights::Sight;
 use warmth::Warmth;
@@ -281,6 +283,11 @@ impl Swarm {
     /// Distributed copies without us.
     pub fn copies(&self) -> f64 {
         self.offer.availability().copies()
+    }
+
+    /// Where the pieces are, among the peers who are connected.
+    pub fn piece_map(&self) -> PieceMap {
+        PieceMap::of(self.offer.places())
     }
 
     /// Leechers that got nothing from anybody but us for a while.

@@ -34,6 +34,8 @@ pub const MIN_MONTHLY_QUOTA: u64 = 1_000_000_000;
 /// The most of the quota that can be kept for new releases, per cent: something has to be left for the others.
 pub const MAX_QUOTA_RESERVE: u8 = 90;
 
+/// Characters in the box's name: it stands in the bar of a phone's page.
+pub const MAX_BOX_NAME: usize = 40;
 /// Characters in the title of the public pages: one line of a heading, and of a link's preview.
 pub const MAX_PUBLIC_TITLE: usize = 80;
 
@@ -44,6 +46,8 @@ pub const MAX_PUBLIC_DESCRIPTION: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Settings {
+    /// What the owner calls the box, one line; none is the name it came with. 40 characters at most.
+    pub box_name: Option<String>,
     /// Bytes per second that may leave the box, on the wire; none means that no rate is set.
     #[schema(value_type = Option<u64>)]
     pub upstream_cap: Option<Rate>,
@@ -99,6 +103,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            box_name: None,
             upstream_cap: None,
             relays: 3,
             trackers: Vec::new(),
@@ -124,6 +129,9 @@ impl Default for Settings {
 /// A setting out of its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSetting {
+    /// No line of text of a fitting length.
+    #[error("the box's name is one line of {MAX_BOX_NAME} characters at most")]
+    BoxName,
     /// Too low to be of use.
     #[error(
         "the upstream limit cannot be below {MIN_UPSTREAM_CAP} bytes per second, and {0} is; leave it empty for none"
@@ -191,6 +199,13 @@ impl Settings {
     /// # Errors
     /// The first that is not.
     pub fn check(&self) -> Result<(), BadSetting> {
+        if let Some(name) = &self.box_name
+            && (name.trim().is_empty()
+                || name.chars().any(char::is_control)
+                || name.chars().count() > MAX_BOX_NAME)
+        {
+            return Err(BadSetting::BoxName);
+        }
         if let Some(Rate(cap)) = self.upstream_cap
             && !(MIN_UPSTREAM_CAP..=i64::MAX as u64).contains(&cap)
         {
@@ -337,10 +352,25 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Settings),
     ) -> Result<Settings, StoreError> {
+        self.change_settings_if(|_| true, change)
+    }
+
+    /// As [`Store::change_settings`], if `expected` says that they still are what the change was made for.
+    ///
+    /// # Errors
+    /// [`StoreError::SettingsChanged`] when they are not; else as there.
+    pub fn change_settings_if(
+        &self,
+        expected: impl FnOnce(&Settings) -> bool,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<Settings, StoreError> {
         self.write(
             || "write down the settings".to_owned(),
             |tx| {
                 let mut settings = read(tx)?;
+                if !expected(&settings) {
+                    return Err(StoreError::SettingsChanged.into());
+                }
                 change(&mut settings);
                 settings.check().map_err(StoreError::from)?;
                 write(tx, &settings)?;
@@ -350,7 +380,7 @@ impl Store {
     }
 }
 
-fn read(db: &Connection) -> rusqlite::Result<Settings> {
+pub(super) fn read(db: &Connection) -> rusqlite::Result<Settings> {
     let unreadable = |e: serde_json::Error| {
         rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(e))
     };
@@ -364,7 +394,7 @@ fn read(db: &Connection) -> rusqlite::Result<Settings> {
     serde_json::from_value(Value::Object(map)).map_err(unreadable)
 }
 
-fn write(db: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+pub(super) fn write(db: &Connection, settings: &Settings) -> rusqlite::Result<()> {
     let value = serde_json::to_value(settings)
         .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     let mut put =

@@ -9,7 +9,7 @@ const PATH: &str = "/api/v1/settings";
 async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
     let (the_box, browser) = TestBox::owned().await;
     let defaults = json!({
-        "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
+        "box_name": null, "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
         "schedule": [], "time_zone": null, "monthly_quota": null, "quota_reset_day": 1, "quota_reserve": 10,
         "guard": true, "public_title": null, "public_description": null, "public_index": true, "public_robots": false,
         "copyright_contact": null, "public_forward": false,
@@ -40,6 +40,9 @@ async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
 async fn what_is_out_of_range_changes_nothing() {
     let (the_box, browser) = TestBox::owned().await;
     for body in [
+        json!({ "box_name": "two\nlines" }),
+        json!({ "box_name": "n".repeat(41) }),
+        json!({ "box_name": " " }),
         json!({ "relays": 0 }),
         json!({ "relays": -1 }),
         json!({ "relays": 9, "trackers": ["not a tracker"] }),
@@ -101,6 +104,49 @@ async fn every_limit_can_be_set_and_cleared() {
     assert_eq!(cleared["time_zone"], json!(null));
     assert_eq!(cleared["monthly_quota"], json!(null));
     assert_eq!(cleared["quota_reset_day"], 31, "what is left out stays");
+}
+
+#[tokio::test]
+async fn a_change_made_for_other_settings_is_not_made() {
+    let (_box, browser) = TestBox::owned().await;
+    let read = browser.get(PATH).await;
+    let tag = read.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.len() == 18, "{tag}");
+    let change = |tag: &str, body: &str| {
+        let request = browser
+            .request("PATCH", PATH)
+            .header("content-type", "application/json")
+            .header("if-match", tag);
+        request
+            .body(axum::body::Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let first = browser.send(change(&tag, r#"{"relays":4}"#)).await;
+    assert_eq!(first.status, 200);
+    let second = browser.send(change(&tag, r#"{"relays":9}"#)).await;
+    second.problem(412);
+    let now = browser.get(PATH).await;
+    assert_eq!(now.json()["relays"], 4);
+    assert_eq!(now.header("etag"), first.header("etag"));
+    for tag in [first.header("etag"), "*"] {
+        let again = browser.send(change(tag, r#"{"relays":4}"#)).await;
+        assert_eq!(again.status, 200);
+    }
+    let back = browser.json("PATCH", PATH, r#"{"relays":3}"#).await;
+    assert_eq!(back.header("etag"), tag, "the same settings have one tag");
+}
+
+#[tokio::test]
+async fn the_box_is_called_what_its_owner_calls_it() {
+    let (the_box, browser) = TestBox::owned().await;
+    let name = async || the_box.browser().get("/api/v1/box").await.json()["name"].clone();
+    assert_eq!(name().await, "semoir");
+    let body = json!({ "box_name": "Grange à blé" }).to_string();
+    assert_eq!(browser.json("PATCH", PATH, &body).await.status, 200);
+    assert_eq!(name().await, "Grange à blé");
+    let cleared = browser.json("PATCH", PATH, r#"{"box_name":""}"#).await;
+    assert_eq!(cleared.json()["box_name"], json!(null));
+    assert_eq!(name().await, "semoir");
 }
 
 #[tokio::test]

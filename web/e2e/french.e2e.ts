@@ -45,12 +45,23 @@ it('lets the owner in, and shows every view in French', async () => {
   if ((await code.count()) > 0) {
     await inspect(page, 'fr-claim');
     await code.fill(stage.code);
-    await page.getByLabel('Choisissez un mot de passe').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Suivant' }).click();
+    await page.getByLabel('Mot de passe', { exact: true }).fill(PASSWORD);
+    await inspect(page, 'fr-password');
   } else {
     await page.getByLabel('Mot de passe', { exact: true }).fill(PASSWORD);
   }
-  await page.keyboard.press('Enter');
-  await page.getByRole('heading', { level: 1, name: 'Ce que partage ce boîtier' }).waitFor();
+  await page.getByLabel('Mot de passe', { exact: true }).press('Enter');
+  const found = page.getByRole('heading', { level: 1, name: 'Ce qui a été trouvé' });
+  const home = page.getByRole('heading', { level: 1, name: 'Ce que partage ce boîtier' });
+  await found.or(home).waitFor();
+  if ((await found.count()) > 0) {
+    await inspect(page, 'fr-welcome');
+    await page.getByRole('button', { name: 'Plus tard' }).click();
+    await inspect(page, 'fr-optional');
+    await page.getByRole('button', { name: 'Pas maintenant' }).click();
+  }
+  await home.waitFor();
   if (stage.mock) {
     await page.request.post(`${stage.base}/api/v1/mock/furnish`);
     await page.getByText('Orchard atlas').waitFor();
@@ -68,6 +79,14 @@ it('lets the owner in, and shows every view in French', async () => {
   await page.getByRole('link', { name: 'Réglages' }).click();
   await page.getByLabel('Limite d’envoi').waitFor();
   await inspect(page, 'fr-settings');
+  await page.getByRole('link', { name: 'Compte' }).click();
+  await page.getByText('celui-ci', { exact: true }).waitFor();
+  await inspect(page, 'fr-account');
+  await page.getByRole('link', { name: 'Boîtier' }).click();
+  await page.getByText('En marche depuis').waitFor();
+  await page.getByRole('button', { name: 'Tout oublier…' }).click();
+  await inspect(page, 'fr-box');
+  await page.keyboard.press('Escape');
 });
 
 it('never threw and never broke its policy', () => {

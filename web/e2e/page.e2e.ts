@@ -63,11 +63,18 @@ describe('the page', { concurrent: false }, () => {
     await expect.poll(() => code.evaluate((input) => input === document.activeElement)).toBe(true);
     await page.keyboard.press('Enter');
     await page.getByText('The code has eight characters.').waitFor();
-    await page.getByText('Use at least 8 characters.').waitFor();
     await inspect(page, 'claim-faults');
     await page.keyboard.type('zzzz9999');
     expect(await code.inputValue()).toBe('ZZZZ-9999');
-    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await heading('Choose a password').waitFor();
+    const password = page.getByLabel('Password', { exact: true });
+    await expect.poll(() => password.evaluate((input) => input === document.activeElement)).toBe(true);
+    await page.keyboard.type('short');
+    await page.keyboard.press('Enter');
+    await page.getByText('Use at least 8 characters.').waitFor();
+    await inspect(page, 'claim-password');
+    await page.keyboard.press('Control+A');
     await page.keyboard.type(PASSWORD);
     await page.keyboard.press('Enter');
     const fault = page.getByRole('alert');
@@ -77,8 +84,18 @@ describe('the page', { concurrent: false }, () => {
     await page.keyboard.press('Control+A');
     await page.keyboard.type(stage.code.toLowerCase().replace('-', ' '));
     await page.keyboard.press('Enter');
-    await heading('What this box shares').waitFor();
+    // The password was chosen already.
+    await heading('Choose a password').waitFor();
+    await page.keyboard.press('Enter');
+    await heading('What was found').waitFor();
     await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+    await page.getByText('Nothing yet').waitFor();
+    await inspect(page, 'welcome-nothing');
+    await page.getByRole('button', { name: 'Later' }).click();
+    await heading('Your box is ready').waitFor();
+    await inspect(page, 'welcome-optional');
+    await page.getByRole('button', { name: 'Not now' }).click();
+    await heading('What this box shares').waitFor();
   });
 
   it('keeps its session from scripts', async () => {
@@ -193,27 +210,57 @@ describe('the page', { concurrent: false }, () => {
     );
     expect(await page.getByLabel('Magnet link').inputValue()).toMatch(/^magnet:\?xt=urn:btih:.*announce/);
     expect(await page.locator('.log li').count()).toBeGreaterThan(3);
+    await page.getByText(/^Of [\d,]+ pieces, connected peers hold [\d,]+/).waitFor();
+    await page.getByText('When exactly it retires and comes back').click();
+    await page.getByLabel('Relays wanted').fill('99');
+    await page.getByLabel('Rest between turns, minutes').fill('soon');
+    const wishes = page.getByRole('region', { name: 'Settings of this release' });
+    await wishes.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Write a whole number from 1 to 50.').waitFor();
+    await page.getByText('Write minutes from 0 to 43,200').waitFor();
     await inspect(page, 'release');
+    await page.getByLabel('Relays wanted').fill('2');
+    await page.getByLabel('Rest between turns, minutes').fill('1.5');
+    await page.getByLabel('Go on when others carry it').selectOption('yes');
+    await wishes.getByRole('button', { name: 'Save' }).click();
+    await wishes.getByText('Saved.').waitFor();
+    await page.reload();
+    await expect.poll(() => page.getByLabel('Rest between turns, minutes').inputValue()).toBe('1.5');
+    expect(await page.getByLabel('Relays wanted').inputValue()).toBe('2');
   });
 
   it('keeps settings', async () => {
     await page.getByRole('link', { name: 'Settings' }).click();
+    const part = (name: string): Locator => page.getByRole('form', { name });
+    const save = async (name: string): Promise<void> => {
+      await part(name).getByRole('button', { name: 'Save' }).click();
+    };
     await page.getByLabel('Upstream limit').fill('a lot');
+    await save('Upstream');
+    await page.getByText('Write a number above zero, or leave it empty.').waitFor();
     await page.getByLabel('More trackers').fill('udp://127.0.0.1:6969/announce\nnonsense');
-    await page.getByRole('button', { name: 'Save' }).click();
+    await save('Trackers');
     await page.getByText('This is no tracker address: nonsense').waitFor();
     await page.getByLabel('Monthly quota, in GB').fill('much');
     await page.getByLabel('Day it begins anew').fill('32');
-    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByLabel('Kept for new releases, per cent').fill('91');
+    await save('Monthly quota');
     await page.getByText('Write a number of GB from 1 on, or leave it empty.').waitFor();
     await page.getByText('Write a day from 1 to 31.').waitFor();
+    await page.getByText('Write a whole number from 0 to 90.').waitFor();
     await inspect(page, 'settings-faults');
     await page.getByLabel('Upstream limit').fill('8');
     await page.getByLabel('More trackers').fill('udp://127.0.0.1:6969/announce');
     await page.getByLabel('Monthly quota, in GB').fill('500');
     await page.getByLabel('Day it begins anew').fill('15');
-    await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('Saved.').waitFor();
+    await page.getByLabel('Kept for new releases, per cent').fill('20');
+    for (const name of ['Upstream', 'Trackers', 'Monthly quota']) {
+      await save(name);
+      await part(name).getByText('Saved.').waitFor();
+    }
+    await page.getByLabel('Name of the box').fill('Hay loft');
+    await save('Name and address');
+    await page.getByRole('banner').getByText('Hay loft').waitFor();
     await page.reload();
     await expect.poll(() => page.getByLabel('Upstream limit').inputValue()).toBe('8');
     expect(await page.getByLabel('More trackers').inputValue()).toBe('udp://127.0.0.1:6969/announce');

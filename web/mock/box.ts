@@ -1,7 +1,19 @@
 /** A box in memory that answers the admin API as the real one does, and lives. */
-import type { BoxInfo, Overview, Settings, SourceView, Stage, Upload } from '../src/api/types.ts';
+import type {
+  BoxInfo,
+  HistoryView,
+  LogLine,
+  Overview,
+  Settings,
+  SourceView,
+  Stage,
+  Token,
+  Upload,
+} from '../src/api/types.ts';
+import type { Browser } from './account.ts';
 import { reach } from './kit.ts';
-import { enter, hash, live, upstream, type Life } from './life.ts';
+import { enter, hash, live, note, upstream, type Life } from './life.ts';
+import { someLog } from './machine.ts';
 
 export const SETUP_CODE = 'SEED-2026';
 
@@ -40,6 +52,7 @@ export class MockBox {
     public_host: null,
   };
   settings: Settings = {
+    box_name: null,
     upstream_cap: 1_250_000,
     relays: 3,
     trackers: [],
@@ -60,22 +73,42 @@ export class MockBox {
     copyright_contact: null,
   };
   sources: SourceView[] = [
-    { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE },
-    { id: 2, name: '/media/archive', kind: 'folder', present: true, problem: '', free: null },
+    { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE, auto_share: true },
+    {
+      id: 2,
+      name: '/media/archive',
+      kind: 'folder',
+      present: true,
+      problem: '',
+      free: null,
+      auto_share: false,
+    },
   ];
   readonly lives = new Map<number, Life>();
   readonly uploads = new Map<string, Sending>();
-  readonly sessions = new Set<string>();
-  readonly watchers = new Set<() => void>();
+  readonly sessions = new Map<string, Browser>();
+  readonly tokens = new Map<number, Token>();
+  readonly watchers = new Set<(changed: boolean) => void>();
+  readonly log: LogLine[];
+  /** Whether something starts it again when it ends. */
+  supervised = true;
+  /** Since when it runs. */
+  started: number;
   password = '';
   wrongTries = 0;
+  /** What left over time, since the mock began. */
+  history: HistoryView;
   private last = 0;
   private counter = 0;
 
   constructor(
     /** Seconds since 1970. */
     public now: number,
-  ) {}
+  ) {
+    this.started = now - 90_000;
+    this.log = someLog(Math.floor(now) - 600);
+    this.history = blank(now);
+  }
 
   /** Another number, never the same. */
   next(): number {
@@ -91,13 +124,22 @@ export class MockBox {
     const busy = lives.filter(({ view }) => view.stage === 'spreading').length;
     const cap = (this.settings.upstream_cap ?? LINE) / Math.max(1, busy);
     for (const life of lives) live(life, Math.floor(now), seconds, cap);
+    if (Math.floor(now) !== this.last) {
+      const { rate, peers } = upstream(this.lives.values(), this.settings, now);
+      note(this.history, Math.floor(now), { rate, peers, relays: 0, availability: 0 });
+    }
     if (Math.floor(now) !== this.last) this.tell();
     this.last = Math.floor(now);
   }
 
   /** Something changed: every open stream hears of it. */
   tell(): void {
-    for (const watcher of this.watchers) watcher();
+    for (const watcher of this.watchers) watcher(false);
+  }
+
+  /** Settings, sessions or tokens changed: every open stream hears of it. */
+  changed(): void {
+    for (const watcher of this.watchers) watcher(true);
   }
 
   overview(): Overview {
@@ -145,6 +187,7 @@ export class MockBox {
       // The path inside a release that is one file is empty.
       files: files.map((file) => (files.length === 1 && file.path === name ? { ...file, path: '' } : file)),
       decisions: [],
+      history: blank(this.now),
       resume: 'hashing',
       settings: {
         relays: null,
@@ -191,6 +234,10 @@ export class MockBox {
     this.tell();
     return undefined;
   }
+}
+
+function blank(now: number): HistoryView {
+  return { since: Math.floor(now), step: 5, at: [], rate: [], peers: [], relays: [], copies: [] };
 }
 
 /** A box in the middle of its life, to look at: every stage once. */

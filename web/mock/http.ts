@@ -1,8 +1,16 @@
 /** The mock box's answers: a `Request` in, a `Response` out, so that Vite and Vitest use the same. */
-import type { Problem, ReleaseDetail, ReleaseSettingsPatch, SettingsPatch } from '../src/api/types.ts';
+import type {
+  LoggedDecision,
+  Problem,
+  ReleaseDetail,
+  ReleaseSettingsPatch,
+  SettingsPatch,
+} from '../src/api/types.ts';
+import { account } from './account.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
 import { kit } from './kit.ts';
-import { carriers } from './life.ts';
+import { carriers, pieceMap } from './life.ts';
+import { machine } from './machine.ts';
 import { upload } from './uploads.ts';
 
 /** Wrong passwords or codes before the box asks to wait. */
@@ -14,6 +22,7 @@ const TITLES: Record<number, string> = {
   403: 'Forbidden',
   404: 'Not Found',
   409: 'Conflict',
+  412: 'Precondition Failed',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
   507: 'Insufficient Storage',
@@ -47,11 +56,16 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   const signedIn = box.sessions.has(token);
   switch (route) {
     case 'GET /box':
-      return Response.json({ ...box.info, public_host: box.settings.public_host, signed_in: signedIn });
+      return Response.json({
+        ...box.info,
+        name: box.settings.box_name ?? box.info.name,
+        public_host: box.settings.public_host,
+        signed_in: signedIn,
+      });
     case 'POST /box/claim':
-      return claim(box, (await request.json()) as { code: string; password: string });
+      return claim(box, request, (await request.json()) as { code: string; password: string });
     case 'POST /session':
-      return signIn(box, (await request.json()) as { password: string });
+      return signIn(box, request, (await request.json()) as { password: string });
   }
   if (!signedIn) return problem(401, 'Sign in first.');
   switch (route) {
@@ -64,30 +78,48 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'GET /events':
       return events(box, token, request.signal);
     case 'GET /settings':
-      return Response.json(box.settings);
+      return tagged(box.settings);
     case 'PATCH /settings':
-      return settings(box, (await request.json()) as SettingsPatch);
+      return changeSettings(box, request, (await request.json()) as SettingsPatch);
     case 'POST /sources/rescan':
       return done();
+    case 'GET /history':
+      return Response.json(box.history);
+    case 'GET /decisions':
+      return decisions(box, new URL(request.url).searchParams);
   }
   const handed = /^GET \/releases\/(\d+)\/kit(?:\/([\w.]+))?$/.exec(route);
   if (handed)
     return kit(box, box.lives.get(Number(handed[1])), handed[2]) ?? problem(409, 'It is not shared.');
   const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/((?!settings$)\w+))?$/.exec(route);
   if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
+  const source = /^PATCH \/sources\/(\d+)$/.exec(route)?.[1];
+  if (source) return sourceRule(box, request, Number(source));
   const wishes = /^(GET|PATCH) \/releases\/(\d+)\/settings$/.exec(route);
   if (wishes) return releaseSettings(box, request, Number(wishes[2]));
-  return (await upload(box, route, request)) ?? problem(404, 'There is no such thing here.');
+  return (
+    (await account(box, route, request, token)) ??
+    (await machine(box, route, request)) ??
+    (await upload(box, route, request)) ??
+    problem(404, 'There is no such thing here.')
+  );
 }
 
-function session(box: MockBox): Response {
-  const token = `mock${box.next()}`;
-  box.sessions.add(token);
+function session(box: MockBox, request: Request): Response {
+  const id = String(box.next());
+  const token = `mock${id}`;
+  const agent = request.headers.get('user-agent');
+  box.sessions.set(token, { id, created: Math.floor(box.now), agent });
+  box.changed();
   const cookie = `semoir_session=${token}; Path=/; HttpOnly; SameSite=Strict`;
   return new Response(null, { status: 204, headers: { 'set-cookie': cookie } });
 }
 
-function claim(box: MockBox, { code, password }: { code: string; password: string }): Response {
+function claim(
+  box: MockBox,
+  request: Request,
+  { code, password }: { code: string; password: string },
+): Response {
   if (box.info.claimed) return problem(409, 'This box is claimed already.');
   if (box.wrongTries >= TRIES) return problem(429, 'Too many wrong codes. Wait a minute, then try again.');
   if (code !== SETUP_CODE) {
@@ -98,10 +130,10 @@ function claim(box: MockBox, { code, password }: { code: string; password: strin
   box.info.claimed = true;
   box.password = password;
   box.wrongTries = 0;
-  return session(box);
+  return session(box, request);
 }
 
-function signIn(box: MockBox, { password }: { password: string }): Response {
+function signIn(box: MockBox, request: Request, { password }: { password: string }): Response {
   if (box.wrongTries >= TRIES)
     return problem(429, 'Too many wrong passwords. Wait a minute, then try again.');
   if (!box.info.claimed || password !== box.password) {
@@ -109,26 +141,77 @@ function signIn(box: MockBox, { password }: { password: string }): Response {
     return problem(401, 'That is not the password.');
   }
   box.wrongTries = 0;
-  return session(box);
+  return session(box, request);
 }
 
-function settings(box: MockBox, patch: SettingsPatch): Response {
+/** Another for another state. */
+function tagOf(state: unknown): string {
+  let sum = 7;
+  for (const char of JSON.stringify(state)) sum = (sum * 31 + char.charCodeAt(0)) % 0x7fffffff;
+  return `"${sum.toString(16)}"`;
+}
+
+/** A state with its tag. */
+function tagged(state: unknown): Response {
+  return Response.json(state, { headers: { etag: tagOf(state) } });
+}
+
+/** The refusal of a change that was made for another state. */
+function outdated(request: Request, state: unknown): Response | undefined {
+  const expected = request.headers.get('if-match');
+  if (expected === null || expected === tagOf(state)) return undefined;
+  return problem(
+    412,
+    'The settings were changed elsewhere meanwhile; look at them again before you change them.',
+  );
+}
+
+function changeSettings(box: MockBox, request: Request, patch: SettingsPatch): Response {
+  const refused = outdated(request, box.settings);
+  if (refused) return refused;
   if (patch.relays !== undefined && (patch.relays < 1 || patch.relays > 50)) {
     return problem(422, 'Relays wanted must be from 1 to 50.');
   }
   box.settings = { ...box.settings, ...patch };
   box.tell();
-  return Response.json(box.settings);
+  box.changed();
+  return tagged(box.settings);
+}
+
+async function sourceRule(box: MockBox, request: Request, id: number): Promise<Response> {
+  const source = box.sources.find((one) => one.id === id);
+  if (!source) return problem(404, `There is no source ${id}.`);
+  const wanted = (await request.json()) as { auto_share: boolean };
+  source.auto_share = wanted.auto_share;
+  box.tell();
+  return Response.json(wanted);
+}
+
+/** The log of all releases. Its numbers are made up as it is read: what was decided last has the highest. */
+function decisions(box: MockBox, query: URLSearchParams): Response {
+  const all: LoggedDecision[] = [...box.lives.values()]
+    .flatMap(({ view, decisions: own }) =>
+      own.map((one) => ({ ...one, id: 0, release: view.id, name: view.name, removed: false })),
+    )
+    .sort((a, b) => a.at - b.at || a.release - b.release)
+    .map((one, index) => ({ ...one, id: index + 1 }))
+    .reverse();
+  const before = Number(query.get('before') ?? Infinity);
+  const limit = Math.min(100, Number(query.get('limit') ?? 100));
+  return Response.json(all.filter(({ id }) => id < before).slice(0, limit));
 }
 
 async function releaseSettings(box: MockBox, request: Request, id: number): Promise<Response> {
   const life = box.lives.get(id);
   if (!life) return problem(404, `There is no release ${id}.`);
   if (request.method === 'PATCH') {
+    const refused = outdated(request, life.settings);
+    if (refused) return refused;
     const patch = (await request.json()) as ReleaseSettingsPatch;
     life.settings = { ...life.settings, ...patch };
+    box.changed();
   }
-  return Response.json(life.settings);
+  return tagged(life.settings);
 }
 
 function releases(box: MockBox, method: string, id: number, what: string | undefined): Response {
@@ -150,6 +233,8 @@ function releases(box: MockBox, method: string, id: number, what: string | undef
     };
     return Response.json(detail);
   }
+  if (method === 'GET' && what === 'history') return Response.json(life.history);
+  if (method === 'GET' && what === 'pieces') return Response.json(pieceMap(life));
   if (method === 'GET' && what === 'torrent') {
     if (!life.view.info_hash) return problem(409, 'It is not hashed yet.');
     const headers = { 'content-type': 'application/x-bittorrent' };
@@ -167,12 +252,13 @@ function events(box: MockBox, token: string, signal: AbortSignal): Response {
   let stop = (): void => undefined;
   const body = new ReadableStream<Uint8Array>({
     start(stream) {
-      const write = (): void => {
+      const write = (changed = false): void => {
         if (!box.sessions.has(token) || box.faults.away) {
           stop();
           stream.close();
           return;
         }
+        if (changed) stream.enqueue(text.encode(`event: changed\ndata: 1\n\n`));
         stream.enqueue(text.encode(`event: overview\ndata: ${JSON.stringify(box.overview())}\n\n`));
       };
       stop = () => box.watchers.delete(write);

@@ -1,6 +1,8 @@
 /** How a pretended release lives: hashes, spreads, is carried by others, retires. Pure: time is an argument. */
 import type {
+  HistoryView,
   Overview,
+  PiecesView,
   QuotaView,
   ReleaseDetail,
   ReleaseSettings,
@@ -25,6 +27,8 @@ export interface Life {
   view: ReleaseView;
   files: ReleaseDetail['files'];
   decisions: ReleaseDetail['decisions'];
+  /** What its swarm was like. */
+  history: HistoryView;
   /** The stage to go on in after a pause. */
   resume: Stage;
   /** What its owner wants of it. */
@@ -62,6 +66,49 @@ export function carriers(life: Life, now: number): ReleaseDetail['carriers'] {
   return relays > 0 ? [...seen, claimed] : [];
 }
 
+/** Points of a history at most, as pretended. */
+const POINTS = 360;
+
+/** Notes what a swarm, or all of them, are like. */
+export function note(
+  history: HistoryView,
+  now: number,
+  { rate, peers, relays, availability }: Pick<ReleaseView, 'rate' | 'peers' | 'relays' | 'availability'>,
+): void {
+  if (now - (history.at.at(-1) ?? -Infinity) < history.step) return;
+  const put = (column: number[], value: number): void => {
+    column.push(value);
+    if (column.length > POINTS) column.shift();
+  };
+  put(history.at, now);
+  put(history.rate, rate);
+  put(history.peers, peers);
+  put(history.relays, relays);
+  put(history.copies, availability);
+}
+
+/** Where the pieces of a pretended release are: spread as if dealt out, the last ones on their way. */
+export function pieceMap({ view }: Life): PiecesView {
+  const pieces = view.pieces ?? 0;
+  const perCell = Math.max(1, Math.ceil(pieces / 4096));
+  const cells = Math.ceil(pieces / perCell);
+  const copies = view.peers > 0 ? view.availability : 0;
+  let held = 0;
+  let offered = 0;
+  let map = '';
+  for (let cell = 0; cell < cells; cell += 1) {
+    // A number from 0 to 1 that looks random, and is the same for each cell every time.
+    const rank = ((cell * 2_654_435_761) >>> 0) / 2 ** 32;
+    const holders = Math.floor(copies) + (rank < copies % 1 ? 1 : 0);
+    const isOffered = holders === 0 && view.stage === 'spreading' && rank < (copies % 1) + 0.02;
+    map += holders > 0 ? String(Math.min(9, holders)) : isOffered ? 'o' : '.';
+    const here = Math.min(perCell, pieces - cell * perCell);
+    if (holders > 0) held += here;
+    else if (isOffered) offered += here;
+  }
+  return { pieces, per_cell: pieces > 0 ? perCell : 0, cells: map, held, offered };
+}
+
 export function enter(life: Life, stage: Stage, reason: string, now: number): void {
   Object.assign(life.view, { stage, reason, since: now, rate: 0 });
   life.decisions = [{ at: now, stage, reason }, ...life.decisions];
@@ -70,6 +117,7 @@ export function enter(life: Life, stage: Stage, reason: string, now: number): vo
 /** Lets `seconds` pass for one release; `cap` is what all may send. */
 export function live(life: Life, now: number, seconds: number, cap: number): void {
   const { view } = life;
+  if (view.peers > 0) note(life.history, now, view);
   switch (view.stage) {
     case 'hashing':
       view.hashed = Math.min(view.size, view.hashed + HASH_RATE * seconds);

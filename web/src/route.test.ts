@@ -8,6 +8,9 @@ it.each([
   ['#/', { view: 'home' }],
   ['#/upload', { view: 'upload' }],
   ['#/settings/', { view: 'settings' }],
+  ['#/account', { view: 'account' }],
+  ['#/box', { view: 'box' }],
+  ['#/welcome', { view: 'welcome' }],
   ['#/release/12', { view: 'release', id: 12 }],
   ['#/release/', { view: 'missing' }],
   ['#/release', { view: 'missing' }],
@@ -25,6 +28,9 @@ it('leads back from every address', () => {
     { view: 'home' },
     { view: 'upload' },
     { view: 'settings' },
+    { view: 'account' },
+    { view: 'box' },
+    { view: 'welcome' },
     { view: 'release', id: 7 },
   ] as const) {
     expect(parse(address(route))).toEqual(route);

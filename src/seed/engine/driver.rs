@@ -214,6 +214,11 @@ impl Driver {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.report());
             }
+            Order::Pieces(hash, reply) => {
+                let awake = self.seedings.get(&hash);
+                // Whoever asked may have lost interest.
+                let _ = reply.send(awake.map(|seeding| seeding.swarm.piece_map()));
+            }
             Order::News(reply) => {
                 let (told, news) = self.news();
                 if reply.send(news).is_err() {

@@ -15,6 +15,7 @@ fn settings_keep_and_have_defaults() {
     let store = Store::in_memory().unwrap();
     assert_eq!(store.settings().unwrap(), Settings::default());
     let changed = Settings {
+        box_name: Some("Hay loft".to_owned()),
         upstream_cap: Some(Rate(4 << 20)),
         relays: 5,
         trackers: vec!["udp://tracker.example:6969/announce".to_owned()],

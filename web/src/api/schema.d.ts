@@ -4,6 +4,128 @@
  */
 
 export interface paths {
+    "/api/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the password
+         * @description Asks for the old one: a browser that was left signed in is not enough. Ends every session but this one; tokens stay. Tries
+         *     are limited together with those of signing in.
+         */
+        put: operations["change_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The browsers that are signed in
+         * @description The one used last first.
+         */
+        get: operations["sessions"];
+        put?: never;
+        post?: never;
+        /** End all other sessions */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The tokens
+         * @description Expired ones too, oldest first.
+         */
+        get: operations["tokens"];
+        put?: never;
+        /** Make a token */
+        post: operations["make_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Back up what was set
+         * @description Settings, what is wanted of single releases, and the rules of sources. Nothing secret is in it.
+         */
+        get: operations["backup"];
+        put?: never;
+        /**
+         * Restore a backup
+         * @description Everything is looked at before anything is changed. What the backup does not name stays as it is; what this box does not
+         *     have is left out, and said.
+         */
+        post: operations["restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/box": {
         parameters: {
             query?: never;
@@ -41,6 +163,104 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last lines of the log
+         * @description The box keeps a thousand of them in memory, since it started.
+         */
+        get: operations["logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget everything
+         * @description The account, tokens, settings, torrents, and what everything cost. Files of sources are never touched; uploads stay or
+         *     are deleted, as said. The box then ends, to be started again as a new one.
+         */
+        post: operations["reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start the box again
+         * @description It ends in good order, with an exit status that asks whoever started it to do so again.
+         */
+        post: operations["restart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the box is */
+        get: operations["box_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was decided
+         * @description The decisions about all releases, latest first. The next page is asked for with the identifier of the last one.
+         */
+        get: operations["decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -51,9 +271,30 @@ export interface paths {
         /**
          * The live picture as server-sent events
          * @description Events `overview` with an `Overview` as their data: one at once, then one when something changed, at most one a
-         *     second. Ends with the session.
+         *     second. Events `changed`, with a number that is never the same: settings, sessions or tokens changed, and are to be
+         *     read again. Ends with the session or token.
          */
         get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The box since it started
+         * @description What left, and who was there. It is kept in memory only, and begins anew with the box.
+         */
+        get: operations["history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -95,6 +336,26 @@ export interface paths {
          * @description What was uploaded is deleted from the box; files of other sources are never touched.
          */
         delete: operations["remove_release"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The swarm of a release since the box started
+         * @description It is kept in memory only, and begins when somebody comes. Empty when nobody was there.
+         */
+        get: operations["release_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -175,6 +436,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/releases/{id}/pieces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the pieces of a release are
+         * @description Among the peers who are connected now. Of a torrent of many pieces several share a cell.
+         */
+        get: operations["release_pieces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/releases/{id}/resume": {
         parameters: {
             query?: never;
@@ -209,7 +490,10 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change what is wanted of one release */
+        /**
+         * Change what is wanted of one release
+         * @description With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
+         */
         patch: operations["change_release_settings"];
         trace?: never;
     };
@@ -285,8 +569,31 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change settings */
+        /**
+         * Change settings
+         * @description With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
+         */
         patch: operations["change_settings"];
+        trace?: never;
+    };
+    "/api/v1/sources/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what is wanted of one source
+         * @description What is shared already stays so.
+         */
+        patch: operations["change_source"];
         trace?: never;
     };
     "/api/v1/sources/rescan": {
@@ -391,6 +698,28 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What the owner set: settings, what is wanted of single releases, and the rules of sources. No password, no tokens,
+         *     no sessions.
+         */
+        Backup: {
+            /**
+             * Format: int64
+             * @description When it was made, in Unix time.
+             */
+            made: number;
+            /** @description What is wanted of single releases, where it is not what is wanted of all. */
+            releases?: components["schemas"]["ReleaseWish"][];
+            /**
+             * Format: int32
+             * @description The version of this form: 1.
+             */
+            semoir_backup: number;
+            /** @description The settings, each by its name. */
+            settings?: Record<string, never>;
+            /** @description The rules of sources. */
+            sources?: components["schemas"]["SourceRule"][];
+        };
         /** @description What anyone on the owner's network may know of the box. */
         BoxInfo: {
             /** @description Whether it has an owner. */
@@ -406,6 +735,18 @@ export interface components {
             public_port: number;
             /** @description Whether this request came with an open session. */
             signed_in: boolean;
+            /** @description The daemon's version. */
+            version: string;
+        };
+        /** @description The box as a machine. */
+        BoxState: {
+            /** @description Whether something starts it again when it ends, so that it can be told to restart. */
+            supervised: boolean;
+            /**
+             * Format: int64
+             * @description Seconds since it started.
+             */
+            uptime: number;
             /** @description The daemon's version. */
             version: string;
         };
@@ -431,16 +772,109 @@ export interface components {
              */
             stage: string;
         };
+        /** @description Figures over time, a column each; all are of the same length. */
+        HistoryView: {
+            /** @description When each point ended, oldest first. */
+            at: number[];
+            /** @description Distributed copies without us; of the whole box 0. */
+            copies: number[];
+            /** @description Connected peers. */
+            peers: number[];
+            /** @description Bytes per second that left, on the wire. */
+            rate: number[];
+            /** @description Others that were seen to hold every piece; of the whole box 0. */
+            relays: number[];
+            /**
+             * Format: int64
+             * @description When the box started, and its memory began.
+             */
+            since: number;
+            /**
+             * Format: int64
+             * @description Seconds that each point stands for; it is the mean over them.
+             */
+            step: number;
+        };
+        /**
+         * @description How grave a line of the log is.
+         * @enum {string}
+         */
+        Level: "error" | "warn" | "info" | "debug" | "trace";
         /**
          * @description Which limit is in force.
          * @enum {string}
          */
         LimitedBy: "none" | "rate" | "schedule" | "quota" | "guard";
+        /** @description One change of stage of any release. */
+        LoggedDecision: {
+            /**
+             * Format: int64
+             * @description When it was taken.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description Its place in the log: a later decision has a higher one.
+             */
+            id: number;
+            /** @description The release's name, made readable where it is not UTF-8. */
+            name: string;
+            /** @description Why, in plain words. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Whose stage changed.
+             */
+            release: number;
+            /** @description Whether the release is there no more: its owner removed it. */
+            removed: boolean;
+            /**
+             * @description The stage the release went to, or stayed in for a new reason.
+             * @example retired
+             */
+            stage: string;
+        };
+        /** @description One line of the log. */
+        LogLine: {
+            /**
+             * Format: int64
+             * @description When it was written, in Unix time.
+             */
+            at: number;
+            /** @description How grave it is. */
+            level: components["schemas"]["Level"];
+            /**
+             * Format: int64
+             * @description Its number, counted from 1 since the start.
+             */
+            number: number;
+            /** @description The part of the program that wrote it. */
+            target: string;
+            /** @description What it says. */
+            text: string;
+        };
+        /** @description The last lines of the log. */
+        LogView: {
+            /**
+             * Format: int64
+             * @description The number to ask for what comes after. Smaller than it was when the box was started again.
+             */
+            last: number;
+            /** @description The lines, oldest first; the last 500 at most. */
+            lines: components["schemas"]["LogLine"][];
+        };
         /**
          * @description What came of asking the router to forward the peers' port.
          * @enum {string}
          */
         Mapping: "off" | "looking" | "no_router" | "refused" | "mapped";
+        /** @description A token that was made. */
+        NewTokenView: {
+            /** @description The token: to be sent as `Authorization: Bearer …`. It is shown this once. */
+            secret: string;
+            /** @description What is kept of it. */
+            token: components["schemas"]["TokenView"];
+        };
         /** @description Everything the owner's page shows at a glance. */
         Overview: {
             /**
@@ -456,6 +890,42 @@ export interface components {
             sources: components["schemas"]["SourceView"][];
             /** @description What leaves the box. */
             upstream: components["schemas"]["UpstreamView"];
+        };
+        /** @description A change of the password. */
+        PasswordChange: {
+            /** @description The password as it is to be: 8 characters to 1024 bytes. */
+            new: string;
+            /** @description The password as it is. */
+            old: string;
+        };
+        /** @description Where the pieces of a release are besides here, in the order of its content. */
+        PiecesView: {
+            /**
+             * @description The map: a sign for each cell, 4096 at most. A cell is as badly off as the worst of its pieces: `.` nobody is connected
+             *     that holds it, `o` so but somebody is offered it, `1` to `8` so many hold it, `9` that many or more.
+             * @example 11o..
+             */
+            cells: string;
+            /**
+             * Format: int32
+             * @description Pieces that connected peers hold.
+             */
+            held: number;
+            /**
+             * Format: int32
+             * @description Pieces that none of them holds, and one is offered.
+             */
+            offered: number;
+            /**
+             * Format: int32
+             * @description Pieces in each cell of the map; the last one may have fewer.
+             */
+            per_cell: number;
+            /**
+             * Format: int32
+             * @description Pieces of the torrent; 0 before it is hashed.
+             */
+            pieces: number;
         };
         /** @description An error (RFC 9457), sent as `application/problem+json`. */
         Problem: {
@@ -915,8 +1385,70 @@ export interface components {
              */
             wire_bytes: number;
         };
+        /** @description What is wanted of one release. */
+        ReleaseWish: {
+            /** @description Which, on whatever box it is. */
+            info_hash: string;
+            /** @description Its name, for whoever reads this. */
+            name?: string;
+            /** @description Its settings, each by its name. */
+            settings: Record<string, never>;
+        };
+        /** @description What is to be forgotten. */
+        ResetRequest: {
+            /** @description Whether what was uploaded to the box stays on it. There is no default: the owner says so. */
+            keep_uploads: boolean;
+            /** @description The box's name, typed by its owner. */
+            name: string;
+        };
+        /** @description What a restore did. */
+        Restored: {
+            /** @description Releases that are not on this box, by their names or else their info hashes. */
+            missing_releases: string[];
+            /** @description Sources that this box does not have, by their keys. */
+            missing_sources: string[];
+            /** @description Releases whose settings were set. */
+            releases: number;
+            /** @description Settings that were set. */
+            settings: number;
+            /** @description Sources whose rule was set. */
+            sources: number;
+            /** @description Settings this Semoir does not know, by their names. */
+            unknown_settings: string[];
+        };
+        /**
+         * @description What a token is good for. Each includes the ones before it; nothing of the account itself is for any token.
+         * @enum {string}
+         */
+        Scope: "metrics" | "read" | "manage";
+        /** @description A browser that is signed in. */
+        SessionView: {
+            /** @description The network address it was last used from; none when that is not known. */
+            address?: string | null;
+            /** @description What the browser says it is (its `User-Agent`). */
+            agent?: string | null;
+            /**
+             * Format: int64
+             * @description When the owner signed in, in Unix time.
+             */
+            created: number;
+            /** @description Whether it is the one that asks. */
+            current: boolean;
+            /** @description What to end it by. */
+            id: string;
+            /**
+             * Format: int64
+             * @description When it was last used; may be a minute behind.
+             */
+            seen: number;
+        };
         /** @description What the owner can change. A field that was never set has its default. */
         Settings: {
+            /**
+             * @description What the owner calls the box, one line; none is the name it came with. 40 characters at most.
+             * @default null
+             */
+            box_name: string | null;
             /**
              * @description Who answers for what is shared, on every public page: a mail address, or an http or https URL.
              * @default null
@@ -1016,6 +1548,8 @@ export interface components {
         };
         /** @description The settings to change; what is left out stays as it is. */
         SettingsPatch: {
+            /** @description What the owner calls the box; null for the name it came with. 40 characters at most. */
+            box_name?: string | null;
             /** @description Who answers for what is shared: a mail address, or an http or https URL; null for nobody. */
             copyright_contact?: string | null;
             /** @description Once a first copy is out, go on giving by our share of what the swarm can carry. */
@@ -1089,8 +1623,24 @@ export interface components {
             /** @description The password. */
             password: string;
         };
+        /** @description The rule of one source. */
+        SourceRule: {
+            /** @description Whether what is found in it is shared without asking. */
+            auto_share: boolean;
+            /** @description What it is known by when it comes back: for a folder its path, with what is no plain ASCII percent-encoded. */
+            key: string;
+            /** @description What sort of place it is. */
+            kind: string;
+        };
+        /** @description What is wanted of one source. */
+        SourceSettings: {
+            /** @description Share what is found in it without asking. */
+            auto_share: boolean;
+        };
         /** @description One source as the owner sees it. */
         SourceView: {
+            /** @description Whether what is found in it is shared without asking. */
+            auto_share: boolean;
             /**
              * Format: int64
              * @description Bytes free, where things can be written to it (uploads).
@@ -1109,6 +1659,47 @@ export interface components {
             present: boolean;
             /** @description Why not, or what is wrong with it, in plain words; empty when all is well. */
             problem: string;
+        };
+        /** @description A token to be made. */
+        TokenRequest: {
+            /**
+             * Format: int32
+             * @description Days after which it is good for nothing, 1 to 3650; none is never.
+             */
+            days?: number | null;
+            /** @description What to call it: 1 to 60 characters. */
+            name: string;
+            /** @description What it is to be good for. */
+            scope: components["schemas"]["Scope"];
+        };
+        /** @description A token, without what it is made of. */
+        TokenView: {
+            /**
+             * Format: int64
+             * @description When it was made, in Unix time.
+             */
+            created: number;
+            /** @description Whether it is good for nothing any more. */
+            expired: boolean;
+            /**
+             * Format: int64
+             * @description After when it is good for nothing; none is never.
+             */
+            expires?: number | null;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description What the owner calls it. */
+            name: string;
+            /** @description What it is good for. */
+            scope: components["schemas"]["Scope"];
+            /**
+             * Format: int64
+             * @description When it was last used, none while it was not; may be an hour behind.
+             */
+            used?: number | null;
         };
         /** @description An upload under way. */
         Upload: {
@@ -1213,6 +1804,430 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The old password is wrong, or this is a token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The new password is too short or too long. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tries. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"][];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended; this one goes on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenView"][];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTokenView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are too many. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name or the time cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is good for nothing from now on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The backup. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Backup"];
+            };
+        };
+        responses: {
+            /** @description What was restored, and what was not. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restored"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be restored; nothing was changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     box_info: {
         parameters: {
             query?: never;
@@ -1291,6 +2306,233 @@ export interface operations {
             };
         };
     };
+    logs: {
+        parameters: {
+            query?: {
+                /** @description Those after the one of this number; all of them unless given. */
+                after?: number;
+                /** @description Those at least as grave; every one unless given. */
+                level?: components["schemas"]["Level"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetRequest"];
+            };
+        };
+        responses: {
+            /** @description It ends now, and forgets when it starts. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is not the box's name. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It ends now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing would start it again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    box_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoxState"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decisions: {
+        parameters: {
+            query?: {
+                /** @description Only what was decided before the decision of this identifier. */
+                before?: number;
+                /** @description Decisions in the answer; 100 at most, and unless set. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The decisions; none when there are no more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedDecision"][];
+                };
+            };
+            /** @description Not a number. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     events: {
         parameters: {
             query?: never;
@@ -1318,8 +2560,55 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many streams are open. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures over time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1356,6 +2645,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     release: {
@@ -1381,6 +2679,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1427,6 +2734,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
                 headers: {
@@ -1438,6 +2754,56 @@ export interface operations {
             };
             /** @description Not in this stage. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures over time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1470,6 +2836,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1520,6 +2895,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1580,6 +2964,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
                 headers: {
@@ -1628,6 +3021,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
                 headers: {
@@ -1639,6 +3041,56 @@ export interface operations {
             };
             /** @description Not in this stage. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_pieces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The map; without pieces before the release is hashed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PiecesView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1669,6 +3121,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1711,6 +3172,8 @@ export interface operations {
             /** @description Its settings. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1719,6 +3182,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1740,7 +3212,10 @@ export interface operations {
     change_release_settings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the settings that the change is made for. */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The release. */
                 id: number;
@@ -1756,6 +3231,8 @@ export interface operations {
             /** @description Its settings as they are now. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1771,8 +3248,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They were changed elsewhere meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1812,6 +3307,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1862,6 +3366,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1963,6 +3476,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     settings: {
@@ -1977,6 +3499,8 @@ export interface operations {
             /** @description The settings. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1985,6 +3509,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1997,7 +3530,10 @@ export interface operations {
     change_settings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the settings that the change is made for. */
+                "If-Match"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2010,6 +3546,8 @@ export interface operations {
             /** @description The settings as they are now. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2025,8 +3563,80 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They were changed elsewhere meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is out of its range. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The source. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceSettings"];
+            };
+        };
+        responses: {
+            /** @description What is wanted of it now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceSettings"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such source. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2061,6 +3671,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     begin_upload: {
@@ -2087,6 +3706,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2162,6 +3790,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such upload. */
             404: {
                 headers: {
@@ -2194,6 +3831,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2253,6 +3899,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2328,6 +3983,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,12 +5,23 @@ import { typed } from './quantity';
 export const LEAST_RELAYS = 1;
 export const MOST_RELAYS = 50;
 
+/** The most of the quota that is kept for new releases, per cent. */
+export const MOST_RESERVE = 90;
+
+/** Characters in the box's name. */
+export const LONGEST_NAME = 40;
+
 /** A whole number in range; otherwise nothing. */
-export function readRelays(typed: string): number | undefined {
-  const text = typed.trim();
-  if (!/^\d{1,3}$/.test(text)) return undefined;
+export function readWhole(written: string, least: number, most: number): number | undefined {
+  const text = written.trim();
+  if (!/^\d{1,9}$/.test(text)) return undefined;
   const wanted = Number(text);
-  return wanted >= LEAST_RELAYS && wanted <= MOST_RELAYS ? wanted : undefined;
+  return wanted >= least && wanted <= most ? wanted : undefined;
+}
+
+/** The number of others to wait for. */
+export function readRelays(written: string): number | undefined {
+  return readWhole(written, LEAST_RELAYS, MOST_RELAYS);
 }
 
 /** The addresses in a text, one a line, each once. */
@@ -53,10 +64,8 @@ export function readQuota(written: string): number | null | undefined {
 }
 
 /** A day of the month; otherwise nothing. */
-export function readDay(typed: string): number | undefined {
-  const text = typed.trim();
-  const day = /^\d{1,2}$/.test(text) ? Number(text) : 0;
-  return day >= 1 && day <= 31 ? day : undefined;
+export function readDay(written: string): number | undefined {
+  return readWhole(written, 1, 31);
 }
 
 /** Characters in the title and the description of the public page. */

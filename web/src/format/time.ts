@@ -19,6 +19,16 @@ export function exact(at: number): string {
   return new Date(at * 1000).toLocaleString(locale, { dateStyle: 'full', timeStyle: 'medium' });
 }
 
+/** Times along a plot's edge that are `step` seconds apart: as short as tells them apart. */
+export function axisTime(times: readonly number[], step: number): string[] {
+  const form: Intl.DateTimeFormatOptions =
+    step >= SECONDS_PER_DAY
+      ? { day: 'numeric', month: 'short' }
+      : { hour: '2-digit', minute: '2-digit', ...(step < 60 ? { second: '2-digit' } : {}) };
+  const format = new Intl.DateTimeFormat(locale, form);
+  return times.map((time) => format.format(time * 1000));
+}
+
 /** ISO 8601, for the `datetime` attribute. */
 export function iso(at: number): string {
   return new Date(at * 1000).toISOString();

@@ -20,6 +20,7 @@ mod generosity;
 mod looks;
 mod news;
 mod peers;
+mod pieces;
 mod rest;
 mod uplink;
 

@@ -1,0 +1,37 @@
+/**
+ * Weighs what was built, and packs it. The box sends the packed files, made once here, so that the small computer it is
+ * never packs anything itself. Over plain HTTP browsers take gzip and not Brotli.
+ */
+import { constants, gzipSync } from 'node:zlib';
+import type { Plugin } from 'vite';
+
+/** Script and style of the whole page, packed, in KiB at most: every view and every language. */
+export const MOST_KIB = 90;
+
+/** What is worth packing. */
+const TEXT = /\.(js|css|html|svg)$/;
+
+export function weigh(): Plugin {
+  return {
+    name: 'semoir-size',
+    apply: 'build',
+    generateBundle: {
+      order: 'post',
+      handler(_, bundle) {
+        let weight = 0;
+        for (const file of Object.values(bundle)) {
+          if (!TEXT.test(file.fileName)) continue;
+          const source = Buffer.from(file.type === 'chunk' ? file.code : file.source);
+          const packed = gzipSync(source, { level: constants.Z_BEST_COMPRESSION });
+          if (/\.(js|css)$/.test(file.fileName)) weight += packed.length;
+          this.emitFile({ type: 'asset', fileName: `${file.fileName}.gz`, source: packed });
+        }
+        const kib = (weight / 1024).toFixed(1);
+        if (weight > MOST_KIB * 1024) {
+          this.error(`script and style are ${kib} KiB packed, and may be ${MOST_KIB}`);
+        }
+        this.info(`script and style: ${kib} KiB packed, of ${MOST_KIB}`);
+      },
+    },
+  };
+}

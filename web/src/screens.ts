@@ -1,0 +1,45 @@
+/** What the page can show. All but what most visits begin with is loaded when it is shown. */
+import type { Component } from 'svelte';
+import type { Phase } from './live/box.svelte';
+import type { Route } from './route';
+import Home from './views/Home.svelte';
+import Missing from './views/Missing.svelte';
+import SignIn from './views/SignIn.svelte';
+
+/** The name of a screen: what the page is for, or, for the owner, a view. */
+export type Name = Exclude<Phase, 'starting' | 'in'> | Route['view'];
+
+/** A screen that is ready to be shown. */
+export interface Screen {
+  name: Name;
+  /** The release it shows; none where it shows none. */
+  id: number | undefined;
+  View: Component<{ id: number }> | Component;
+  /** Whether it stands in the frame with the bar. */
+  framed: boolean;
+}
+
+const here = (View: Component): (() => Promise<{ default: Component }>) => {
+  return () => Promise.resolve({ default: View });
+};
+
+const views: Record<Name, () => Promise<{ default: Component<{ id: number }> | Component }>> = {
+  claim: () => import('./views/Claim.svelte'),
+  'sign-in': here(SignIn),
+  welcome: () => import('./views/Welcome.svelte'),
+  home: here(Home),
+  upload: () => import('./views/Upload.svelte'),
+  settings: () => import('./views/Settings.svelte'),
+  release: () => import('./views/Release.svelte'),
+  account: () => import('./views/Account.svelte'),
+  box: () => import('./views/Box.svelte'),
+  missing: here(Missing),
+};
+
+const unframed: readonly Name[] = ['claim', 'sign-in', 'welcome'];
+
+/** Loads a screen. Fails when the box does not answer. */
+export async function load(name: Name, id: number | undefined): Promise<Screen> {
+  const { default: View } = await views[name]();
+  return { name, id, View, framed: !unframed.includes(name) };
+}
