@@ -25,5 +25,6 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'mock/**/*.test.ts'],
     environment: 'node',
+    setupFiles: ['src/i18n/setup.ts'],
   },
 });

@@ -1,5 +1,5 @@
 /** The language of the page: `t.home.title`, `t.upload.left('3 min')`. */
-import { en } from './en';
+import type { en } from './en';
 
 type Loose<T> = {
   [K in keyof T]: T[K] extends string
@@ -12,14 +12,14 @@ type Loose<T> = {
 /** What a language must say. */
 export type Messages = Loose<typeof en>;
 
-/** Every language by its tag; one that is not English is loaded only when it is spoken. */
+/** Every language by its tag; only the one that is spoken is loaded. */
 export const languages: Record<string, () => Promise<Messages>> = {
-  en: () => Promise.resolve(en),
+  en: async () => (await import('./en')).en,
   fr: async () => (await import('./fr')).fr,
 };
 
-/** The words in the language chosen. */
-export let t: Messages = en;
+/** The words in the language chosen; none before {@link speak} is done. */
+export let t: Messages;
 
 /** The language chosen, for dates and numbers. */
 export let locale = 'en-GB';
@@ -39,16 +39,21 @@ export function pick(wanted: readonly string[], spoken: readonly string[] = Obje
 }
 
 /**
- * Speaks the reader's language from here on. Called once, before the page is drawn. Words that do not arrive (the box
- * went away meanwhile) leave English: a page that can be read is worth more than none.
+ * Speaks the reader's language from here on. Called once, before the page is drawn. Where its words do not arrive, English
+ * is tried: a page that can be read is worth more than none.
  */
 export async function speak(wanted: readonly string[]): Promise<void> {
   let language = pick(wanted);
   try {
-    t = (await languages[language]?.()) ?? en;
-  } catch {
+    t = await words(language);
+  } catch (error) {
+    if (language === 'en') throw error;
     language = 'en';
-    t = en;
+    t = await words(language);
   }
   locale = wanted.find((tag) => base(tag) === language) ?? language;
+}
+
+function words(language: string): Promise<Messages> {
+  return languages[language]?.() ?? Promise.reject(new Error(`nobody speaks ${language} here`));
 }
