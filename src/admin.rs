@@ -11,6 +11,7 @@ mod decisions;
 mod events;
 mod extract;
 mod guard;
+mod kit;
 mod limiter;
 mod links;
 mod metrics;
@@ -38,6 +39,7 @@ use utoipa_axum::routes;
 
 use crate::app::Handle;
 use crate::app::uploads::Uploads;
+use crate::base::Press;
 use crate::store::Store;
 
 pub use auth::{AuthError, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, claim_with_password};
@@ -63,6 +65,8 @@ pub struct AdminState {
     pub host_names: Vec<String>,
     /// Port of the public listener.
     pub public_port: u16,
+    /// Makes what is handed out of a release.
+    pub press: Arc<dyn Press>,
 }
 
 /// What the routes share.
@@ -73,6 +77,7 @@ struct Shared {
     name: String,
     host_names: Vec<String>,
     public_port: u16,
+    press: Arc<dyn Press>,
     /// Tries at the setup code.
     claims: Mutex<Limiter>,
     /// Tries at the password.
@@ -129,6 +134,9 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(releases::pause_release))
         .routes(routes!(releases::resume_release))
         .routes(routes!(releases::release_torrent))
+        .routes(routes!(kit::share_kit))
+        .routes(routes!(kit::qr_code))
+        .routes(routes!(kit::static_page))
         .routes(routes!(
             release_settings::release_settings,
             release_settings::change_release_settings
@@ -157,6 +165,7 @@ pub fn router(state: AdminState) -> Router {
         name: state.name,
         host_names: state.host_names,
         public_port: state.public_port,
+        press: state.press,
         claims: Mutex::new(Limiter::new()),
         sign_ins: Mutex::new(Limiter::new()),
         hashing: Arc::new(Semaphore::new(auth::MAX_HASHING)),

@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp};
+use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp, Visits};
 use crate::device;
 use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
@@ -31,6 +31,7 @@ mod limits;
 mod orders;
 pub mod overview;
 mod picture;
+mod reach;
 mod relays;
 mod seeding;
 mod shelf;
@@ -42,12 +43,14 @@ pub use history::HistoryView;
 pub use overview::{
     LimitedBy, Overview, QuotaView, RelayView, ReleaseView, SourceView, UpstreamView,
 };
+pub use reach::ReachView;
 pub use swarms::PiecesView;
 
 use handle::Orders;
 use hashing::Hashing;
 use limits::Limits;
 use picture::Painted;
+use reach::Reached;
 use seeding::Live;
 use swarms::Swarms;
 
@@ -77,6 +80,10 @@ pub struct AppConfig {
     pub rule: Rule,
     /// How long a folder's entry must have been left alone before it is shared by itself: half-copied files are not.
     pub quiet: Duration,
+    /// Port of the public listener.
+    pub public_port: u16,
+    /// Where the public listener notes that somebody came from outside.
+    pub visits: Visits,
 }
 
 /// Why the box does not start.
@@ -132,6 +139,7 @@ pub struct App {
     looked: Option<u64>,
     painted: Painted,
     swarms: Swarms,
+    reached: Reached,
     /// When the DHT last named a peer to us.
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
@@ -201,6 +209,7 @@ impl App {
             looked: None,
             painted: Painted::default(),
             swarms,
+            reached: Reached::default(),
             heard: None,
             in_touch: false,
             found: merged(announced, discovered, tracker.subscribe()),
@@ -217,6 +226,7 @@ impl App {
             orders,
             overview,
         };
+        app.forward_public_port();
         app.take_up_sources().await?;
         Ok((app, handle))
     }

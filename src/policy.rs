@@ -4,6 +4,7 @@ pub mod clock;
 pub mod guard;
 pub mod offer;
 pub mod quota;
+pub mod reach;
 pub mod retire;
 pub mod schedule;
 pub mod unchoke;

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod found;
 mod listener;
 mod near;
+mod outside;
 pub mod reader;
 pub mod shaper;
 pub mod sightings;
@@ -24,6 +25,7 @@ pub mod wire;
 
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use found::{Found, Observation, Witness};
+pub use outside::Seen;
 pub use sightings::{Census, Sightings};
 pub use swarm::Swarm;
 pub use torrent::Torrent;

@@ -13,7 +13,7 @@ use common::http;
 use common::torrent::Torrent;
 use common::wait::{observe, wait_for};
 use semoir::app::{App, AppConfig, Handle, ReleaseView, Uploads};
-use semoir::base::{Stage, Timestamp};
+use semoir::base::{Stage, Timestamp, Visits};
 use semoir::policy::retire::Rule;
 use semoir::publish::{self, PublishState};
 use semoir::store::{Decision, Store};
@@ -59,24 +59,28 @@ impl TheBox {
         let tracker = Tracker::default();
         let stop = CancellationToken::new();
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-        let config = AppConfig {
+        let mut config = AppConfig {
             sources: vec![source.to_owned()],
             peer: any,
             state: data.to_owned(),
             offline: true,
             rule: RULE,
             quiet: Duration::ZERO,
+            public_port: 0,
+            visits: Visits::default(),
         };
         let (handle, public) = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(any).await;
             let listener = listener.expect("a port is free");
             let public = listener.local_addr().expect("an address");
+            config.public_port = public.port();
             let started = App::start(config, store.clone(), uploads, tracker.clone()).await;
             let (app, handle) = started.expect("the box starts");
             let router = publish::router(PublishState {
                 store: store.clone(),
                 name: String::from("A box"),
                 public_port: public.port(),
+                visits: Visits::default(),
             });
             let router = router.merge(tracker::http::router(tracker));
             let service = router.into_make_service_with_connect_info::<SocketAddr>();

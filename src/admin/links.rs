@@ -2,11 +2,16 @@
 
 use super::{App, problem::Problem};
 use crate::app::{Overview, ReleaseView};
-use crate::base::{Authority, Magnet, TorrentFile, announce};
+use crate::base::{Authority, CREATED_BY, Magnet, TorrentFile, announce};
 
 /// The announce URLs of links given to one browser.
 pub(super) struct Links {
-    trackers: Vec<String>,
+    /// Announce URLs.
+    pub trackers: Vec<String>,
+    /// Where the public listener is reached: the owner's public host, or the host that his page was opened at.
+    pub public: Authority,
+    /// Who answers for what is shared.
+    pub contact: Option<String>,
 }
 
 impl Links {
@@ -20,7 +25,11 @@ impl Links {
         };
         let set = settings.public_host.as_deref();
         let trackers = announce::trackers(set, app.public_port, Some(&public), &settings.trackers);
-        Ok(Self { trackers })
+        Ok(Self {
+            trackers,
+            public: announce::public_host(set, app.public_port).unwrap_or(public),
+            contact: settings.copyright_contact,
+        })
     }
 
     /// The picture with these links in it.
@@ -48,7 +57,7 @@ impl Links {
         let file = TorrentFile {
             info,
             trackers: &self.trackers,
-            created_by: Some(concat!("Semoir ", env!("CARGO_PKG_VERSION"))),
+            created_by: Some(CREATED_BY),
         };
         file.to_bytes()
     }

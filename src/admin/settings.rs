@@ -71,6 +71,27 @@ pub(super) struct SettingsPatch {
     /// Leave room on the line for whoever else uses it.
     #[schema(nullable = false)]
     guard: Option<bool>,
+    /// What the public pages call the box; null for the box's own name. One line of 80 characters at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    public_title: Option<Option<String>>,
+    /// What is to be said of it on its public index; null for nothing. One line of 500 characters at most.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    public_description: Option<Option<String>>,
+    /// List what is shared on the public index and in the feed.
+    #[schema(nullable = false)]
+    public_index: Option<bool>,
+    /// Let search engines keep the public pages.
+    #[schema(nullable = false)]
+    public_robots: Option<bool>,
+    /// Ask the router to forward the public listener's port too.
+    #[schema(nullable = false)]
+    public_forward: Option<bool>,
+    /// Who answers for what is shared: a mail address, or an http or https URL; null for nobody.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    copyright_contact: Option<Option<String>>,
 }
 
 /// Tells a field that is null from one that is not there.
@@ -105,7 +126,38 @@ impl SettingsPatch {
         if let Some(generous) = self.generous {
             settings.generous = generous;
         }
+        self.apply_public(settings);
         self.apply_limits(settings);
+    }
+
+    fn apply_public(&mut self, settings: &mut Settings) {
+        // A field of a form that was emptied.
+        let typed = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let texts = [
+            (self.public_title.take(), &mut settings.public_title),
+            (
+                self.public_description.take(),
+                &mut settings.public_description,
+            ),
+            (
+                self.copyright_contact.take(),
+                &mut settings.copyright_contact,
+            ),
+        ];
+        for (given, setting) in texts {
+            if let Some(text) = given {
+                *setting = text.and_then(typed);
+            }
+        }
+        if let Some(index) = self.public_index {
+            settings.public_index = index;
+        }
+        if let Some(robots) = self.public_robots {
+            settings.public_robots = robots;
+        }
+        if let Some(forward) = self.public_forward {
+            settings.public_forward = forward;
+        }
     }
 
     fn apply_limits(self, settings: &mut Settings) {

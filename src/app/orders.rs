@@ -130,6 +130,7 @@ impl App {
         if self.settings.generous != before.generous {
             self.engine.set_generous(self.settings.generous).await;
         }
+        self.forward_public_port();
         if self.settings.trackers != before.trackers {
             for live in self.live.values() {
                 self.announcer.add(self.subject(live.info_hash));

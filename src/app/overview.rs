@@ -4,6 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::reach::ReachView;
 use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
 pub use crate::policy::upstream::LimitedBy;
 use crate::store::{Release, SeenRelay, Spent};
@@ -23,6 +24,8 @@ pub struct Overview {
     pub sources: Vec<SourceView>,
     /// What leaves the box.
     pub upstream: UpstreamView,
+    /// Whether it is reached from outside.
+    pub reach: ReachView,
 }
 
 /// One release as the owner sees it.

@@ -44,11 +44,13 @@ impl App {
             self.sources.values().map(|s| self.source_view(s)).collect();
         sources.sort_by_key(|source| source.id);
         let upstream = self.upstream_view(report, &before.upstream);
+        let reach = self.reach_view(&report.outside, Instant::now());
         let is_new = self.painted.changes != Some(changes);
         let is_current = !is_new
             && !self.painted.is_outdated
             && self.painted.at.elapsed() < FRESH
             && upstream == before.upstream
+            && reach == before.reach
             && are_alike(&sources, &before.sources);
         if is_current {
             return Ok(());
@@ -70,6 +72,7 @@ impl App {
             picture.at = Timestamp::now();
             picture.sources = sources;
             picture.upstream = upstream;
+            picture.reach = reach;
         });
         self.painted = Painted {
             changes: Some(changes),

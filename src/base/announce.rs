@@ -13,12 +13,7 @@ pub fn trackers(
     visited: Option<&Authority>,
     owners: &[String],
 ) -> Vec<String> {
-    let set = public_host.and_then(|host| host.parse::<Authority>().ok());
-    let own = set
-        .map(|host| Authority {
-            port: host.port.or(Some(public_port)),
-            ..host
-        })
+    let own = self::public_host(public_host, public_port)
         .or_else(|| visited.cloned())
         .map(|host| format!("http://{host}/announce"));
     let mut urls: Vec<String> = own.into_iter().collect();
@@ -28,6 +23,16 @@ pub fn trackers(
         }
     }
     urls
+}
+
+/// The public listener as its owner says that it is reached from outside: at its own port, unless he named another.
+/// None where he set nothing.
+pub fn public_host(set: Option<&str>, public_port: u16) -> Option<Authority> {
+    let host = set.and_then(|host| host.parse::<Authority>().ok())?;
+    Some(Authority {
+        port: host.port.or(Some(public_port)),
+        ..host
+    })
 }
 
 #[cfg(test)]

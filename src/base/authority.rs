@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use super::world::is_public;
+
 /// Longest host and port taken: a DNS name has at most 253 characters.
 const MAX_LENGTH: usize = 253 + ":65535".len();
 
@@ -36,6 +38,19 @@ impl Authority {
     /// Whether the host is `name` (compared without case).
     pub fn is_named(&self, name: &str) -> bool {
         matches!(&self.host, Host::Name(own) if own.eq_ignore_ascii_case(name.trim_end_matches('.')))
+    }
+
+    /// Whether it leads somewhere only in the own network: an address that is not the world's, or a name that no server of
+    /// the world's knows (RFC 6761, RFC 6762).
+    pub fn is_local(&self) -> bool {
+        match &self.host {
+            Host::Ip(ip) => !is_public(*ip),
+            Host::Name(name) => {
+                let last = name.rsplit('.').next().unwrap_or_default();
+                !name.contains('.')
+                    || ["local", "localhost", "internal", "home", "lan"].contains(&last)
+            }
+        }
     }
 }
 
@@ -134,6 +149,25 @@ mod tests {
                 .is_named("box.LOCAL.")
         );
         assert!(!"1.2.3.4".parse::<Authority>().unwrap().is_named("1.2.3.4"));
+    }
+
+    #[test]
+    fn the_house_is_told_from_the_world() {
+        let local = |text: &str| text.parse::<Authority>().unwrap().is_local();
+        for text in [
+            "localhost:1",
+            "semoir.local",
+            "semoir",
+            "nas.lan:80",
+            "192.168.1.7",
+            "[fe80::1]:1",
+            "127.0.0.1",
+        ] {
+            assert!(local(text), "{text}");
+        }
+        for text in ["box.example:6880", "1.1.1.1", "[2a00::1]", "local.example"] {
+            assert!(!local(text), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The bytes of a `.torrent` file (BEP 3, BEP 12), around an info dictionary that is given as it is.
 
+/// What torrents of ours say they were created by.
+pub const CREATED_BY: &str = concat!("Semoir ", env!("CARGO_PKG_VERSION"));
+
 /// What goes into a `.torrent` besides the info dictionary.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TorrentFile<'a> {

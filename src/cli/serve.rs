@@ -6,6 +6,7 @@ mod http;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
@@ -17,10 +18,10 @@ use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
 use crate::app::{App, AppConfig, AppError, Uploads};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, Kind, Timestamp, listen};
+use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::policy::retire::Rule;
-use crate::publish::{self, PublishState};
+use crate::publish::{self, Printer, PublishState};
 use crate::store::{Owner, Store, StoreError};
 use crate::tracker::{self, Tracker};
 use data::DataFolder;
@@ -145,6 +146,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
     let admin_listener = bind("owner's page", config.admin)?;
     let admin_addr = local(&admin_listener, "owner's page", config.admin)?;
     let tracker = Tracker::default();
+    let visits = Visits::default();
     let app_config = AppConfig {
         sources: config.sources,
         peer: config.peer,
@@ -152,6 +154,8 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         offline: config.offline,
         rule: Rule::default(),
         quiet: QUIET,
+        public_port: public_addr.port(),
+        visits: visits.clone(),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;
@@ -164,11 +168,14 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         name: NAME.to_owned(),
         host_names: Vec::new(),
         public_port: public_addr.port(),
+        // The two rooms do not know each other; what they agree on is `base::Press`.
+        press: Arc::new(Printer),
     });
     let public_router = publish::router(PublishState {
         store,
         name: NAME.to_owned(),
         public_port: public_addr.port(),
+        visits,
     })
     .merge(tracker::http::router(tracker.clone()));
 

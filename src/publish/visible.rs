@@ -1,6 +1,6 @@
 //! Which releases the public may see.
 
-use crate::base::{InfoHash, Stage};
+use crate::base::{InfoHash, Language, Stage};
 use crate::store::Release;
 
 /// A release that has a public page.
@@ -10,8 +10,6 @@ pub(super) struct Visible {
     pub(super) release: Release,
     /// Its swarm.
     pub(super) info_hash: InfoHash,
-    /// Why it cannot be had from this box now; none when it can.
-    pub(super) note: Option<&'static str>,
 }
 
 impl Visible {
@@ -24,18 +22,31 @@ impl Visible {
             return None;
         }
         let info_hash = release.info_hash?;
-        let note = match release.stage {
-            Stage::Ready | Stage::Spreading | Stage::Supporting | Stage::Retired => None,
-            Stage::Paused => Some("This box has paused it. Others may still carry it."),
-            Stage::Absent => {
-                Some("The drive it is on is not connected now. Others may still carry it.")
-            }
-            Stage::Found | Stage::Hashing | Stage::Failed => return None,
-        };
-        Some(Self {
-            release,
-            info_hash,
-            note,
-        })
+        match release.stage {
+            Stage::Found | Stage::Hashing | Stage::Failed => None,
+            _ => Some(Self { release, info_hash }),
+        }
+    }
+
+    /// Whether it stands in the index and the feed: what can be had now. A private torrent (BEP 27) is for those who were
+    /// given its link.
+    pub(super) fn is_listed(&self) -> bool {
+        let is_here = !matches!(self.release.stage, Stage::Paused | Stage::Absent);
+        is_here && !self.release.private
+    }
+
+    /// Why it cannot be had from this box now; none when it can.
+    pub(super) fn note(&self, language: Language) -> Option<&'static str> {
+        match self.release.stage {
+            Stage::Paused => Some(language.pick(
+                "This box has paused it. Others may still carry it.",
+                "Ce boîtier l’a mis en pause. D’autres le portent peut-être encore.",
+            )),
+            Stage::Absent => Some(language.pick(
+                "The drive it is on is not connected now. Others may still carry it.",
+                "Le disque qui le contient n’est pas branché. D’autres le portent peut-être encore.",
+            )),
+            _ => None,
+        }
     }
 }

@@ -13,12 +13,14 @@ mod upnp;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::base::{Beside, ErrorKind, InfoHash, Kind};
 use crate::seed::found::{Found, Witness, plausible};
+
+pub use upnp::PortMapping;
 
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
 pub const FOUND_QUEUE: usize = 256;
@@ -84,6 +86,8 @@ enum Order {
 pub struct Discovery {
     tasks: Vec<mpsc::Sender<Order>>,
     running: Running,
+    mapping: watch::Receiver<PortMapping>,
+    other_port: watch::Sender<Option<u16>>,
     _alive: std::sync::Arc<DropGuard>,
 }
 
@@ -124,8 +128,10 @@ impl Discovery {
                 Err(error) => warn!(%error, "discovery does without"),
             }
         }
+        let (mapped, mapping) = watch::channel(PortMapping::default());
+        let (other_port, other) = watch::channel(None);
         if allowed && config.upnp {
-            match upnp::start(config.port, stop.clone()) {
+            match upnp::start(config.port, other, mapped, stop.clone()) {
                 Ok(()) => running.upnp = true,
                 Err(error) => warn!(%error, "discovery does without"),
             }
@@ -139,6 +145,8 @@ impl Discovery {
         let discovery = Discovery {
             tasks,
             running,
+            mapping,
+            other_port,
             _alive: std::sync::Arc::new(stop.drop_guard()),
         };
         (discovery, receiver)
@@ -147,6 +155,17 @@ impl Discovery {
     /// Which parts run.
     pub fn running(&self) -> Running {
         self.running
+    }
+
+    /// Asks the router to map another TCP port too from now on, or no other.
+    pub fn map_also(&self, port: Option<u16>) {
+        self.other_port
+            .send_if_modified(|now| std::mem::replace(now, port) != port);
+    }
+
+    /// What came of asking the router to map ports.
+    pub fn mapping(&self) -> PortMapping {
+        *self.mapping.borrow()
     }
 
     /// Looks for peers of a torrent from now on, unless it is private.
@@ -204,6 +223,7 @@ mod tests {
         for config in [config(true, 6881), config(false, 0)] {
             let (discovery, mut found) = Discovery::start(config).await;
             assert_eq!(discovery.running(), Running::default());
+            assert_eq!(discovery.mapping(), PortMapping::default());
             assert!(discovery.tasks.is_empty());
             discovery.add(InfoHash([1; 20]), false).await;
             // Nobody is there to find anything.

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::found::{Found, Witness};
 use super::listener::{self, Known};
+use super::outside::Seen;
 use super::reader::Reader;
 use super::swarm::PieceMap;
 use super::torrent::Torrent;
@@ -93,6 +94,8 @@ pub struct Report {
     /// Whether a peer is connected, or answered lately. While nothing does, it may be our own line that is down, and
     /// silence says nothing.
     pub in_touch: bool,
+    /// What peers outside tell of where we are.
+    pub outside: Seen,
     /// Every torrent; of [`Engine::news`] those that may have moved.
     pub torrents: Vec<TorrentReport>,
 }

@@ -3,7 +3,7 @@
 //! The codec knows the messages; this file decides what a hostile peer may make us keep in memory, and lets pass what
 //! the codec does not know (PORT of the DHT, the fast extension): clients send these unasked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use librqbit_buffers::ByteBuf;
 use librqbit_core::hash_id::Id20;
@@ -94,6 +94,8 @@ pub struct Hello {
     pub port: Option<u16>,
     /// It wants nothing from anybody (BEP 21).
     pub upload_only: bool,
+    /// Our address as it sees it.
+    pub you: Option<IpAddr>,
     /// The name of its program, made printable and short.
     pub client: String,
 }
@@ -260,6 +262,7 @@ fn hello(hello: &ExtendedHandshake<ByteBuf<'_>>) -> Hello {
         pex_id: enabled(hello.m.ut_pex),
         port: hello.port().filter(|port| *port != 0),
         upload_only: hello.upload_only == Some(1),
+        you: hello.yourip.map(|you| you.0),
         client: String::from_utf8_lossy(client)
             .chars()
             .filter(|c| !c.is_control())

@@ -1,5 +1,6 @@
 //! Who was seen to hold every piece of a release, so that a restart looks for them again and the owner sees who they are.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use rusqlite::types::Type;
@@ -88,6 +89,27 @@ impl Store {
             },
         )
     }
+
+    /// The relays of all releases that were kept.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn all_relays(&self) -> Result<HashMap<ReleaseId, Vec<SeenRelay>>, StoreError> {
+        self.read(
+            || "read the relays".to_owned(),
+            |db| {
+                let sql = "SELECT addr, proven, witness, first, last, release FROM relay";
+                let mut statement = db.prepare_cached(sql)?;
+                let mut rows = statement.query([])?;
+                let mut relays: HashMap<ReleaseId, Vec<SeenRelay>> = HashMap::new();
+                while let Some(row) = rows.next()? {
+                    let id = ReleaseId(row.get(5)?);
+                    relays.entry(id).or_default().push(read(row)?);
+                }
+                Ok(relays)
+            },
+        )
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +144,10 @@ mod tests {
         assert_eq!(kept.len(), RELAYS_AT_MOST);
         assert_eq!((&kept[0], &kept[1]), (&many[0], &many[199]));
         assert_eq!(store.relays(ReleaseId(2)).unwrap(), []);
+        store.keep_relays(ReleaseId(2), &relays[..1]).unwrap();
+        let all = store.all_relays().unwrap();
+        assert_eq!(all[&id].len(), RELAYS_AT_MOST);
+        assert_eq!(all[&ReleaseId(2)], relays[..1]);
         store.keep_relays(id, &[]).unwrap();
         assert_eq!(store.relays(id).unwrap(), []);
     }

@@ -8,8 +8,9 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{Store, StoreError};
+use crate::base::contact::MAX_CONTACT_LENGTH;
 use crate::base::zone::DAY_MINUTES;
-use crate::base::{Authority, Rate, Size, Window, Zone};
+use crate::base::{Authority, Contact, Rate, Size, Window, Zone};
 
 /// The smallest upstream limit taken, in bytes per second: below it a block of 16 KiB takes longer than peers wait.
 pub const MIN_UPSTREAM_CAP: u64 = 1024;
@@ -35,6 +36,12 @@ pub const MAX_QUOTA_RESERVE: u8 = 90;
 
 /// Characters in the box's name: it stands in the bar of a phone's page.
 pub const MAX_BOX_NAME: usize = 40;
+
+/// Characters in the title of the public pages: one line of a heading, and of a link's preview.
+pub const MAX_PUBLIC_TITLE: usize = 80;
+
+/// Characters in their description: a paragraph.
+pub const MAX_PUBLIC_DESCRIPTION: usize = 500;
 
 /// What the owner can change. A field that was never set has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -77,6 +84,21 @@ pub struct Settings {
     /// Leave room on the line for whoever else uses it.
     #[schema(required = true)]
     pub guard: bool,
+    /// What the public pages call the box; none is the box's own name. 80 characters at most.
+    pub public_title: Option<String>,
+    /// What is to be said of it on its public index; 500 characters at most.
+    pub public_description: Option<String>,
+    /// List what is shared on the public index and in the feed. Each release's page is reached by its link either way.
+    #[schema(required = true)]
+    pub public_index: bool,
+    /// Let search engines keep the public pages.
+    #[schema(required = true)]
+    pub public_robots: bool,
+    /// Ask the router to forward the public listener's port too, so that links and the tracker work from outside.
+    #[schema(required = true)]
+    pub public_forward: bool,
+    /// Who answers for what is shared, on every public page: a mail address, or an http or https URL.
+    pub copyright_contact: Option<String>,
 }
 
 impl Default for Settings {
@@ -95,6 +117,12 @@ impl Default for Settings {
             quota_reset_day: 1,
             quota_reserve: 10,
             guard: true,
+            public_title: None,
+            public_description: None,
+            public_index: true,
+            public_robots: false,
+            public_forward: false,
+            copyright_contact: None,
         }
     }
 }
@@ -151,6 +179,19 @@ pub enum BadSetting {
         "the part of the quota kept for new releases is 0 to {MAX_QUOTA_RESERVE} per cent, not {0}"
     )]
     QuotaReserve(u8),
+    /// No line of text of a fitting length.
+    #[error("the {what} of the public page is one line of {most} characters at most")]
+    PublicText {
+        /// Which text.
+        what: &'static str,
+        /// Characters it may have.
+        most: usize,
+    },
+    /// Nobody can be reached by it.
+    #[error(
+        "{0:?} is not a contact; write a mail address like me@box.example, or a page like https://box.example/contact"
+    )]
+    CopyrightContact(String),
 }
 
 impl Settings {
@@ -185,7 +226,31 @@ impl Settings {
         if let Some(host) = &self.public_host {
             host.parse::<Authority>()?;
         }
+        self.check_public()?;
         self.check_limits()
+    }
+
+    fn check_public(&self) -> Result<(), BadSetting> {
+        let texts = [
+            (&self.public_title, "title", MAX_PUBLIC_TITLE),
+            (
+                &self.public_description,
+                "description",
+                MAX_PUBLIC_DESCRIPTION,
+            ),
+        ];
+        for (text, what, most) in texts {
+            if text.as_ref().is_some_and(|text| !is_line(text, most)) {
+                return Err(BadSetting::PublicText { what, most });
+            }
+        }
+        if let Some(contact) = &self.copyright_contact
+            && Contact::read(contact).is_none()
+        {
+            let shown = contact.chars().take(MAX_CONTACT_LENGTH).collect();
+            return Err(BadSetting::CopyrightContact(shown));
+        }
+        Ok(())
     }
 
     fn check_limits(&self) -> Result<(), BadSetting> {
@@ -242,6 +307,12 @@ fn check_window(window: &Window) -> Result<(), &'static str> {
         Window { rate, .. } if rate.0 > i64::MAX as u64 => Err("has no limit"),
         _ => Ok(()),
     }
+}
+
+/// Whether `text` is one line, with something in it.
+fn is_line(text: &str, most: usize) -> bool {
+    let plain = !text.trim().is_empty() && !text.chars().any(char::is_control);
+    plain && text.chars().count() <= most
 }
 
 /// Whether `text` can be announced to. It goes into torrents as it is, so that blanks and the like are refused.

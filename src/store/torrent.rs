@@ -76,6 +76,21 @@ impl Store {
             },
         )
     }
+
+    /// Bytes of the info dictionary of a release, when it has been hashed; cheaper than the dictionary itself.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn torrent_length(&self, id: ReleaseId) -> Result<Option<u64>, StoreError> {
+        self.read(
+            || format!("look at the torrent of release {id}"),
+            |db| {
+                db.prepare_cached("SELECT length(info) FROM torrent WHERE release = ?1")?
+                    .query_row([id.0], |row| release::unsigned(row, 0))
+                    .optional()
+            },
+        )
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +104,7 @@ mod tests {
         let [a, b] = [ReleaseId(1), ReleaseId(2)];
         store.save_progress(a, 16, 0, &[7; 20]).unwrap();
         assert_eq!(store.torrent(a).unwrap(), None);
+        assert_eq!(store.torrent_length(a).unwrap(), None);
         assert!(!store.has_torrent(a).unwrap());
         let changes = store.changes();
 
@@ -103,6 +119,8 @@ mod tests {
         assert_eq!(release.info_hash, Some(new.info_hash));
         assert_eq!(release.piece_length, Some(new.piece_length));
         assert_eq!(store.torrent(a).unwrap().as_deref(), Some(new.info));
+        let length = store.torrent_length(a).unwrap();
+        assert_eq!(length, Some(new.info.len() as u64));
         assert_eq!(store.progress(a).unwrap(), None);
 
         // The same content in another place: found by its hash, offered ones and then older ones first, until removed.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use semoir::admin::{AdminState, claim_with_password, renew_setup_code, router};
 use semoir::app::handle::{Order, OrderError};
 use semoir::app::uploads::Uploads;
-use semoir::app::{Handle, LimitedBy, Overview, RelayView, ReleaseView, UpstreamView};
+use semoir::app::{Handle, LimitedBy, Overview, ReachView, RelayView, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
 use semoir::store::{SourceKind, Store};
 use serde_json::Value;
@@ -74,6 +74,7 @@ pub fn picture() -> Overview {
         at: Timestamp(1),
         releases: Vec::new(),
         sources: Vec::new(),
+        reach: ReachView::default(),
         upstream: UpstreamView {
             cap: None,
             rate: 0,
@@ -174,6 +175,7 @@ impl TestBox {
             name: "semoir".to_owned(),
             host_names: vec!["box.example".to_owned()],
             public_port: 6880,
+            press: Arc::new(semoir::publish::Printer),
         });
         Self {
             router,

@@ -6,6 +6,7 @@ mod client;
 mod decisions;
 mod events;
 mod guard;
+mod kit;
 mod metrics;
 mod openapi;
 mod overview;

@@ -11,7 +11,8 @@ async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
     let defaults = json!({
         "box_name": null, "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
         "schedule": [], "time_zone": null, "monthly_quota": null, "quota_reset_day": 1, "quota_reserve": 10,
-        "guard": true,
+        "guard": true, "public_title": null, "public_description": null, "public_index": true, "public_robots": false,
+        "copyright_contact": null, "public_forward": false,
     });
     assert_eq!(browser.get(PATH).await.json(), defaults);
 
@@ -58,6 +59,10 @@ async fn what_is_out_of_range_changes_nothing() {
         json!({ "schedule": [{ "days": ["mon"], "from": 0, "to": 60, "rate": 0, "colour": 1 }] }),
         json!({ "schedule": [{ "days": ["mon"], "from": -1, "to": 60, "rate": 0 }] }),
         json!({ "guard": null, "schedule": 7 }),
+        json!({ "public_title": "a\nb" }),
+        json!({ "public_description": "x".repeat(501) }),
+        json!({ "copyright_contact": "javascript:alert(1)" }),
+        json!({ "public_index": null, "public_robots": 1 }),
     ] {
         browser
             .json("PATCH", PATH, &body.to_string())
@@ -112,4 +117,27 @@ async fn the_box_is_called_what_its_owner_calls_it() {
     let cleared = browser.json("PATCH", PATH, r#"{"box_name":""}"#).await;
     assert_eq!(cleared.json()["box_name"], json!(null));
     assert_eq!(name().await, "semoir");
+}
+
+#[tokio::test]
+async fn what_the_public_reads_is_set_and_emptied() {
+    let (_the_box, browser) = TestBox::owned().await;
+    let body = json!({
+        "public_title": " Anna’s films ", "public_description": "Films.", "public_index": false, "public_robots": true,
+        "public_forward": true,
+        "copyright_contact": "anna@box.example",
+    });
+    let changed = browser.json("PATCH", PATH, &body.to_string()).await.json();
+    assert_eq!(changed["public_title"], "Anna’s films");
+    assert_eq!(changed["public_description"], "Films.");
+    assert_eq!(changed["public_index"], false);
+    assert_eq!(changed["public_robots"], true);
+    assert_eq!(changed["public_forward"], true);
+    assert_eq!(changed["copyright_contact"], "anna@box.example");
+    let body = json!({ "public_title": "", "public_description": null, "copyright_contact": "  " });
+    let cleared = browser.json("PATCH", PATH, &body.to_string()).await.json();
+    for name in ["public_title", "public_description", "copyright_contact"] {
+        assert_eq!(cleared[name], json!(null), "{name}");
+    }
+    assert_eq!(cleared["public_index"], false, "what is left out stays");
 }

@@ -8,6 +8,7 @@ import type {
   Stage,
   Upload,
 } from '../src/api/types.ts';
+import { reach } from './kit.ts';
 import { enter, hash, live, note, upstream, type Life } from './life.ts';
 
 export const SETUP_CODE = 'SEED-2026';
@@ -60,6 +61,12 @@ export class MockBox {
     quota_reset_day: 1,
     quota_reserve: 10,
     guard: true,
+    public_title: null,
+    public_description: null,
+    public_index: true,
+    public_robots: false,
+    public_forward: false,
+    copyright_contact: null,
   };
   sources: SourceView[] = [
     { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE, auto_share: true },
@@ -127,6 +134,7 @@ export class MockBox {
       releases,
       sources: this.sources,
       upstream: upstream(this.lives.values(), this.settings, this.now),
+      reach: reach(),
     });
   }
 

@@ -7,6 +7,7 @@ import type {
   SettingsPatch,
 } from '../src/api/types.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
+import { kit } from './kit.ts';
 import { carriers, pieceMap } from './life.ts';
 import { upload } from './uploads.ts';
 
@@ -84,6 +85,9 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'GET /decisions':
       return decisions(box, new URL(request.url).searchParams);
   }
+  const handed = /^GET \/releases\/(\d+)\/kit(?:\/([\w.]+))?$/.exec(route);
+  if (handed)
+    return kit(box, box.lives.get(Number(handed[1])), handed[2]) ?? problem(409, 'It is not shared.');
   const release = /^(GET|POST|DELETE) \/releases\/(\d+)(?:\/((?!settings$)\w+))?$/.exec(route);
   if (release) return releases(box, release[1] ?? '', Number(release[2]), release[3]);
   const source = /^PATCH \/sources\/(\d+)$/.exec(route)?.[1];

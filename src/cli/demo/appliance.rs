@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DemoError;
 use crate::app::{App, AppConfig, Handle, Uploads};
-use crate::base::{InfoHash, Rate, Timestamp};
+use crate::base::{InfoHash, Rate, Timestamp, Visits};
 use crate::policy::retire::Rule;
 use crate::publish::{self, PublishState};
 use crate::store::{Settings, Store};
@@ -69,12 +69,15 @@ impl Appliance {
             rule: orders.rule,
             // The sample was whole before the box came.
             quiet: Duration::ZERO,
+            public_port: public.port(),
+            visits: Visits::default(),
         };
         let (app, handle) = App::start(config, store.clone(), uploads, tracker.clone()).await?;
         let router = publish::router(PublishState {
             store: store.clone(),
             name: String::from("Semoir's demo"),
             public_port: public.port(),
+            visits: Visits::default(),
         })
         .merge(tracker::http::router(tracker));
         let stop = CancellationToken::new();

@@ -20,6 +20,7 @@ use crate::policy::offer::Uplink;
 use crate::seed::connection::{self, Greeted};
 use crate::seed::dial::Dialled;
 use crate::seed::listener::Known;
+use crate::seed::outside::Outside;
 use crate::seed::reader::{ReadError, Reader, WarmPiece};
 use crate::seed::shaper::{Shaper, on_the_wire};
 use crate::seed::swarm::Action;
@@ -75,6 +76,8 @@ pub(super) struct Driver {
     /// Readings from shelves so far.
     tickets: u64,
     peers: usize,
+    /// What peers outside tell of where we are.
+    outside: Outside,
     next_key: u64,
     generosity: Generosity,
     idle_since: Option<Instant>,
@@ -105,6 +108,7 @@ impl Driver {
             busy: BTreeSet::new(),
             tickets: 0,
             peers: 0,
+            outside: Outside::default(),
             next_key: 0,
             generosity: Generosity::new(config.generous),
             idle_since: None,

@@ -41,6 +41,7 @@ fn reads_what_we_write() {
         panic!("no handshake");
     };
     assert_eq!(hello.port, Some(6881));
+    assert_eq!(hello.you, Some(you));
     assert_eq!(hello.client, CLIENT);
     assert!(hello.metadata_id.is_some() && hello.pex_id.is_some() && !hello.upload_only);
 }

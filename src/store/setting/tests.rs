@@ -28,6 +28,12 @@ fn settings_keep_and_have_defaults() {
         quota_reset_day: 31,
         quota_reserve: 0,
         guard: false,
+        public_title: Some("Anna’s films".to_owned()),
+        public_description: Some("Home films.".to_owned()),
+        public_index: false,
+        public_robots: true,
+        public_forward: true,
+        copyright_contact: Some("anna@box.example".to_owned()),
     };
     store.set_settings(&changed).unwrap();
     assert_eq!(store.settings().unwrap(), changed);
@@ -148,6 +154,44 @@ fn limits_out_of_range_are_refused_and_said() {
         (reset(0), "1 to 31"),
         (reset(32), "1 to 31"),
         (reserve(91), "0 to 90"),
+    ] {
+        let error = bad.check().unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn what_the_public_would_read_is_checked() {
+    let title = |text: &str| Settings {
+        public_title: Some(text.to_owned()),
+        ..Settings::default()
+    };
+    let description = |text: &str| Settings {
+        public_description: Some(text.to_owned()),
+        ..Settings::default()
+    };
+    let contact = |text: &str| Settings {
+        copyright_contact: Some(text.to_owned()),
+        ..Settings::default()
+    };
+    let [fits, long] = [MAX_PUBLIC_TITLE, MAX_PUBLIC_TITLE + 1].map(|count| "é".repeat(count));
+    for good in [
+        title(&fits),
+        description(&long),
+        contact("https://box.example/contact"),
+    ] {
+        assert_eq!(good.check(), Ok(()), "{good:?}");
+    }
+    for (bad, said) in [
+        (title(&long), "title"),
+        (title(" "), "title"),
+        (title("a\nb"), "title"),
+        (
+            description(&"x".repeat(MAX_PUBLIC_DESCRIPTION + 1)),
+            "description",
+        ),
+        (contact("javascript:alert(1)"), "not a contact"),
+        (contact("nobody"), "not a contact"),
     ] {
         let error = bad.check().unwrap_err().to_string();
         assert!(error.contains(said), "{error}");

@@ -160,6 +160,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/releases/{id}/kit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What to hand out
+         * @description The snippet is in the language that the request accepts.
+         */
+        get: operations["share_kit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{id}/kit/page.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page to put elsewhere
+         * @description A ZIP archive with the .torrent and a page for it that works from a file or any web server, with no box behind it. In
+         *     the language that the request accepts.
+         */
+        get: operations["static_page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/releases/{id}/kit/qr.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A QR code */
+        get: operations["qr_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/releases/{id}/pause": {
         parameters: {
             query?: never;
@@ -530,6 +588,11 @@ export interface components {
              */
             stage: string;
         };
+        /**
+         * @description What came of asking the router to forward the peers' port.
+         * @enum {string}
+         */
+        Mapping: "off" | "looking" | "no_router" | "refused" | "mapped";
         /** @description Everything the owner's page shows at a glance. */
         Overview: {
             /**
@@ -537,6 +600,8 @@ export interface components {
              * @description When this picture was taken.
              */
             at: number;
+            /** @description Whether it is reached from outside. */
+            reach: components["schemas"]["ReachView"];
             /** @description Every release that is not removed, by name. */
             releases: components["schemas"]["ReleaseView"][];
             /** @description Every source. */
@@ -617,6 +682,45 @@ export interface components {
              * @description Bytes that left the box since the quota began anew, on the wire.
              */
             used: number;
+        };
+        /**
+         * @description Whether peers outside can connect to the box.
+         * @enum {string}
+         */
+        Reach: "offline" | "open" | "open_v6" | "likely" | "carrier_nat" | "double_nat" | "unmapped" | "unknown";
+        /** @description Whether the box is reached from outside, and how that is known. */
+        ReachView: {
+            /**
+             * Format: int64
+             * @description When the first peer from outside connected over IPv4 since start; none when nobody did.
+             */
+            came_v4?: number | null;
+            /**
+             * Format: int64
+             * @description When the first did over IPv6.
+             */
+            came_v6?: number | null;
+            /** @description What came of asking the router to forward the peers' port. */
+            mapping: components["schemas"]["Mapping"];
+            /**
+             * Format: int64
+             * @description When somebody outside first opened a public page since start; none when nobody did. Who comes through a proxy in
+             *     the house is not seen.
+             */
+            page_seen?: number | null;
+            /**
+             * Format: int32
+             * @description The port that peers connect to, which a router has to forward (TCP).
+             */
+            peer_port: number;
+            /** @description What came of asking it to forward the public listener's port, where the owner wants that. */
+            public_mapping: components["schemas"]["Mapping"];
+            /** @description The router's address on its outer side, as it says. */
+            router?: string | null;
+            /** @description Addresses under which trackers, or several peers alike, say that they see the box. */
+            seen_as: string[];
+            /** @description Whether peers outside can connect. */
+            verdict: components["schemas"]["Reach"];
         };
         /** @description How much of a file the box has. */
         Received: {
@@ -1000,6 +1104,11 @@ export interface components {
              */
             box_name: string | null;
             /**
+             * @description Who answers for what is shared, on every public page: a mail address, or an http or https URL.
+             * @default null
+             */
+            copyright_contact: string | null;
+            /**
              * @description Once a first copy is out, go on giving by our share of what the swarm can carry, and not only what it lacks.
              * @default false
              */
@@ -1021,10 +1130,35 @@ export interface components {
              */
             monthly_quota: number | null;
             /**
+             * @description What is to be said of it on its public index; 500 characters at most.
+             * @default null
+             */
+            public_description: string | null;
+            /**
+             * @description Ask the router to forward the public listener's port too, so that links and the tracker work from outside.
+             * @default false
+             */
+            public_forward: boolean;
+            /**
              * @description The box's name or address seen from outside, `host` or `host:port`, where it is not the one visitors use.
              * @default null
              */
             public_host: string | null;
+            /**
+             * @description List what is shared on the public index and in the feed. Each release's page is reached by its link either way.
+             * @default true
+             */
+            public_index: boolean;
+            /**
+             * @description Let search engines keep the public pages.
+             * @default false
+             */
+            public_robots: boolean;
+            /**
+             * @description What the public pages call the box; none is the box's own name. 80 characters at most.
+             * @default null
+             */
+            public_title: string | null;
             /**
              * Format: int32
              * @description Per cent of the quota that are kept for releases whose first copy is not out; 0 to 90.
@@ -1070,6 +1204,8 @@ export interface components {
         SettingsPatch: {
             /** @description What the owner calls the box; null for the name it came with. 40 characters at most. */
             box_name?: string | null;
+            /** @description Who answers for what is shared: a mail address, or an http or https URL; null for nobody. */
+            copyright_contact?: string | null;
             /** @description Once a first copy is out, go on giving by our share of what the swarm can carry. */
             generous?: boolean;
             /** @description Leave room on the line for whoever else uses it. */
@@ -1081,8 +1217,18 @@ export interface components {
              * @description Bytes on the wire that may leave the box in a month; null for as many as there are. 1 GB at least.
              */
             monthly_quota?: number | null;
+            /** @description What is to be said of it on its public index; null for nothing. One line of 500 characters at most. */
+            public_description?: string | null;
+            /** @description Ask the router to forward the public listener's port too. */
+            public_forward?: boolean;
             /** @description The box's name or address seen from outside, `host` or `host:port`; null for the one visitors use. */
             public_host?: string | null;
+            /** @description List what is shared on the public index and in the feed. */
+            public_index?: boolean;
+            /** @description Let search engines keep the public pages. */
+            public_robots?: boolean;
+            /** @description What the public pages call the box; null for the box's own name. One line of 80 characters at most. */
+            public_title?: string | null;
             /**
              * Format: int32
              * @description Per cent of the quota that are kept for releases whose first copy is not out; 0 to 90.
@@ -1109,6 +1255,22 @@ export interface components {
              * @description Bytes per second that may leave the box; null for none set.
              */
             upstream_cap?: number | null;
+        };
+        /** @description What is handed out of a release. */
+        ShareKit: {
+            /**
+             * @description Whether the links lead where only the owner's own network does: he set no public host, and opened his page by an
+             *     address or name of the house.
+             */
+            local: boolean;
+            /** @description Its magnet link. */
+            magnet: string;
+            /** @description Its page on the public listener. */
+            page: string;
+            /** @description HTML to paste into a page of the owner's. */
+            snippet: string;
+            /** @description Its `.torrent` there. */
+            torrent: string;
         };
         /** @description The owner's password. */
         SignInRequest: {
@@ -1584,6 +1746,159 @@ export interface operations {
             };
             /** @description There is no such release. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    share_kit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Links and HTML. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareKit"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not hashed yet, or failed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    static_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": number[];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not hashed yet, or failed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    qr_code: {
+        parameters: {
+            query?: {
+                /** @description Which link it holds: `page`, or `magnet`. */
+                of?: "page" | "magnet";
+            };
+            header?: never;
+            path: {
+                /** @description The release. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such release. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not hashed yet, or failed. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

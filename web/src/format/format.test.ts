@@ -4,7 +4,17 @@ import { readCap, showCap } from './cap';
 import { caretAfter, formatCode, isWhole } from './code';
 import { publicBase, sharePage } from './links';
 import { bytes, copies, copiesOut, percent, rate } from './quantity';
-import { badTracker, isHost, readDay, readQuota, readRelays, showQuota, trackerLines } from './setting';
+import {
+  badTracker,
+  isContact,
+  isHost,
+  isLonger,
+  readDay,
+  readQuota,
+  readRelays,
+  showQuota,
+  trackerLines,
+} from './setting';
 import { moment, span } from './time';
 
 describe('quantities', () => {
@@ -173,5 +183,31 @@ describe('settings', () => {
   it('wants a whole number of relays in range', () => {
     expect(readRelays(' 3 ')).toBe(3);
     for (const bad of ['', '0', '51', '2.5', '-1', 'x']) expect(readRelays(bad)).toBeUndefined();
+  });
+});
+
+describe('what visitors read', () => {
+  it.each(['me@box.example', 'a.b+c@x.y-z.example', 'https://box.example/contact', 'http://192.0.2.1'])(
+    'takes %s as a contact',
+    (text) => {
+      expect(isContact(text)).toBe(true);
+    },
+  );
+
+  it.each([
+    'me',
+    'me@box',
+    'a b@box.example',
+    'javascript:alert(1)',
+    'ftp://box.example',
+    'https://',
+    '"a"@b.example',
+  ])('refuses %s', (text) => {
+    expect(isContact(text)).toBe(false);
+  });
+
+  it('counts characters as the box does', () => {
+    expect(isLonger(' 🌾🌾 ', 2)).toBe(false);
+    expect(isLonger('🌾🌾', 1)).toBe(true);
   });
 });

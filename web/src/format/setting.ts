@@ -67,3 +67,19 @@ export function readQuota(written: string): number | null | undefined {
 export function readDay(written: string): number | undefined {
   return readWhole(written, 1, 31);
 }
+
+/** Characters in the title and the description of the public page. */
+export const MOST_TITLE = 80;
+export const MOST_DESCRIPTION = 500;
+
+/** Whether a text has more characters than that; as the box counts them, by code points. */
+export function isLonger(text: string, most: number): boolean {
+  return Array.from(text.trim()).length > most;
+}
+
+/** Whether somebody can be reached by it: a mail address, or a page on the web. */
+export function isContact(text: string): boolean {
+  if (/\s/.test(text) || text.length > 254) return false;
+  if (text.includes('://')) return /^https?:\/\//i.test(text) && URL.canParse(text);
+  return /^[^@"<>()[\]\\,;:]+@[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(text);
+}

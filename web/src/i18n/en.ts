@@ -20,6 +20,45 @@ const witnessWords: Record<string, string> = {
   probe: 'the box asked it for a part, and compared',
 };
 
+/** Whether others reach the box: in a word, and why. By the box's word for it. */
+const reachWords: Record<string, [string, string]> = {
+  offline: ['No', 'The box was started without access to the internet.'],
+  open: ['Yes', 'People outside have connected to it since it started.'],
+  open_v6: [
+    'Over IPv6, yes',
+    'People outside have connected over IPv6. Over IPv4, which many still need, nobody has.',
+  ],
+  likely: ['Probably', 'Nothing is known to stand in the way. It is certain once somebody outside connects.'],
+  carrier_nat: [
+    'Not from outside',
+    'Your provider puts several customers behind one address (carrier-grade NAT): nobody can call the box, but the box can call others, and gives to them.',
+  ],
+  double_nat: [
+    'Not from outside',
+    'Behind your router there is another one, which lets nobody through to it.',
+  ],
+  unmapped: ['Probably not', 'Nobody outside has connected since it started.'],
+  unknown: ['Not known yet', 'The box is still looking.'],
+};
+
+/** What came of asking the router to forward the port. */
+const mappingWords: Record<string, string> = {
+  no_router: 'No router answered when the box asked to have its port forwarded (UPnP).',
+  refused: 'The router refused to forward the port (UPnP).',
+  mapped: 'The router says that it forwards the port (UPnP).',
+};
+
+/** What the owner can do about it. */
+const reachAdvice: Record<string, (port: string) => string> = {
+  open_v6: (port) => `forward TCP port ${port} to the box in your router, for those without IPv6.`,
+  carrier_nat: () =>
+    'ask your provider for a public IPv4 address of your own, or for IPv6. Until then, hand out the magnet or the page in the .zip, not the link to this box.',
+  double_nat: (port) =>
+    `let the outer router forward TCP port ${port} to the inner one, or switch one of them to bridge mode.`,
+  unmapped: (port) =>
+    `switch UPnP on in your router, or forward TCP port ${port} to the box by hand. If you did so already, this changes with the first who connects.`,
+};
+
 export const en = {
   product: 'Semoir',
   skip: 'Skip to the content',
@@ -280,6 +319,36 @@ export const en = {
     log: 'What happened, and why',
     since: (time: string) => `since ${time}`,
   },
+  kit: {
+    notShared: 'There is nothing to hand out while it is not shared.',
+    local: 'This link works at home only, as long as no public host name is set in the settings.',
+    qr: (of: string) => (of === 'page' ? 'QR code of the page for visitors' : 'QR code of the magnet link'),
+    qrOf: 'What the QR code leads to',
+    qrPage: 'Page',
+    qrMagnet: 'Magnet',
+    snippet: 'HTML for a page of yours',
+    copySnippet: 'Copy HTML',
+    zip: 'Download a page (.zip)',
+    zipHint:
+      'The .zip holds the .torrent and a page that works on any web space, for when this box is not reached from outside.',
+  },
+  reach: {
+    title: 'Do others reach this box?',
+    verdict: (verdict: string) => reachWords[verdict]?.[0] ?? verdict,
+    why: (verdict: string) => reachWords[verdict]?.[1] ?? '',
+    first: (time: string) => `The first came on ${time}.`,
+    mapping: (mapping: string) => mappingWords[mapping] ?? '',
+    toDo: 'What helps:',
+    advice: (verdict: string, port: string) => reachAdvice[verdict]?.(port) ?? '',
+    pageSeen: 'The pages for visitors were opened from outside.',
+    pageUnseen: 'The pages for visitors were not opened from outside yet.',
+    pageMapped: (port: string) => `The router says that it forwards their port too (TCP ${port}).`,
+    pageRefused: (port: string) => `The router did not agree to forward their port (TCP ${port}).`,
+    pageUnasked: (port: string) =>
+      `Their port is TCP ${port}: let your router forward it by hand, or have the box ask it in the settings of the public page.`,
+    router: (address: string) => `The router says that its address outside is ${address}.`,
+    seenAs: (addresses: string) => `Others see you as ${addresses}.`,
+  },
   upload: {
     title: 'Upload',
     intro: 'A folder becomes one release, and so does each file you choose.',
@@ -350,7 +419,7 @@ export const en = {
     trackersHint: 'One address a line. The box has its own tracker besides.',
     namesTitle: 'Name and address',
     boxName: 'Name of the box',
-    boxNameHint: 'As this page calls it.',
+    boxNameHint: 'As this page calls it, and the public one unless it has a title of its own.',
     host: 'Public host name',
     hostHint: 'How others reach the box, for share links. Empty means the name in your address bar.',
     sourcesTitle: 'Sources',
@@ -367,6 +436,33 @@ export const en = {
     badTracker: (line: string) => `This is no tracker address: ${line}`,
     badHost: 'Write only a host name, such as box.example.org, with or without a port.',
     version: (name: string, version: string) => `This box: ${name}, version ${version}`,
+  },
+  publicPage: {
+    heading: 'Public page',
+    intro: 'What visitors see. They can read and download, and nothing else.',
+    open: 'Open it',
+    title: 'Title',
+    titleHint: 'Empty means the name of the box.',
+    description: 'Description',
+    descriptionHint: 'A sentence or two above the list and in previews of links to it.',
+    contact: 'Contact for copyright',
+    contactHint: 'A mail address or a web page, shown on every public page.',
+    index: 'List of releases',
+    indexHint: 'Without a list there is no feed either; each release is reached by its own link.',
+    indexOn: 'Show it to everybody',
+    indexOff: 'Show no list',
+    robots: 'Search engines',
+    robotsHint: 'Well-behaved ones do as they are told.',
+    robotsOff: 'Keep out',
+    robotsOn: 'May list these pages',
+    forward: 'From outside',
+    forwardHint: 'Whoever has the link can open it only if your router lets them through.',
+    forwardOff: 'Do not ask the router',
+    forwardOn: 'Ask the router to let visitors through (UPnP)',
+    save: 'Publish',
+    saved: 'Published.',
+    tooLong: (most: number) => `Use ${most} characters at most.`,
+    badContact: 'Write a mail address, or a web address that begins with https://.',
   },
   errors: {
     unreachable: 'The box did not answer. Try again in a moment.',

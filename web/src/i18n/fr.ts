@@ -34,6 +34,49 @@ const limitWords: Record<string, string> = {
   guard: 'la place laissée aux autres sur la ligne',
 };
 
+/** Whether others reach the box: in a word, and why. By the box's word for it. */
+const reachWords: Record<string, [string, string]> = {
+  offline: ['Non', 'Le boîtier a été démarré sans accès à internet.'],
+  open: ['Oui', 'Du dehors, on s’y est connecté depuis son démarrage.'],
+  open_v6: [
+    'En IPv6, oui',
+    'Du dehors, on s’est connecté en IPv6. En IPv4, dont beaucoup ont encore besoin, personne.',
+  ],
+  likely: [
+    'Sans doute',
+    'Rien de connu ne l’empêche. Ce sera certain quand quelqu’un du dehors se sera connecté.',
+  ],
+  carrier_nat: [
+    'Pas du dehors',
+    'Votre fournisseur met plusieurs clients derrière une seule adresse (CGNAT)\u00a0: personne ne peut appeler le boîtier, mais lui peut appeler les autres, et leur donne.',
+  ],
+  double_nat: [
+    'Pas du dehors',
+    'Derrière votre routeur il y en a un autre, qui ne laisse passer personne jusqu’à lui.',
+  ],
+  unmapped: ['Sans doute pas', 'Personne du dehors ne s’est connecté depuis son démarrage.'],
+  unknown: ['On ne sait pas encore', 'Le boîtier cherche.'],
+};
+
+/** What came of asking the router to forward the port. */
+const mappingWords: Record<string, string> = {
+  no_router: 'Aucun routeur n’a répondu quand le boîtier a demandé la redirection de son port (UPnP).',
+  refused: 'Le routeur a refusé de rediriger le port (UPnP).',
+  mapped: 'Le routeur dit qu’il redirige le port (UPnP).',
+};
+
+/** What the owner can do about it. */
+const reachAdvice: Record<string, (port: string) => string> = {
+  open_v6: (port) =>
+    `redirigez le port TCP ${port} vers le boîtier dans votre routeur, pour ceux qui n’ont pas IPv6.`,
+  carrier_nat: () =>
+    'demandez à votre fournisseur une adresse IPv4 publique à vous, ou IPv6. En attendant, donnez le magnet ou la page du .zip, et non le lien vers ce boîtier.',
+  double_nat: (port) =>
+    `faites rediriger le port TCP ${port} par le routeur extérieur vers l’intérieur, ou passez l’un des deux en mode pont.`,
+  unmapped: (port) =>
+    `activez UPnP dans votre routeur, ou redirigez le port TCP ${port} vers le boîtier à la main. Si c’est déjà fait, ceci changera au premier qui se connectera.`,
+};
+
 export const fr: Messages = {
   product: 'Semoir',
   skip: 'Aller au contenu',
@@ -299,6 +342,36 @@ export const fr: Messages = {
     log: 'Ce qui s’est passé, et pourquoi',
     since: (time) => `depuis\u00a0: ${time}`,
   },
+  kit: {
+    notShared: 'Il n’y a rien à donner tant qu’elle n’est pas partagée.',
+    local: 'Ce lien ne marche que chez vous, tant qu’aucun nom d’hôte public n’est donné dans les réglages.',
+    qr: (of) => (of === 'page' ? 'Code QR de la page des visiteurs' : 'Code QR du lien magnet'),
+    qrOf: 'Où mène le code QR',
+    qrPage: 'Page',
+    qrMagnet: 'Magnet',
+    snippet: 'HTML pour une page à vous',
+    copySnippet: 'Copier le HTML',
+    zip: 'Télécharger une page (.zip)',
+    zipHint:
+      'Le .zip contient le .torrent et une page qui marche chez n’importe quel hébergeur, pour quand ce boîtier n’est pas joignable du dehors.',
+  },
+  reach: {
+    title: 'Les autres joignent-ils ce boîtier\u202f?',
+    verdict: (verdict) => reachWords[verdict]?.[0] ?? verdict,
+    why: (verdict) => reachWords[verdict]?.[1] ?? '',
+    first: (time) => `Le premier est venu le ${time}.`,
+    mapping: (mapping) => mappingWords[mapping] ?? '',
+    toDo: 'Ce qui aide\u00a0:',
+    advice: (verdict, port) => reachAdvice[verdict]?.(port) ?? '',
+    pageSeen: 'Les pages des visiteurs ont été ouvertes du dehors.',
+    pageUnseen: 'Les pages des visiteurs n’ont pas encore été ouvertes du dehors.',
+    pageMapped: (port) => `Le routeur dit qu’il redirige aussi leur port (TCP ${port}).`,
+    pageRefused: (port) => `Le routeur n’a pas accepté de rediriger leur port (TCP ${port}).`,
+    pageUnasked: (port) =>
+      `Leur port est TCP ${port}\u00a0: redirigez-le à la main dans votre routeur, ou faites-le demander par le boîtier dans les réglages de la page publique.`,
+    router: (address) => `Le routeur dit que son adresse au-dehors est ${address}.`,
+    seenAs: (addresses) => `Les autres vous voient comme ${addresses}.`,
+  },
   upload: {
     title: 'Ajouter des fichiers',
     intro: 'Un dossier devient une publication, et chaque fichier choisi aussi.',
@@ -370,7 +443,7 @@ export const fr: Messages = {
     trackersHint: 'Une adresse par ligne. Le boîtier a aussi son propre tracker.',
     namesTitle: 'Nom et adresse',
     boxName: 'Nom du boîtier',
-    boxNameHint: 'Comme cette page l’appelle.',
+    boxNameHint: 'Comme cette page l’appelle, et la page publique si elle n’a pas de titre à elle.',
     host: 'Nom d’hôte public',
     hostHint:
       'Comment les autres atteignent le boîtier, pour les liens de partage. Vide\u00a0: le nom dans votre barre d’adresse.',
@@ -388,6 +461,34 @@ export const fr: Messages = {
     badTracker: (line) => `Ce n’est pas une adresse de tracker\u00a0: ${line}`,
     badHost: 'Écrivez seulement un nom d’hôte, comme box.example.org, avec ou sans port.',
     version: (name, version) => `Ce boîtier\u00a0: ${name}, version ${version}`,
+  },
+  publicPage: {
+    heading: 'Page publique',
+    intro: 'Ce que voient les visiteurs. Ils peuvent lire et télécharger, et rien d’autre.',
+    open: 'L’ouvrir',
+    title: 'Titre',
+    titleHint: 'Vide\u00a0: le nom du boîtier.',
+    description: 'Description',
+    descriptionHint: 'Une phrase ou deux, au-dessus de la liste et dans les aperçus de liens.',
+    contact: 'Contact pour le droit d’auteur',
+    contactHint: 'Une adresse de courriel ou une page web, montrée sur chaque page publique.',
+    index: 'Liste des publications',
+    indexHint: 'Sans liste, pas de flux non plus\u202f; chaque publication se trouve par son propre lien.',
+    indexOn: 'La montrer à tous',
+    indexOff: 'Ne pas montrer de liste',
+    robots: 'Moteurs de recherche',
+    robotsHint: 'Ceux qui se conduisent bien font ce qu’on leur dit.',
+    robotsOff: 'Rester dehors',
+    robotsOn: 'Peuvent citer ces pages',
+    forward: 'Du dehors',
+    forwardHint: 'Qui a le lien ne peut l’ouvrir que si votre routeur le laisse passer.',
+    forwardOff: 'Ne rien demander au routeur',
+    forwardOn: 'Demander au routeur de laisser passer les visiteurs (UPnP)',
+    save: 'Publier',
+    saved: 'Publié.',
+    tooLong: (most) => `Pas plus de ${most} caractères.`,
+    badContact:
+      'Écrivez une adresse de courriel, ou une adresse web entière, avec «\u00a0https\u00a0» au début.',
   },
   errors: {
     unreachable: 'Le boîtier n’a pas répondu. Réessayez dans un instant.',

@@ -33,6 +33,7 @@ impl Driver {
             guard: self.ruling(),
             rate: rates.sum::<f64>() as u64,
             in_touch: self.peers > 0 || self.looks.is_in_touch(now),
+            outside: self.outside.seen(),
             torrents: awake.chain(resting).collect(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::{Back, Driver, Link};
-use crate::base::{InfoHash, PeerKey};
+use crate::base::{InfoHash, PeerKey, Timestamp};
 use crate::seed::client;
 use crate::seed::connection::{self, Greeted, Reports};
 use crate::seed::dial::{Dialled, dial};
@@ -26,6 +26,9 @@ impl Driver {
         let Some(greeted) = self.awaited(greeted) else {
             return;
         };
+        if !greeted.outgoing {
+            self.outside.came(greeted.addr.ip(), Timestamp::now());
+        }
         let now = Instant::now();
         let hash = greeted.greeting.info_hash;
         let Some(seeding) = self.seedings.get_mut(&hash) else {
@@ -116,14 +119,17 @@ impl Driver {
         let Some(seeding) = self.seedings.get_mut(&hash) else {
             return;
         };
-        if !seeding.links.contains_key(&peer) {
+        let Some(addr) = seeding.links.get(&peer).map(|link| link.addr.ip()) else {
             return;
-        }
+        };
         match report {
             connection::Report::Heard(heard, account) => {
                 let correction = seeding.correct(peer, account, false);
                 self.shaper.charge(Some(hash), correction);
                 for heard in heard {
+                    if let wire::Heard::Hello(wire::Hello { you: Some(you), .. }) = &heard {
+                        self.outside.said(addr, *you);
+                    }
                     seeding.swarm.handle(Event::Heard(peer, heard), now);
                 }
             }

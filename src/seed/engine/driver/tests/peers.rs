@@ -1,6 +1,9 @@
 //! Who comes, through the engine's loop.
 
+use std::net::IpAddr;
+
 use super::*;
+use crate::seed::outside::Seen;
 
 /// librqbit does not say where it listens, and comes again and again as long as it is hung up on.
 #[tokio::test]
@@ -63,4 +66,46 @@ async fn a_complete_peer_that_left_is_remembered() {
     assert!(bench.driver.seedings.contains_key(&hash));
     bench.driver.put_to_rest(Instant::now() + GHOST_LIFE);
     assert!(bench.driver.seedings.is_empty());
+}
+
+#[tokio::test]
+async fn who_comes_from_outside_proves_that_we_are_reached_and_says_as_whom() {
+    let mut bench = Bench::new(false).await;
+    let hash = hash(1);
+    bench.add(hash);
+    let near = bench.come(hash).await;
+    bench
+        .until("it is awake", |driver| driver.seedings.contains_key(&hash))
+        .await;
+    let from = |n| Some(SocketAddr::from(([9, 9, n, 9], 51_413)));
+    bench.from = from(1);
+    // We called it: that says nothing of who can call us.
+    let called = bench.meet(hash, [1; 20], true).await;
+    assert_eq!(bench.driver.report().outside, Seen::default());
+    bench.from = from(2);
+    let came = bench.meet(hash, [2; 20], false).await;
+    let first = bench.driver.report().outside.came_v4;
+    assert!(first.is_some());
+    assert_eq!(bench.driver.report().outside.came_v6, None);
+    // What follows the handshake is heard after it, and is seen in the swarm.
+    let mut peers = Vec::new();
+    for (mut peer, piece, copies) in [(near, 0_u32, 0.5), (called, 1, 1.0), (came, 0, 1.0)] {
+        let seen_as = bench.driver.report().outside.seen_as;
+        assert!(
+            seen_as.is_empty(),
+            "one peer of the world's is not enough: {seen_as:?}"
+        );
+        let hello = async move {
+            say(&mut peer, 20, b"\0d1:mde6:yourip4:\x08\x08\x08\x08e").await;
+            say(&mut peer, 4, &piece.to_be_bytes()).await;
+            peer
+        };
+        peers.push(bench.during(hello).await);
+        let heard = |driver: &Driver| driver.seedings[&hash].swarm.copies() >= copies;
+        bench.until("it was heard", heard).await;
+    }
+    let said = |driver: &Driver| driver.report().outside.seen_as == [IpAddr::from([8, 8, 8, 8])];
+    bench.until("both said so", said).await;
+    assert_eq!(bench.driver.report().outside.came_v4, first);
+    drop(peers);
 }

@@ -1,0 +1,262 @@
+//! What is served at each address.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+
+use super::PublishState;
+use super::answer::{Answer, PAGE_CACHE, TORRENT_CACHE};
+use super::carried::Carried;
+use super::clients::System;
+use super::failure::Failure;
+use super::feed::{self, Feed};
+use super::pages::{self, Index, Links, Look, Share, Shell, Systems};
+use super::site::{self, Site};
+use super::visible::Visible;
+use crate::base::{CREATED_BY, InfoHash, Magnet, Timestamp, TorrentFile, disposition};
+use crate::store::{Store, StoreError};
+
+/// Releases in the index; the rest are reached by their links.
+const MAX_LISTED: usize = 1000;
+
+/// Files named on a release's page.
+pub(super) const MAX_FILES: usize = 200;
+
+const HTML: &str = "text/html; charset=utf-8";
+
+fn listed(store: &Store) -> Result<Vec<Visible>, StoreError> {
+    let releases = store.releases()?.into_iter();
+    Ok(releases
+        .filter_map(Visible::of)
+        .filter(Visible::is_listed)
+        .collect())
+}
+
+pub(super) async fn index(
+    State(state): State<PublishState>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (host, language) = (site::visited(&headers)?, site::language(&headers));
+    let read = state.clone();
+    let now = Timestamp::now();
+    let found = state.store.run(move |store| {
+        let site = Site::read(&read, store, &host)?;
+        if !site.has_index {
+            return Ok(None);
+        }
+        let mut listed = listed(store)?;
+        let more = listed.len().saturating_sub(MAX_LISTED);
+        listed.truncate(MAX_LISTED);
+        let mut relays = store.all_relays()?;
+        let carried = |visible: Visible| {
+            let relays = relays.remove(&visible.release.id).unwrap_or_default();
+            (visible, Carried::of(&relays, now))
+        };
+        let releases: Vec<_> = listed.into_iter().map(carried).collect();
+        Ok(Some((site, releases, more)))
+    });
+    let (site, releases, more) = found.await?.ok_or(Failure::NoIndex)?;
+    let page = Index {
+        language,
+        site: &site,
+        releases: &releases,
+        more,
+    };
+    let answer = Answer {
+        kind: HTML,
+        cache: PAGE_CACHE,
+        vary: "Accept-Language",
+        language: Some(language),
+        robots: site.robots,
+        saved_as: None,
+        body: page.render().into(),
+    };
+    Ok(answer.to(&headers))
+}
+
+pub(super) async fn share(
+    State(state): State<PublishState>,
+    Path(info_hash): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let info_hash: InfoHash = info_hash.parse().map_err(|_| Failure::NothingHere)?;
+    let (host, language) = (site::visited(&headers)?, site::language(&headers));
+    let read = state.clone();
+    let found = state.store.run(move |store| {
+        let Some(visible) = store.by_info_hash(info_hash)?.and_then(Visible::of) else {
+            return Ok(None);
+        };
+        let files = store.files(visible.release.id, MAX_FILES)?;
+        let relays = store.relays(visible.release.id)?;
+        Ok(Some((
+            visible,
+            files,
+            relays,
+            Site::read(&read, store, &host)?,
+        )))
+    });
+    let (visible, files, relays, site) = found.await?.ok_or(Failure::NothingHere)?;
+    let release = &visible.release;
+    let magnet = Magnet {
+        info_hash,
+        name: std::os::unix::ffi::OsStrExt::as_bytes(release.name.as_os_str()),
+        size: Some(release.size),
+        trackers: &site.trackers,
+    };
+    let agent = headers.get(header::USER_AGENT);
+    let system = agent.and_then(|agent| System::of(agent.to_str().ok()?));
+    let name = release.display_name();
+    let carried = Carried::of(&relays, Timestamp::now()).sentence(language);
+    let body = Share {
+        language,
+        name: &name,
+        info_hash,
+        size: release.size,
+        files: &files,
+        total_files: release.files,
+        note: visible.note(language),
+        carried: Some(&carried),
+        links: Links {
+            torrent: &format!("/t/{info_hash}.torrent"),
+            magnet: &magnet.to_string(),
+            home: site.has_index.then_some(("/", site.title.as_str())),
+        },
+        systems: system.map_or(Systems::All, Systems::First),
+    };
+    let robots = site.robots && !release.private;
+    let url = site.url(&format!("/r/{info_hash}"));
+    let shell = Shell {
+        language,
+        look: Look::Linked,
+        title: &format!("{name} – {}", site.title),
+        heading: &name,
+        description: &pages::summary(language, release.size, release.files),
+        site: &site.title,
+        url: Some(&url),
+        robots,
+        has_feed: site.has_index,
+        contact: site.contact.as_ref(),
+    };
+    let answer = Answer {
+        kind: HTML,
+        cache: PAGE_CACHE,
+        vary: "Accept-Language, User-Agent",
+        language: Some(language),
+        robots,
+        saved_as: None,
+        body: shell.around(body).into(),
+    };
+    Ok(answer.to(&headers))
+}
+
+pub(super) async fn torrent(
+    State(state): State<PublishState>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let info_hash = file
+        .strip_suffix(".torrent")
+        .and_then(|hash| hash.parse::<InfoHash>().ok());
+    let info_hash = info_hash.ok_or(Failure::NothingHere)?;
+    let host = site::visited(&headers)?;
+    let read = state.clone();
+    let found = state.store.run(move |store| {
+        let Some(visible) = store.by_info_hash(info_hash)?.and_then(Visible::of) else {
+            return Ok(None);
+        };
+        let Some(info) = store.torrent(visible.release.id)? else {
+            return Ok(None);
+        };
+        Ok(Some((visible, info, Site::read(&read, store, &host)?)))
+    });
+    let (visible, info, site) = found.await?.ok_or(Failure::NothingHere)?;
+    let file = TorrentFile {
+        info: &info,
+        trackers: &site.trackers,
+        created_by: Some(CREATED_BY),
+    };
+    let name = format!("{}.torrent", visible.release.display_name());
+    let answer = Answer {
+        kind: "application/x-bittorrent",
+        cache: TORRENT_CACHE,
+        vary: "",
+        language: None,
+        robots: site.robots && !visible.release.private,
+        saved_as: Some(disposition::attachment(&name)),
+        body: file.to_bytes(),
+    };
+    Ok(answer.to(&headers))
+}
+
+pub(super) async fn feed(
+    State(state): State<PublishState>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (host, language) = (site::visited(&headers)?, site::language(&headers));
+    let read = state.clone();
+    let found = state.store.run(move |store| {
+        let site = Site::read(&read, store, &host)?;
+        if !site.has_index {
+            return Ok(None);
+        }
+        let mut listed = listed(store)?;
+        listed
+            .sort_by_key(|visible| std::cmp::Reverse((visible.release.added, visible.release.id)));
+        listed.truncate(feed::MAX_ITEMS);
+        let mut items = Vec::with_capacity(listed.len());
+        for visible in listed {
+            // One whose torrent went meanwhile has none to enclose.
+            if let Some(length) = store.torrent_length(visible.release.id)? {
+                items.push((visible, length));
+            }
+        }
+        Ok(Some((site, items)))
+    });
+    let (site, items) = found.await?.ok_or(Failure::NoIndex)?;
+    let feed = Feed {
+        language,
+        site: &site,
+        items: &items,
+    };
+    let answer = Answer {
+        kind: feed::KIND,
+        cache: PAGE_CACHE,
+        vary: "Accept-Language",
+        language: Some(language),
+        robots: site.robots,
+        saved_as: None,
+        body: feed.to_string().into(),
+    };
+    Ok(answer.to(&headers))
+}
+
+/// What search engines may look at (RFC 9309). Where they may keep nothing they are to fetch nothing either: it would be
+/// the owner's upstream that they spend.
+pub(super) async fn robots(
+    State(state): State<PublishState>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let settings = state.store.run(|store| store.settings()).await?;
+    let body = match settings.public_robots {
+        true => "User-agent: *\nAllow: /\nDisallow: /announce\nDisallow: /scrape\n",
+        false => "User-agent: *\nDisallow: /\n",
+    };
+    let answer = Answer {
+        kind: "text/plain; charset=utf-8",
+        cache: PAGE_CACHE,
+        vary: "",
+        language: None,
+        robots: true,
+        saved_as: None,
+        body: body.into(),
+    };
+    Ok(answer.to(&headers))
+}
+
+pub(super) async fn style(headers: HeaderMap) -> Response {
+    Answer::fixed("text/css; charset=utf-8", pages::STYLE).to(&headers)
+}
+
+pub(super) async fn icon(headers: HeaderMap) -> Response {
+    Answer::fixed("image/svg+xml", pages::ICON).to(&headers)
+}

@@ -1,0 +1,72 @@
+//! What may be kept of an answer, and asking whether it changed.
+
+use semoir::base::{Stage, Timestamp};
+
+use crate::listener::{Listener, hash};
+
+#[tokio::test]
+async fn answers_are_cached_by_their_content() {
+    let listener = Listener::new();
+    let id = listener.put("a".as_ref(), 1, &[("", 7)], Stage::Ready);
+    let index = listener.get("/").await;
+    let linked = |start: &str| {
+        let rest = index.text().split(start).nth(1).unwrap();
+        format!("{start}{}", rest.split('"').next().unwrap())
+    };
+    let (style, icon) = (linked("/style.css?v="), linked("/icon.svg?v="));
+    for path in [&style, &icon] {
+        let cache = listener.get(path).await.header("cache-control").to_owned();
+        assert!(cache.contains("immutable"), "{path}: {cache}");
+    }
+    let pages = [
+        "/".to_owned(),
+        format!("/r/{}", hash(1)),
+        format!("/t/{}.torrent", hash(1)),
+        "/feed.xml".to_owned(),
+        "/robots.txt".to_owned(),
+        style,
+        icon,
+    ];
+    for path in &pages {
+        let first = listener.get(path).await;
+        assert_eq!(first.status, 200, "{path}");
+        assert!(first.header("cache-control").contains("max-age="), "{path}");
+        let etag = first.header("etag");
+        for known in [
+            etag.to_owned(),
+            format!("\"other\", W/{etag}"),
+            "*".to_owned(),
+        ] {
+            let again = listener
+                .send("GET", path, &[("if-none-match", &known)])
+                .await;
+            assert_eq!(
+                (again.status.as_u16(), again.body.len()),
+                (304, 0),
+                "{path} {known}"
+            );
+            for name in ["etag", "cache-control", "vary", "x-robots-tag"] {
+                assert_eq!(again.header(name), first.header(name), "{path} {name}");
+            }
+        }
+        let head = listener.send("HEAD", path, &[]).await;
+        assert_eq!((head.status.as_u16(), head.body.len()), (200, 0), "{path}");
+        assert_eq!(
+            head.header("content-length"),
+            first.body.len().to_string(),
+            "{path}"
+        );
+        for name in ["etag", "content-type", "cache-control", "vary"] {
+            assert_eq!(head.header(name), first.header(name), "{path} {name}");
+        }
+    }
+    let before = listener.get(&pages[1]).await.header("etag").to_owned();
+    listener
+        .store
+        .set_stage(id, Stage::Paused, "by its owner", Timestamp(9))
+        .unwrap();
+    let after = listener
+        .send("GET", &pages[1], &[("if-none-match", &before)])
+        .await;
+    assert_eq!(after.status, 200, "a change was not seen");
+}
