@@ -32,7 +32,7 @@ run: $(PAGE)
 	"~/"*) set -- --source "$$HOME/$${MEDIA#??}" ;; \
 	*) set -- --source "$$MEDIA" ;; \
 	esac; \
-	exec "$(TARGET)/debug/semoir" serve --data var --admin 127.0.0.1:8080 --public '[::]:6880' --peer '[::]:6881' "$$@"
+	exec tests/supervise.sh "$(TARGET)/debug/semoir" serve --data var --admin 127.0.0.1:8080 --public '[::]:6880' --peer '[::]:6881' "$$@"
 
 test: export SEMOIR_OFFLINE = 1
 test: setup-test $(PAGE)

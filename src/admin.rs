@@ -1,12 +1,16 @@
 //! The owner's API and page.
 //!
-//! Everything under `/api/v1` but a few named routes needs a session; what is not under it is the page's own files.
-//! From the outside in, a request passes `guard` (which host was meant, which page sent it), the session, and then
-//! its route. The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
+//! Everything under `/api/v1` but a few named routes needs a session or a token; what is not under it is the page's own
+//! files. From the outside in, a request passes `guard` (which host was meant, which page sent it), `access` (who may use
+//! the route), and then its route. The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
 
+mod access;
+mod account;
 mod assets;
 mod auth;
+mod backup;
 mod box_info;
+mod box_state;
 mod decisions;
 mod events;
 mod extract;
@@ -14,19 +18,24 @@ mod guard;
 mod kit;
 mod limiter;
 mod links;
+mod logs;
 mod metrics;
 mod overview;
 mod problem;
 mod release_settings;
 mod releases;
+mod security;
 mod session;
 mod settings;
 mod setup_code;
 mod sources;
 mod swarms;
+mod tag;
+mod tokens;
 mod uploads;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -41,6 +50,7 @@ use crate::app::Handle;
 use crate::app::uploads::Uploads;
 use crate::base::Press;
 use crate::store::Store;
+use crate::telemetry::Logs;
 
 pub use auth::{AuthError, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, claim_with_password};
 pub use setup_code::{SetupCode, renew_setup_code};
@@ -67,6 +77,10 @@ pub struct AdminState {
     pub public_port: u16,
     /// Makes what is handed out of a release.
     pub press: Arc<dyn Press>,
+    /// The last lines of the log.
+    pub logs: Logs,
+    /// Whether something starts the box again when it ends.
+    pub supervised: bool,
 }
 
 /// What the routes share.
@@ -86,8 +100,18 @@ struct Shared {
     hashing: Arc<Semaphore>,
     /// Streams of events that are open.
     streams: Arc<Semaphore>,
-    /// Changes whenever a session ends before its time.
-    revoked: watch::Sender<u64>,
+    /// Changes whenever a session or token ends before its time, or something is set that other pages show.
+    news: watch::Sender<u64>,
+    logs: Logs,
+    supervised: bool,
+    started: Instant,
+}
+
+impl Shared {
+    /// Tells every open page that settings, sessions or tokens changed.
+    fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
 }
 
 type App = Arc<Shared>;
@@ -102,6 +126,7 @@ type App = Arc<Shared>;
     tags(
         (name = "box", description = "The box itself, and claiming it"),
         (name = "session", description = "Signing in and out"),
+        (name = "account", description = "The password, the browsers that are signed in, and tokens for programs"),
         (name = "overview", description = "The live picture"),
         (name = "releases", description = "What is shared"),
         (name = "sources", description = "Where it comes from"),
@@ -119,10 +144,20 @@ fn open_routes() -> OpenApiRouter<App> {
         .routes(routes!(session::sign_in))
 }
 
-/// Routes that need one.
+/// Routes that need one, or a token.
 fn owners_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(session::sign_out))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::sessions, account::end_other_sessions))
+        .routes(routes!(account::end_session))
+        .routes(routes!(tokens::tokens, tokens::make_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(box_state::box_state))
+        .routes(routes!(logs::logs))
+        .routes(routes!(box_state::restart))
+        .routes(routes!(box_state::reset))
+        .routes(routes!(backup::backup, backup::restore))
         .routes(routes!(overview::overview))
         .routes(routes!(events::events))
         .routes(routes!(decisions::decisions))
@@ -152,7 +187,9 @@ fn owners_routes() -> OpenApiRouter<App> {
 
 /// The API's description.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    open_routes().merge(owners_routes()).into_openapi()
+    let mut document = open_routes().merge(owners_routes()).into_openapi();
+    security::describe(&mut document);
+    document
 }
 
 /// The admin listener's routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limits on
@@ -170,11 +207,14 @@ pub fn router(state: AdminState) -> Router {
         sign_ins: Mutex::new(Limiter::new()),
         hashing: Arc::new(Semaphore::new(auth::MAX_HASHING)),
         streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
-        revoked: watch::Sender::new(0),
+        news: watch::Sender::new(0),
+        logs: state.logs,
+        supervised: state.supervised,
+        started: Instant::now(),
     });
     let owners = Router::from(owners_routes()).route_layer(middleware::from_fn_with_state(
         Arc::clone(&app),
-        session::require,
+        access::require,
     ));
     let document = openapi();
     Router::from(open_routes())
@@ -183,7 +223,7 @@ pub fn router(state: AdminState) -> Router {
             "/api/v1/openapi.json",
             get(move || async move { Json(document) }),
         )
-        .route("/metrics", get(metrics::metrics))
+        .route(metrics::PATH, get(metrics::metrics))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(MAX_JSON))

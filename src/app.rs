@@ -72,7 +72,7 @@ pub struct AppConfig {
     pub sources: Vec<PathBuf>,
     /// Where peers connect.
     pub peer: SocketAddr,
-    /// Where discovery keeps what it learnt.
+    /// The data folder: discovery keeps in it what it learnt, and the order for a reset is left there.
     pub state: PathBuf,
     /// No DHT, LSD, UPnP, and no tracker but loopback's.
     pub offline: bool,
@@ -110,6 +110,15 @@ impl Kind for AppError {
     }
 }
 
+/// Why the box ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to stop.
+    Stopped,
+    /// Its owner wants it started again.
+    Restart,
+}
+
 /// The running box.
 #[derive(Debug)]
 pub struct App {
@@ -144,6 +153,8 @@ pub struct App {
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
     in_touch: bool,
+    /// Set when the owner orders an end.
+    ending: Option<Ending>,
 }
 
 impl App {
@@ -212,6 +223,7 @@ impl App {
             reached: Reached::default(),
             heard: None,
             in_touch: false,
+            ending: None,
             found: merged(announced, discovered, tracker.subscribe()),
             config,
             store,
@@ -240,8 +252,8 @@ impl App {
             .unwrap_or(self.config.peer)
     }
 
-    /// Runs until cancelled; then says goodbye to trackers and writes down what was spent.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    /// Runs until cancelled or ordered to end; then says goodbye to trackers and writes down what was spent.
+    pub async fn run(mut self, cancel: CancellationToken) -> Ending {
         let mut step = interval(STEP);
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -251,6 +263,9 @@ impl App {
                     let result = self.obey(order).await;
                     // The page may have been closed while we worked.
                     let _ = reply.send(result);
+                    if self.ending.is_some() {
+                        break;
+                    }
                     true
                 }
                 Some((id, event)) = self.hashing.next() => {
@@ -275,7 +290,9 @@ impl App {
                 tracing::error!(%error, "a step could not be finished; it is tried again");
             }
         }
+        let ending = self.ending.unwrap_or(Ending::Stopped);
         self.stop().await;
+        ending
     }
 
     /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,

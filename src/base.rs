@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod authority;
 pub mod bencode;
+pub mod beneath;
 pub mod beside;
 pub mod bits;
 pub mod contact;

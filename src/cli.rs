@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
+use crate::app::Ending;
+use crate::device::supervisor;
 use crate::{device, telemetry};
 
 pub mod create;
@@ -37,7 +39,8 @@ enum Command {
     Demo(demo::Args),
 }
 
-/// Reads the command line, does what it says, and answers with the exit code: 0 done, 1 failed, 2 not understood.
+/// Reads the command line, does what it says, and answers with the exit code: 0 done, 1 failed, 2 not understood,
+/// [`supervisor::RESTART`] to be started again.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match &cli.command {
@@ -47,17 +50,18 @@ pub fn main() -> ExitCode {
     }
     device::descriptors::raise_limit();
     device::heap::share_arenas();
-    let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
+    let result: Result<Ending, Box<dyn std::error::Error>> = match cli.command {
         Command::Serve(args) => block_on(serve::run(args, cli.offline)),
-        Command::Create(args) => create::run(args).map_err(Into::into),
-        Command::Seed(args) => block_on(seed::run(args, cli.offline)),
+        Command::Create(args) => create::run(args).map(stopped).map_err(Into::into),
+        Command::Seed(args) => block_on(seed::run(args, cli.offline)).map(stopped),
         Command::Demo(args) => {
             demo::forget_proxies();
-            block_on(demo::run(args))
+            block_on(demo::run(args)).map(stopped)
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ending::Stopped) => ExitCode::SUCCESS,
+        Ok(Ending::Restart) => supervisor::RESTART.into(),
         Err(error) => {
             eprintln!("semoir: {error}");
             ExitCode::FAILURE
@@ -65,10 +69,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// How a command ends that is done.
+fn stopped<T>(_: T) -> Ending {
+    Ending::Stopped
+}
+
 /// Runs a command that waits for sockets.
-fn block_on<E>(
-    command: impl Future<Output = Result<(), E>>,
-) -> Result<(), Box<dyn std::error::Error>>
+fn block_on<T, E>(
+    command: impl Future<Output = Result<T, E>>,
+) -> Result<T, Box<dyn std::error::Error>>
 where
     E: std::error::Error + 'static,
 {

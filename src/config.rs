@@ -37,6 +37,9 @@ pub struct Config {
     pub public: SocketAddr,
     /// Peers' connections.
     pub peer: SocketAddr,
+    /// Names by which the owner's page may be opened, besides addresses, `localhost` and names in `.local`: others could be
+    /// made to lead here by whoever owns them (DNS rebinding).
+    pub host_names: Vec<String>,
     /// A file with the owner's password, for boxes that are set up before they start; read once, when unclaimed.
     pub owner_password_file: Option<PathBuf>,
     /// No DHT, LSD, UPnP, and no tracker but loopback's.
@@ -58,6 +61,9 @@ pub struct Partial {
     pub public: Option<SocketAddr>,
     /// See [`Config::peer`].
     pub peer: Option<SocketAddr>,
+    /// See [`Config::host_names`].
+    #[serde(default)]
+    pub host_names: Vec<String>,
     /// See [`Config::owner_password_file`].
     pub owner_password_file: Option<PathBuf>,
     /// See [`Config::offline`].
@@ -110,15 +116,17 @@ impl Partial {
         })
     }
 
-    /// These values where they are given, and `below` where not; folders of both.
+    /// These values where they are given, and `below` where not; folders and names of both.
     pub fn over(mut self, below: Partial) -> Partial {
         self.sources.extend(below.sources);
+        self.host_names.extend(below.host_names);
         Partial {
             data: self.data.or(below.data),
             sources: self.sources,
             admin: self.admin.or(below.admin),
             public: self.public.or(below.public),
             peer: self.peer.or(below.peer),
+            host_names: self.host_names,
             owner_password_file: self.owner_password_file.or(below.owner_password_file),
             offline: self.offline.or(below.offline),
         }
@@ -132,6 +140,7 @@ impl Partial {
             admin: self.admin.unwrap_or(DEFAULT_ADMIN),
             public: self.public.unwrap_or(DEFAULT_PUBLIC),
             peer: self.peer.unwrap_or(DEFAULT_PEER),
+            host_names: self.host_names,
             owner_password_file: self.owner_password_file,
             offline: self.offline.unwrap_or(false),
         }
@@ -152,7 +161,7 @@ mod tests {
     #[test]
     fn the_command_line_wins_and_folders_add_up() {
         let file =
-            read("data = '/srv'\nadmin = '0.0.0.0:80'\nsources = ['/media/a']\noffline = true")
+            read("data = '/srv'\nadmin = '0.0.0.0:80'\nsources = ['/media/a']\nhost-names = ['box.lan']\noffline = true")
                 .unwrap();
         let flags = Partial {
             admin: Some(DEFAULT_ADMIN),
@@ -166,6 +175,7 @@ mod tests {
             config.sources,
             [PathBuf::from("/media/b"), "/media/a".into()]
         );
+        assert_eq!(config.host_names, ["box.lan"]);
         assert_eq!(config.peer, DEFAULT_PEER);
         assert!(config.offline);
     }

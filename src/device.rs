@@ -1,5 +1,7 @@
-//! Readings of the machine we run on.
+//! The machine we run on: readings of it, who starts us again, and forgetting everything.
 
 pub mod descriptors;
 pub mod heap;
 pub mod network;
+pub mod reset;
+pub mod supervisor;

@@ -3,6 +3,8 @@
 //! The database is the box's only state (design, decision 7), and the stage column of a release is the work queue:
 //! each call below is one transaction, so that a power cut leaves a state from which the same step can be run again.
 
+mod api_token;
+mod backup;
 mod connection;
 mod content;
 mod decision;
@@ -28,6 +30,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use api_token::{ApiToken, NewToken, Scope, TOKENS_AT_MOST};
+pub use backup::{BACKUP_VERSION, Backup, BadBackup, ReleaseWish, Restored, SourceRule};
 pub use decision::{Decision, LoggedDecision};
 pub use error::StoreError;
 pub use hash_progress::HashProgress;
@@ -36,7 +40,9 @@ pub use owner::Owner;
 pub use relay::{RELAYS_AT_MOST, SeenRelay};
 pub use release::Release;
 pub use release_setting::{BadReleaseSetting, ReleaseSettings};
-pub use session::{SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, TokenHash};
+pub use session::{
+    SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, Session, TokenHash,
+};
 pub use setting::{BadSetting, Settings};
 pub use source::{Source, SourceKind};
 pub use torrent::NewTorrent;
@@ -87,7 +93,7 @@ impl Store {
 
     /// How many times something was written through this value and its clones. While it stays the same, whatever was read
     /// is still so: nobody else writes to the box's database while it runs. Left out is what the ledger has of no release,
-    /// which a box with nothing to do writes too.
+    /// which a box with nothing to do writes too, and that a session or token was used.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }

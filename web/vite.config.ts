@@ -15,7 +15,7 @@ export default defineConfig({
     cssCodeSplit: false,
     rolldownOptions: {
       output: {
-        // What two views share is one file: many small ones compress worse, and each is asked for by itself.
+        // What the first views and the later ones share has a name.
         codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
       },
     },

@@ -157,7 +157,14 @@ pub fn claim_with_password(
 }
 
 /// Where a request came from.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Caller(IpAddr);
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Caller {
     /// Whether it came from this machine; a proxy on it may have passed it on.
@@ -180,22 +187,28 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 pub(super) struct Try<'a> {
     limiter: &'a Mutex<Limiter>,
     caller: IpAddr,
+    known: bool,
 }
 
 impl<'a> Try<'a> {
-    /// Takes a try from those the caller has.
-    pub(super) fn take(limiter: &'a Mutex<Limiter>, caller: &Caller) -> Result<Self, Problem> {
-        let taken = limiter.lock().take(caller.0, Instant::now());
+    /// Takes a try from those the caller has; one who is `known` need not share with those who are not.
+    pub(super) fn take(
+        limiter: &'a Mutex<Limiter>,
+        caller: &Caller,
+        known: bool,
+    ) -> Result<Self, Problem> {
+        let taken = limiter.lock().take(caller.0, known, Instant::now());
         taken.map_err(too_many)?;
         Ok(Self {
             limiter,
             caller: caller.0,
+            known,
         })
     }
 
     /// It was right: it does not count.
     pub(super) fn right(self) {
-        self.limiter.lock().give_back(self.caller);
+        self.limiter.lock().give_back(self.caller, self.known);
     }
 }
 

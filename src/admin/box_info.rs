@@ -38,9 +38,10 @@ pub(super) struct BoxInfo {
 )]
 pub(super) async fn box_info(
     State(app): State<App>,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Result<axum::Json<BoxInfo>, Problem> {
-    let signed_in = session::signed_in(&app, &headers).await?.is_some();
+    let signed_in = session::signed_in(&app, &headers, &caller).await?.is_some();
     let (owner, settings) = app
         .store
         .run(|store| Ok((store.owner()?, store.settings()?)))
@@ -81,6 +82,7 @@ pub(super) struct ClaimRequest {
 pub(super) async fn claim(
     State(app): State<App>,
     caller: Caller,
+    headers: HeaderMap,
     Json(request): Json<ClaimRequest>,
 ) -> Result<WithCookie, Problem> {
     let Owner::Unclaimed { setup_code } = app.store.run(|store| store.owner()).await? else {
@@ -88,7 +90,7 @@ pub(super) async fn claim(
     };
     // Before the code is looked at, so that a short password costs no try.
     auth::check_new(&request.password)?;
-    let attempt = Try::take(&app.claims, &caller)?;
+    let attempt = Try::take(&app.claims, &caller, false)?;
     if !setup_code.is_some_and(|hash| setup_code::matches(&request.code, &hash)) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -101,5 +103,5 @@ pub(super) async fn claim(
     app.store
         .run(move |store| store.claim(&password, now))
         .await?;
-    session::begin(&app).await
+    session::begin(&app, &caller, &headers).await
 }

@@ -14,9 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::App;
+use super::access::Credential;
 use super::links::Links;
 use super::problem::Problem;
-use super::session::{self, SignedIn};
 use crate::app::Overview;
 use crate::base::Authority;
 
@@ -33,66 +33,64 @@ const ALIVE: Duration = Duration::from_secs(15);
 struct Pictures {
     app: App,
     host: Authority,
-    session: SignedIn,
+    credential: Credential,
     pictures: watch::Receiver<Arc<Overview>>,
-    revoked: watch::Receiver<u64>,
+    news: watch::Receiver<u64>,
     not_before: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Pictures {
-    /// The next event; none when the session or the box is at its end.
+    /// The next event; none when the session, the token or the box is at its end.
     async fn next(&mut self) -> Option<Event> {
-        loop {
-            let pictures = &mut self.pictures;
-            let changed = async {
-                sleep_until(self.not_before).await;
-                pictures.changed().await
-            };
-            let alive = tokio::select! {
-                // A session ended: perhaps this one.
-                revoked = self.revoked.changed() => {
-                    revoked.ok()?;
-                    if self.is_open().await {
-                        continue;
-                    }
+        let pictures = &mut self.pictures;
+        let changed = async {
+            sleep_until(self.not_before).await;
+            pictures.changed().await
+        };
+        let alive = tokio::select! {
+            // A session ended, perhaps this one, or something was set.
+            news = self.news.changed() => {
+                news.ok()?;
+                if !self.is_open().await {
                     return None;
                 }
-                changed = timeout(ALIVE, changed) => match changed {
-                    Ok(changed) => {
-                        changed.ok()?;
-                        false
-                    }
-                    Err(_) => true,
-                },
-            };
-            if !self.is_open().await {
-                return None;
+                let count = *self.news.borrow_and_update();
+                return Event::default().event("changed").json_data(count).ok();
             }
-            if alive {
-                return Some(Event::default().comment("alive"));
-            }
-            self.not_before = Instant::now() + PACE;
-            let links = Links::for_host(&self.app, &self.host).await.ok()?;
-            let picture = Arc::clone(&self.pictures.borrow_and_update());
-            return Event::default()
-                .event("overview")
-                .json_data(links.fill(&picture))
-                .ok();
+            changed = timeout(ALIVE, changed) => match changed {
+                Ok(changed) => {
+                    changed.ok()?;
+                    false
+                }
+                Err(_) => true,
+            },
+        };
+        if !self.is_open().await {
+            return None;
         }
+        if alive {
+            return Some(Event::default().comment("alive"));
+        }
+        self.not_before = Instant::now() + PACE;
+        let links = Links::for_host(&self.app, &self.host).await.ok()?;
+        let picture = Arc::clone(&self.pictures.borrow_and_update());
+        Event::default()
+            .event("overview")
+            .json_data(links.fill(&picture))
+            .ok()
     }
 
     async fn is_open(&self) -> bool {
-        session::is_open(&self.app, self.session.0)
-            .await
-            .unwrap_or(false)
+        self.credential.is_good(&self.app).await.unwrap_or(false)
     }
 }
 
 /// The live picture as server-sent events
 ///
 /// Events `overview` with an `Overview` as their data: one at once, then one when something changed, at most one a
-/// second. Ends with the session.
+/// second. Events `changed`, with a number that is never the same: settings, sessions or tokens changed, and are to be
+/// read again. Ends with the session or token.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "overview",
     responses(
@@ -103,7 +101,7 @@ impl Pictures {
 )]
 pub(super) async fn events(
     State(app): State<App>,
-    Extension(session): Extension<SignedIn>,
+    Extension(credential): Extension<Credential>,
     Extension(host): Extension<Authority>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let permit = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
@@ -119,9 +117,9 @@ pub(super) async fn events(
     pictures.mark_changed();
     let open = Pictures {
         host,
-        session,
+        credential,
         pictures,
-        revoked: app.revoked.subscribe(),
+        news: app.news.subscribe(),
         not_before: Instant::now(),
         _permit: permit,
         app,

@@ -2,15 +2,16 @@
 //!
 //! A page elsewhere on the web can make a browser send requests here. Two things stop it: the `Host` must be one by
 //! which nobody else's name can lead here (against DNS rebinding), and a write must name our own page as its origin
-//! (against request forgery, beside the session cookie's `SameSite=Strict`).
+//! (against request forgery, beside the session cookie's `SameSite=Strict`). A program with a token names none: no page
+//! can make a browser send one.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::App;
 use super::problem::Problem;
+use super::{App, access};
 use crate::base::{Authority, Host};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -63,7 +64,7 @@ fn check(method: &Method, headers: &HeaderMap, names: &[String]) -> Result<Autho
              configuration first.",
         ));
     }
-    if !method.is_safe() && !same_origin(headers, &host) {
+    if !method.is_safe() && !access::is_programs(headers) && !same_origin(headers, &host) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "This was sent by another page than the box's own, and was not carried out.",

@@ -56,17 +56,20 @@ impl Limiter {
         Self::default()
     }
 
-    /// Takes a try.
+    /// Takes a try. One who is `known`, because a browser at his address is signed in, has the tries of his address whatever
+    /// others do: whoever tries at the secret without end, from any number of addresses, keeps new browsers waiting, and
+    /// the owner's not.
     ///
     /// # Errors
     /// How long to wait when there is none.
-    pub(super) fn take(&mut self, from: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, from: IpAddr, known: bool, now: Instant) -> Result<(), Duration> {
         let full = Bucket { full_at: now };
         let own = self.addresses.get(&from).copied().unwrap_or(full);
         let all = self.all.unwrap_or(full);
-        let wait = own
-            .wait(BURST, REFILL, now)
-            .max(all.wait(BURST_OF_ALL, REFILL_OF_ALL, now));
+        let mut wait = own.wait(BURST, REFILL, now);
+        if !known {
+            wait = wait.max(all.wait(BURST_OF_ALL, REFILL_OF_ALL, now));
+        }
         if !wait.is_zero() {
             return Err(wait);
         }
@@ -74,16 +77,18 @@ impl Limiter {
             self.forget(now);
         }
         self.addresses.entry(from).or_insert(own).take(REFILL, now);
-        self.all.get_or_insert(all).take(REFILL_OF_ALL, now);
+        if !known {
+            self.all.get_or_insert(all).take(REFILL_OF_ALL, now);
+        }
         Ok(())
     }
 
-    /// Gives a try back that was not wrong.
-    pub(super) fn give_back(&mut self, from: IpAddr) {
+    /// Gives a try back that was not wrong, and was taken as one who is `known` or not.
+    pub(super) fn give_back(&mut self, from: IpAddr, known: bool) {
         if let Some(own) = self.addresses.get_mut(&from) {
             own.give_back(REFILL);
         }
-        if let Some(all) = &mut self.all {
+        if let Some(all) = self.all.as_mut().filter(|_| !known) {
             all.give_back(REFILL_OF_ALL);
         }
     }
@@ -115,22 +120,22 @@ mod tests {
         let mut limiter = Limiter::new();
         let start = Instant::now();
         for _ in 0..BURST {
-            limiter.take(address(1), start).unwrap();
+            limiter.take(address(1), false, start).unwrap();
         }
-        assert_eq!(limiter.take(address(1), start), Err(REFILL));
-        limiter.take(address(2), start).unwrap();
+        assert_eq!(limiter.take(address(1), false, start), Err(REFILL));
+        limiter.take(address(2), false, start).unwrap();
         let later = start + REFILL;
         assert_eq!(
-            limiter.take(address(1), later - Duration::from_secs(1)),
+            limiter.take(address(1), false, later - Duration::from_secs(1)),
             Err(Duration::from_secs(1))
         );
-        limiter.take(address(1), later).unwrap();
-        assert!(limiter.take(address(1), later).is_err());
+        limiter.take(address(1), false, later).unwrap();
+        assert!(limiter.take(address(1), false, later).is_err());
         let rested = start + REFILL * 100;
         for _ in 0..BURST {
-            limiter.take(address(1), rested).unwrap();
+            limiter.take(address(1), false, rested).unwrap();
         }
-        assert!(limiter.take(address(1), rested).is_err());
+        assert!(limiter.take(address(1), false, rested).is_err());
     }
 
     #[test]
@@ -145,7 +150,7 @@ mod tests {
             if now > start + day {
                 break;
             }
-            tries += u64::from(limiter.take(address(number), now).is_ok());
+            tries += u64::from(limiter.take(address(number), false, now).is_ok());
             assert!(limiter.addresses.len() <= ADDRESSES);
         }
         let bound = u64::from(BURST_OF_ALL) + day.as_secs() / REFILL_OF_ALL.as_secs();
@@ -160,8 +165,36 @@ mod tests {
         let mut limiter = Limiter::new();
         let now = Instant::now();
         for _ in 0..100 {
-            limiter.take(address(1), now).unwrap();
-            limiter.give_back(address(1));
+            limiter.take(address(1), false, now).unwrap();
+            limiter.give_back(address(1), false);
         }
+    }
+
+    #[test]
+    fn a_flood_of_strangers_keeps_nobody_out_for_good() {
+        let mut limiter = Limiter::new();
+        let start = Instant::now();
+        let mut now = start;
+        // A hundred addresses that try without end, for an hour.
+        while now < start + Duration::from_secs(3_600) {
+            now += Duration::from_millis(100);
+            for number in 100..200 {
+                let _ = limiter.take(address(number), false, now);
+            }
+        }
+        assert!(limiter.take(address(1), false, now).is_err());
+        for _ in 0..BURST {
+            limiter.take(address(2), true, now).unwrap();
+        }
+        assert!(
+            limiter.take(address(2), true, now).is_err(),
+            "one who is known has no more tries than another"
+        );
+        limiter.give_back(address(2), true);
+        limiter.take(address(2), true, now).unwrap();
+        // When it is over, a new browser waits for no more than one try of all.
+        limiter
+            .take(address(1), false, now + REFILL_OF_ALL)
+            .unwrap();
     }
 }

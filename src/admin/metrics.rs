@@ -6,10 +6,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::App;
 use super::auth::Caller;
 use super::problem::Problem;
-use super::session;
+use super::{App, access};
 use crate::app::{LimitedBy, Overview, ReleaseView};
 use crate::base::Stage;
 use crate::telemetry::metrics::{CONTENT_TYPE, Family, exposition};
@@ -17,18 +16,19 @@ use crate::telemetry::metrics::{CONTENT_TYPE, Family, exposition};
 /// Headers by which a proxy on this machine says that somebody else asks.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
-/// The figures, for programs on this machine and for the owner.
+/// Where they are.
+pub(super) const PATH: &str = "/metrics";
+
+/// The figures, for programs on this machine, programs with a token, and the owner.
 pub(super) async fn metrics(
     State(app): State<App>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers();
-    if !is_local(&caller, headers) && session::signed_in(&app, headers).await?.is_none() {
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "Sign in to the box first, or ask from the machine it runs on.",
-        ));
+    if !is_local(&caller, headers) {
+        let access = access::access(request.method(), PATH);
+        access::check(&app, headers, &caller, access).await?;
     }
     let text = exposition(families(&app.handle.overview())).map_err(|error| {
         tracing::error!(%error, "the figures for monitoring could not be written");

@@ -91,7 +91,14 @@ fn sentence(text: &str) -> String {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::of(&error)
+        let problem = Self::of(&error);
+        match error {
+            // A change that says what it was made for is told so (RFC 9110).
+            StoreError::SettingsChanged => {
+                Self::new(StatusCode::PRECONDITION_FAILED, problem.detail)
+            }
+            _ => problem,
+        }
     }
 }
 
@@ -137,12 +144,18 @@ impl From<QueryRejection> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let status = self.status;
         let retry_after = self.retry_after;
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.status, kind, body).into_response();
         if let Some(seconds) = retry_after {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // For programs; browsers show no window of their own for this scheme.
+            let headers = response.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

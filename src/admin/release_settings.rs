@@ -1,6 +1,7 @@
 //! What the owner wants of one release.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -8,6 +9,7 @@ use super::App;
 use super::extract::{Json, Path};
 use super::problem::Problem;
 use super::settings::given;
+use super::tag::{self, Tagged, tagged};
 use crate::app::handle::Order;
 use crate::base::{ReleaseId, Size};
 use crate::store::ReleaseSettings;
@@ -19,7 +21,7 @@ use crate::store::ReleaseSettings;
     get, path = "/api/v1/releases/{id}/settings", tag = "releases",
     params(("id" = i64, Path, description = "The release.")),
     responses(
-        (status = 200, description = "Its settings.", body = ReleaseSettings),
+        (status = 200, description = "Its settings.", body = ReleaseSettings, headers(("ETag", description = "For `If-Match`."))),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such release.", body = Problem, content_type = "application/problem+json"),
     )
@@ -27,11 +29,11 @@ use crate::store::ReleaseSettings;
 pub(super) async fn release_settings(
     State(app): State<App>,
     Path(id): Path<i64>,
-) -> Result<axum::Json<ReleaseSettings>, Problem> {
+) -> Result<Tagged<ReleaseSettings>, Problem> {
     let read = app
         .store
         .run(move |store| store.release_settings(ReleaseId(id)));
-    Ok(axum::Json(read.await?))
+    Ok(tagged(read.await?))
 }
 
 /// The settings of a release to change; what is left out stays as it is, and null is as for all releases.
@@ -113,26 +115,36 @@ impl ReleaseSettingsPatch {
 }
 
 /// Change what is wanted of one release
+///
+/// With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
 #[utoipa::path(
     patch, path = "/api/v1/releases/{id}/settings", tag = "releases",
-    params(("id" = i64, Path, description = "The release.")),
+    params(
+        ("id" = i64, Path, description = "The release."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the settings that the change is made for."),
+    ),
     request_body = ReleaseSettingsPatch,
     responses(
-        (status = 200, description = "Its settings as they are now.", body = ReleaseSettings),
+        (status = 200, description = "Its settings as they are now.", body = ReleaseSettings, headers(("ETag", description = "For `If-Match`."))),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such release.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "They were changed elsewhere meanwhile.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A value is out of its range.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change_release_settings(
     State(app): State<App>,
     Path(id): Path<i64>,
+    headers: HeaderMap,
     Json(patch): Json<ReleaseSettingsPatch>,
-) -> Result<axum::Json<ReleaseSettings>, Problem> {
+) -> Result<Tagged<ReleaseSettings>, Problem> {
+    let expected = tag::expected(&headers);
     let change = app.store.run(move |store| {
-        store.change_release_settings(ReleaseId(id), |settings| patch.apply(settings))
+        let apply = |settings: &mut ReleaseSettings| patch.apply(settings);
+        store.change_release_settings_if(ReleaseId(id), expected, apply)
     });
     let changed = change.await?;
+    app.tell();
     app.handle.order(Order::ReloadSettings).await?;
-    Ok(axum::Json(changed))
+    Ok(tagged(changed))
 }

@@ -1,13 +1,11 @@
 //! Signing in and out.
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use librqbit_sha1_wrapper::{ISha256, Sha256};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::access::hash;
 use super::auth::{self, Caller, Try};
 use super::extract::Json;
 use super::problem::Problem;
@@ -16,12 +14,12 @@ use crate::base::Timestamp;
 use crate::store::{Owner, SESSION_MAX_AGE_SECONDS, StoreError, TokenHash};
 
 /// The session's cookie. Not `Secure`: the page is served over plain HTTP on the home network.
-const COOKIE: &str = "semoir_session";
+pub(super) const COOKIE: &str = "semoir_session";
 
 /// Bytes of a token: nobody guesses 256 bits.
 const TOKEN: usize = 32;
 
-/// The session a request came with, an extension that [`require`] adds.
+/// The session a request came with, an extension that [`super::access::require`] adds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SignedIn(pub(super) TokenHash);
 
@@ -39,44 +37,21 @@ fn token_of(headers: &HeaderMap) -> Option<TokenHash> {
     is_token.then(|| hash(token))
 }
 
-fn hash(token: &str) -> TokenHash {
-    let mut hash = Sha256::new();
-    hash.update(token.as_bytes());
-    hash.finish()
-}
-
 /// The open session a request comes with.
 pub(super) async fn signed_in(
     app: &Shared,
     headers: &HeaderMap,
+    caller: &Caller,
 ) -> Result<Option<SignedIn>, StoreError> {
     let Some(token) = token_of(headers) else {
         return Ok(None);
     };
-    let open = is_open(app, token).await?;
-    Ok(open.then_some(SignedIn(token)))
-}
-
-/// Whether a session is open still.
-pub(super) async fn is_open(app: &Shared, token: TokenHash) -> Result<bool, StoreError> {
     let now = Timestamp::now();
-    app.store
-        .run(move |store| store.use_session(&token, now))
-        .await
-}
-
-/// Lets requests with an open session pass.
-pub(super) async fn require(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match signed_in(&app, request.headers()).await {
-        Ok(Some(session)) => {
-            request.extensions_mut().insert(session);
-            next.run(request).await
-        }
-        Ok(None) => {
-            Problem::new(StatusCode::UNAUTHORIZED, "Sign in to the box first.").into_response()
-        }
-        Err(error) => Problem::from(error).into_response(),
-    }
+    let address = caller.to_string();
+    let open = app
+        .store
+        .run(move |store| store.use_session(&token, Some(&address), now));
+    Ok(open.await?.then_some(SignedIn(token)))
 }
 
 /// An answer that sets a cookie.
@@ -90,19 +65,26 @@ fn with_cookie(value: &str, seconds: i64) -> Result<WithCookie, Problem> {
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))
 }
 
-/// Begins a session, and answers with its cookie.
-pub(super) async fn begin(app: &Shared) -> Result<WithCookie, Problem> {
+/// Begins a session of the browser that asks, and answers with its cookie.
+pub(super) async fn begin(
+    app: &Shared,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<WithCookie, Problem> {
     let token: String = rand::random::<[u8; TOKEN]>()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let hashed = hash(&token);
+    let address = caller.to_string();
+    let agent = headers.get(header::USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok().map(str::to_owned));
     let now = Timestamp::now();
     app.store
-        .run(move |store| store.open_session(&hashed, now))
+        .run(move |store| store.open_session(&hashed, &address, agent.as_deref(), now))
         .await?;
     // The oldest session may have gone to make room.
-    app.revoked.send_modify(|count| *count += 1);
+    app.tell();
     with_cookie(&token, SESSION_MAX_AGE_SECONDS)
 }
 
@@ -129,9 +111,10 @@ pub(super) struct SignInRequest {
 pub(super) async fn sign_in(
     State(app): State<App>,
     caller: Caller,
+    headers: HeaderMap,
     Json(request): Json<SignInRequest>,
 ) -> Result<WithCookie, Problem> {
-    let attempt = Try::take(&app.sign_ins, &caller)?;
+    let attempt = Try::take(&app.sign_ins, &caller, is_known(&app, &caller).await?)?;
     let Owner::Claimed { password, .. } = app.store.run(|store| store.owner()).await? else {
         return Err(StoreError::Unclaimed.into());
     };
@@ -142,7 +125,17 @@ pub(super) async fn sign_in(
         ));
     }
     attempt.right();
-    begin(&app).await
+    begin(&app, &caller, &headers).await
+}
+
+/// Whether a browser at the caller's address is signed in: others that try at the password cannot keep its owner out.
+async fn is_known(app: &Shared, caller: &Caller) -> Result<bool, StoreError> {
+    let now = Timestamp::now();
+    let address = caller.to_string();
+    let sessions = app.store.run(move |store| store.sessions(now)).await?;
+    Ok(sessions
+        .iter()
+        .any(|session| session.address.as_ref() == Some(&address)))
 }
 
 /// Sign out
@@ -160,7 +153,7 @@ pub(super) async fn sign_out(
     app.store
         .run(move |store| store.close_session(&token))
         .await?;
-    app.revoked.send_modify(|count| *count += 1);
+    app.tell();
     with_cookie("", 0)
 }
 

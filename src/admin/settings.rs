@@ -1,12 +1,14 @@
 //! What the owner can change.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::App;
 use super::extract::Json;
 use super::problem::Problem;
+use super::tag::{self, Tagged, tagged};
 use crate::app::handle::Order;
 use crate::base::{Rate, Size, Window};
 use crate::store::Settings;
@@ -15,12 +17,12 @@ use crate::store::Settings;
 #[utoipa::path(
     get, path = "/api/v1/settings", tag = "settings",
     responses(
-        (status = 200, description = "The settings.", body = Settings),
+        (status = 200, description = "The settings.", body = Settings, headers(("ETag", description = "For `If-Match`."))),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn settings(State(app): State<App>) -> Result<axum::Json<Settings>, Problem> {
-    Ok(axum::Json(app.store.run(|store| store.settings()).await?))
+pub(super) async fn settings(State(app): State<App>) -> Result<Tagged<Settings>, Problem> {
+    Ok(tagged(app.store.run(|store| store.settings()).await?))
 }
 
 /// The settings to change; what is left out stays as it is.
@@ -184,23 +186,30 @@ impl SettingsPatch {
 }
 
 /// Change settings
+///
+/// With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
 #[utoipa::path(
     patch, path = "/api/v1/settings", tag = "settings",
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` of the settings that the change is made for.")),
     request_body = SettingsPatch,
     responses(
-        (status = 200, description = "The settings as they are now.", body = Settings),
+        (status = 200, description = "The settings as they are now.", body = Settings, headers(("ETag", description = "For `If-Match`."))),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "They were changed elsewhere meanwhile.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A value is out of its range.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change_settings(
     State(app): State<App>,
+    headers: HeaderMap,
     Json(patch): Json<SettingsPatch>,
-) -> Result<axum::Json<Settings>, Problem> {
+) -> Result<Tagged<Settings>, Problem> {
+    let expected = tag::expected(&headers);
     let change = app
         .store
-        .run(|store| store.change_settings(|settings| patch.apply(settings)));
+        .run(|store| store.change_settings_if(expected, |settings| patch.apply(settings)));
     let changed = change.await?;
+    app.tell();
     app.handle.order(Order::ReloadSettings).await?;
-    Ok(axum::Json(changed))
+    Ok(tagged(changed))
 }

@@ -54,6 +54,7 @@ pub(super) async fn change_source(
         .store
         .run(move |store| store.set_auto_share(SourceId(id), wanted.auto_share));
     change.await?;
+    app.tell();
     app.handle.order(Order::ReloadSources).await?;
     Ok(axum::Json(wanted))
 }

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::history::HistoryView;
 use super::overview::Overview;
 use super::swarms::{PiecesView, Swarms};
+use crate::base::error::io_kind;
 use crate::base::{ErrorKind, InfoHash, Kind, ReleaseId};
 use crate::seed::swarm::PieceMap;
 
@@ -25,6 +26,13 @@ pub enum Order {
     Rescan,
     /// Read the settings again: they changed in the database.
     ReloadSettings,
+    /// End in good order, to be started again.
+    Restart,
+    /// As [`Order::Restart`], and forget everything before the start: the factory reset.
+    Reset {
+        /// Whether what was uploaded to the box stays on it.
+        keep_uploads: bool,
+    },
     /// Read again what is wanted of each source: it changed in the database.
     ReloadSources,
 }
@@ -46,6 +54,9 @@ pub enum OrderError {
     /// The database refused.
     #[error("the box could not write its state down: {0}")]
     Store(String),
+    /// The order to forget everything could not be left for the next start.
+    #[error("the reset could not be ordered, and nothing was forgotten: {0}")]
+    Reset(std::io::Error),
     /// The box is shutting down.
     #[error("the box is shutting down")]
     Closing,
@@ -57,6 +68,7 @@ impl Kind for OrderError {
             OrderError::NoSuchRelease(_) => ErrorKind::NotFound,
             OrderError::WrongStage { .. } => ErrorKind::Conflict,
             OrderError::Store(_) => ErrorKind::Internal,
+            OrderError::Reset(error) => io_kind(error),
             OrderError::Closing => ErrorKind::Unavailable,
         }
     }

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use super::{App, Order, OrderError};
+use super::{App, Ending, Order, OrderError};
 use crate::base::{ReleaseId, Stage, Timestamp};
+use crate::device::reset::{self, Uploaded};
 use crate::store::{Release, SourceKind, Store, StoreError};
 
 impl From<StoreError> for OrderError {
@@ -27,8 +28,30 @@ impl App {
                 Ok(())
             }
             Order::ReloadSettings => self.reload_settings().await,
+            Order::Restart => {
+                self.ending = Some(Ending::Restart);
+                Ok(())
+            }
+            Order::Reset { keep_uploads } => self.reset(keep_uploads).await,
             Order::ReloadSources => self.reload_sources().await,
         }
+    }
+
+    /// Leaves the order for the next start, and ends.
+    async fn reset(&mut self, keep_uploads: bool) -> Result<(), OrderError> {
+        let data = self.config.state.clone();
+        let uploaded = if keep_uploads {
+            Uploaded::Kept
+        } else {
+            Uploaded::Deleted
+        };
+        let ordered = tokio::task::spawn_blocking(move || reset::order(&data, uploaded)).await;
+        ordered
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(OrderError::Reset)?;
+        tracing::warn!("the owner ordered a factory reset");
+        self.ending = Some(Ending::Restart);
+        Ok(())
     }
 
     async fn release(&self, id: ReleaseId) -> Result<Release, OrderError> {

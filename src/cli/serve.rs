@@ -16,13 +16,16 @@ pub use data::DataError;
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
-use crate::app::{App, AppConfig, AppError, Uploads};
+use crate::app::{App, AppConfig, AppError, Ending, Uploads};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
+use crate::device::{reset, supervisor};
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
+use crate::seed::discovery::DHT_STATE;
 use crate::store::{Owner, Store, StoreError};
+use crate::telemetry;
 use crate::tracker::{self, Tracker};
 use data::DataFolder;
 use http::Terms;
@@ -58,6 +61,9 @@ pub struct Args {
     /// Where peers connect [default: [::]:6881]
     #[arg(long, value_name = "ADDR")]
     pub peer: Option<SocketAddr>,
+    /// Open the owner's page by this name too; addresses, localhost and names in .local always do
+    #[arg(long = "host-name", value_name = "NAME")]
+    pub host_names: Vec<String>,
     /// Take the owner's password from this file if the box has no owner yet
     #[arg(long, value_name = "FILE")]
     pub owner_password_file: Option<PathBuf>,
@@ -89,6 +95,14 @@ pub enum ServeError {
         /// What is wrong with it.
         error: AuthError,
     },
+    /// A factory reset was ordered, and cannot be made.
+    #[error("the factory reset of {} cannot be finished: {error}", path.display())]
+    Reset {
+        /// The data folder.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// A file or folder.
     #[error("cannot use {}: {error}", path.display())]
     Io {
@@ -118,22 +132,25 @@ impl Kind for ServeError {
             ServeError::Uploads(error) => error.kind(),
             ServeError::App(error) => error.kind(),
             ServeError::Password { error, .. } => error.kind(),
-            ServeError::Io { error, .. } | ServeError::Listen { error, .. } => io_kind(error),
+            ServeError::Io { error, .. }
+            | ServeError::Reset { error, .. }
+            | ServeError::Listen { error, .. } => io_kind(error),
         }
     }
 }
 
-/// Runs the box until it is told to stop.
+/// Runs the box until it is told to stop, or its owner wants it started again.
 ///
 /// # Errors
 /// See [`ServeError`]; once it runs, it runs.
-pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
+pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     let config = configuration(args, offline)?;
     let stop = signals::stop_on_signals().map_err(|error| ServeError::Io {
         path: "signals".into(),
         error,
     })?;
     let _data = DataFolder::take(&config.data)?;
+    forget_if_ordered(&config.data)?;
     let store = Store::open(&config.data.join(DATABASE))?;
     let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
     if let Some(path) = &config.owner_password_file {
@@ -166,10 +183,12 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         handle,
         uploads,
         name: NAME.to_owned(),
-        host_names: Vec::new(),
+        host_names: config.host_names,
         public_port: public_addr.port(),
         // The two rooms do not know each other; what they agree on is `base::Press`.
         press: Arc::new(Printer),
+        logs: telemetry::logs(),
+        supervised: supervisor::is_there(),
     });
     let public_router = publish::router(PublishState {
         store,
@@ -200,11 +219,25 @@ pub async fn run(args: Args, offline: bool) -> Result<(), ServeError> {
         )),
         tokio::spawn(tracker::udp::serve(udp, tracker, stop.clone())),
     ];
-    app.run(stop).await;
+    let ending = app.run(stop.clone()).await;
+    stop.cancel();
     for service in services {
         if let Err(error) = service.await {
             tracing::error!(%error, "a listener broke down");
         }
+    }
+    Ok(ending)
+}
+
+/// Makes the factory reset that the owner ordered before this start, if he did.
+fn forget_if_ordered(data: &Path) -> Result<(), ServeError> {
+    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE], UPLOADS);
+    let uploaded = obeyed.map_err(|error| ServeError::Reset {
+        path: data.to_owned(),
+        error,
+    })?;
+    if let Some(uploaded) = uploaded {
+        tracing::warn!(uploads = ?uploaded, "everything was forgotten, as its owner ordered");
     }
     Ok(())
 }
@@ -220,6 +253,7 @@ fn configuration(args: Args, offline: bool) -> Result<Config, ConfigError> {
         admin: args.admin,
         public: args.public,
         peer: args.peer,
+        host_names: args.host_names,
         owner_password_file: args.owner_password_file,
         offline: offline.then_some(true),
     };

@@ -1,16 +1,15 @@
 //! The bytes of a release, front to back, as one stream; every file proved unchanged from before its first byte to
 //! after its last.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 
 use crate::base::identity::is_same;
-use crate::base::{Content, ContentFile, FileIdentity};
+use crate::base::{Content, ContentFile, FileIdentity, beneath};
 
 /// Why a file's bytes cannot be vouched for.
 #[derive(Debug, thiserror::Error)]
@@ -126,10 +125,8 @@ pub fn prove(content: &Content) -> Result<(), ReadError> {
 /// Opens a file for one pass from front to back. Should a link or a pipe have taken its place, neither is followed
 /// nor waited for.
 fn open(content: &Content, file: &ContentFile) -> Result<File, ReadError> {
-    let open = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NOFOLLOW | O_NONBLOCK)
-        .open(content.absolute(file))
+    let path = content.absolute(file);
+    let open = beneath::open(&content.root, &path, OFlag::O_NONBLOCK)
         .map_err(|source| failed(content, file, source))?;
     prove_open(content, file, &open)?;
     // Advice only: a file system that takes none reads as well, with less read ahead.

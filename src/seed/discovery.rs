@@ -22,6 +22,9 @@ use crate::seed::found::{Found, Witness, plausible};
 
 pub use upnp::PortMapping;
 
+/// The file in the state folder that keeps the DHT's routing table.
+pub const DHT_STATE: &str = "dht.json";
+
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
 pub const FOUND_QUEUE: usize = 256;
 
@@ -43,7 +46,7 @@ pub struct DiscoveryConfig {
     pub lsd: bool,
     /// Whether to ask the router to map the port. The mapping is for TCP and lapses within 20 minutes after we are gone.
     pub upnp: bool,
-    /// The folder the DHT's routing table is kept in (`dht.json`), so that the next start is quick.
+    /// The folder the DHT's routing table is kept in ([`DHT_STATE`]), so that the next start is quick.
     pub state_dir: PathBuf,
     /// Where what is sent is counted.
     pub beside: Beside,

@@ -12,16 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 use nix::sys::sendfile::sendfile64;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::torrent::{Span, Torrent};
+use super::torrent::{Span, SpanFile, Torrent};
 use super::wire::Block;
 use crate::base::error::io_kind;
 use crate::base::identity::is_same;
-use crate::base::{ErrorKind, FileIdentity, Kind};
+use crate::base::{ErrorKind, FileIdentity, Kind, beneath};
 
 /// Pieces read at a time from one device: two keep a disk busy, more make it seek.
 const READS_PER_DEVICE: usize = 2;
@@ -188,8 +188,9 @@ fn is_same_block(torrent: &Torrent, block: Block, bytes: &[u8]) -> Result<bool, 
         rest = after;
         ours.clear();
         ours.resize(theirs.len(), 0);
-        if let Some((path, identity)) = span.file {
-            let read = open_checked(&path, identity)?.read_exact_at(&mut ours, span.offset);
+        if let Some(file) = span.file {
+            let read = open_checked(&file)?.read_exact_at(&mut ours, span.offset);
+            let path = file.path;
             read.map_err(|error| ReadError::Io { path, error })?;
         }
         if ours != theirs {
@@ -208,14 +209,15 @@ fn warm_span(span: Span, nowhere: &mut Option<File>) -> Result<Segment, ReadErro
         offset,
         length,
     } = span;
-    let Some((path, identity)) = file else {
+    let Some(file) = file else {
         return Ok(Segment {
             file: None,
             offset,
             length,
         });
     };
-    let opened = open_checked(&path, identity)?;
+    let opened = open_checked(&file)?;
+    let path = file.path;
     let failed = |error| ReadError::Io {
         path: path.clone(),
         error,
@@ -258,18 +260,17 @@ fn will_need(file: &File, offset: u64, length: u64) {
     );
 }
 
-/// Opens a file that must be what was hashed.
-fn open_checked(path: &Path, hashed: FileIdentity) -> Result<File, ReadError> {
+/// Opens a file that must be what was hashed, and no link to it.
+fn open_checked(file: &SpanFile) -> Result<File, ReadError> {
+    let SpanFile { root, path, hashed } = file;
     let failed = |error| ReadError::Io {
-        path: path.to_owned(),
+        path: path.clone(),
         error,
     };
-    let file = File::open(path).map_err(failed)?;
+    let file = beneath::open(root, path, OFlag::empty()).map_err(failed)?;
     let now = FileIdentity::of(&file.metadata().map_err(failed)?);
-    if !is_same(&hashed, &now, path) {
-        return Err(ReadError::Changed {
-            path: path.to_owned(),
-        });
+    if !is_same(hashed, &now, path) {
+        return Err(ReadError::Changed { path: path.clone() });
     }
     Ok(file)
 }

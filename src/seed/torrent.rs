@@ -25,11 +25,22 @@ pub struct Torrent {
     starts: Vec<u64>,
 }
 
+/// A file of a torrent on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpanFile {
+    /// The release's file or folder.
+    pub root: PathBuf,
+    /// Where the file is.
+    pub path: PathBuf,
+    /// What it was when it was hashed.
+    pub hashed: FileIdentity,
+}
+
 /// A run of bytes in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// The file, and what it was when it was hashed; `None` for padding, which reads as zeros (BEP 47).
-    pub file: Option<(PathBuf, FileIdentity)>,
+    /// The file; `None` for padding, which reads as zeros (BEP 47).
+    pub file: Option<SpanFile>,
     /// First byte in the file.
     pub offset: u64,
     /// Bytes.
@@ -119,9 +130,13 @@ impl Torrent {
             }
             let (from, to) = (at.max(start), (at + file.length).min(end));
             if from < to {
-                let path = || self.content.absolute(file);
+                let on_disk = |hashed| SpanFile {
+                    root: self.content.root.clone(),
+                    path: self.content.absolute(file),
+                    hashed,
+                };
                 spans.push(Span {
-                    file: file.identity.map(|identity| (path(), identity)),
+                    file: file.identity.map(on_disk),
                     offset: from - at,
                     length: to - from,
                 });
@@ -168,7 +183,7 @@ pub(super) mod tests {
         let spans = torrent.spans(block);
         let lengths: Vec<_> = spans.iter().map(|s| (s.offset, s.length)).collect();
         assert_eq!(lengths, [(8, 2), (0, 5), (0, 3)]);
-        let path = |span: &Span| span.file.clone().unwrap().0;
+        let path = |span: &Span| span.file.clone().unwrap().path;
         assert_eq!(path(&spans[2]), PathBuf::from("/media/x/f3"));
     }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::api_token::TOKENS_AT_MOST;
+use super::backup::BadBackup;
 use super::release_setting::BadReleaseSetting;
 use super::setting::BadSetting;
 use crate::base::{ErrorKind, Kind, ReleaseId, SourceId};
@@ -87,6 +89,23 @@ pub enum StoreError {
     /// The box has no owner yet.
     #[error("this box has no owner yet")]
     Unclaimed,
+    /// The password was changed by somebody else meanwhile.
+    #[error("the password was changed meanwhile")]
+    PasswordChanged,
+    /// The settings are not any more what a change was made for.
+    #[error(
+        "the settings were changed elsewhere meanwhile; look at them again before you change them"
+    )]
+    SettingsChanged,
+    /// No such token.
+    #[error("there is no such token")]
+    NoSuchToken,
+    /// No more tokens can be made.
+    #[error("there can be {TOKENS_AT_MOST} tokens at most; revoke one that is not needed any more")]
+    TooManyTokens,
+    /// A backup that cannot be restored.
+    #[error(transparent)]
+    Backup(#[from] BadBackup),
     /// A setting out of its range.
     #[error(transparent)]
     Setting(#[from] BadSetting),
@@ -122,9 +141,17 @@ impl Kind for StoreError {
         match self {
             StoreError::Open { source, .. } | StoreError::Sql { source, .. } => sql_kind(source),
             StoreError::File { source, .. } => crate::base::error::io_kind(source),
-            StoreError::NoSuchRelease(_) | StoreError::NoSuchSource(_) => ErrorKind::NotFound,
-            StoreError::Claimed | StoreError::Unclaimed => ErrorKind::Conflict,
-            StoreError::Setting(_) | StoreError::ReleaseSetting(_) => ErrorKind::BadInput,
+            StoreError::NoSuchRelease(_)
+            | StoreError::NoSuchSource(_)
+            | StoreError::NoSuchToken => ErrorKind::NotFound,
+            StoreError::Claimed
+            | StoreError::Unclaimed
+            | StoreError::PasswordChanged
+            | StoreError::SettingsChanged
+            | StoreError::TooManyTokens => ErrorKind::Conflict,
+            StoreError::Setting(_) | StoreError::ReleaseSetting(_) | StoreError::Backup(_) => {
+                ErrorKind::BadInput
+            }
             StoreError::Stopped => ErrorKind::Unavailable,
             StoreError::Damaged { .. }
             | StoreError::Foreign { .. }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, TokenHash};
 use crate::base::Timestamp;
 
 /// Whether the box has an owner, and how the owner proves it.
@@ -90,19 +90,29 @@ impl Store {
         )
     }
 
-    /// Changes the owner's password (a PHC string) and ends every session.
+    /// Changes the owner's password (PHC strings both) from `was`, and ends every session but `keep`.
     ///
     /// # Errors
-    /// [`StoreError::Unclaimed`] when the box has no owner; or the database refuses.
-    pub fn set_password(&self, password: &str) -> Result<(), StoreError> {
+    /// [`StoreError::Unclaimed`] when the box has no owner; [`StoreError::PasswordChanged`] when `was` is not his
+    /// password any more: of two changes at once, one is made. Or the database refuses.
+    pub fn set_password(
+        &self,
+        password: &str,
+        was: &str,
+        keep: &TokenHash,
+    ) -> Result<(), StoreError> {
         self.write(
             || "write down the password".to_owned(),
             |tx| {
-                let sql = "UPDATE owner SET password = ?1 WHERE password IS NOT NULL";
-                if tx.prepare_cached(sql)?.execute([password])? == 0 {
-                    return Err(StoreError::Unclaimed.into());
+                let sql = "UPDATE owner SET password = ?1 WHERE password = ?2";
+                if tx.prepare_cached(sql)?.execute([password, was])? == 0 {
+                    return Err(match read(tx)? {
+                        Owner::Claimed { .. } => StoreError::PasswordChanged,
+                        Owner::Unclaimed { .. } => StoreError::Unclaimed,
+                    }
+                    .into());
                 }
-                tx.execute("DELETE FROM session", [])?;
+                tx.execute("DELETE FROM session WHERE token <> ?1", [keep])?;
                 Ok(())
             },
         )
@@ -123,7 +133,7 @@ mod tests {
             Owner::Unclaimed { setup_code: None }
         );
         assert!(matches!(
-            store.set_password(PHC),
+            store.set_password(PHC, PHC, &[0; 32]),
             Err(StoreError::Unclaimed)
         ));
         store.set_setup_code(&[1; 32]).unwrap();
@@ -156,11 +166,25 @@ mod tests {
     }
 
     #[test]
-    fn a_new_password_ends_every_session() {
+    fn a_new_password_ends_every_other_session_and_is_changed_from_the_old_one() {
         let store = Store::in_memory().unwrap();
         store.claim(PHC, Timestamp(5)).unwrap();
-        store.open_session(&[1; 32], Timestamp(5)).unwrap();
-        store.set_password(&format!("{PHC}aa")).unwrap();
-        assert!(!store.use_session(&[1; 32], Timestamp(5)).unwrap());
+        for i in [1, 2] {
+            store
+                .open_session(&[i; 32], "192.0.2.1", None, Timestamp(5))
+                .unwrap();
+        }
+        let new = format!("{PHC}aa");
+        store.set_password(&new, PHC, &[1; 32]).unwrap();
+        assert!(store.use_session(&[1; 32], None, Timestamp(5)).unwrap());
+        assert!(!store.use_session(&[2; 32], None, Timestamp(5)).unwrap());
+        assert!(matches!(
+            store.set_password(PHC, PHC, &[2; 32]),
+            Err(StoreError::PasswordChanged)
+        ));
+        let Owner::Claimed { password, .. } = store.owner().unwrap() else {
+            panic!("it has an owner");
+        };
+        assert_eq!(password, new);
     }
 }

@@ -156,6 +156,42 @@ fn get(db: &Connection, id: ReleaseId) -> rusqlite::Result<ReleaseSettings> {
     Ok(row.unwrap_or_default())
 }
 
+/// Keeps what is wanted of one release; nothing of one of which nothing is.
+pub(super) fn put(
+    tx: &Connection,
+    id: ReleaseId,
+    settings: &ReleaseSettings,
+) -> rusqlite::Result<()> {
+    if *settings == ReleaseSettings::default() {
+        tx.execute("DELETE FROM release_setting WHERE release = ?1", [id.0])?;
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT OR REPLACE INTO release_setting (release, {COLUMNS}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    );
+    tx.prepare_cached(&sql)?.execute(params![
+        id.0,
+        settings.relays,
+        settings.keep,
+        settings.generous,
+        settings.sustain.map(signed).transpose()?,
+        settings.patience.map(signed).transpose()?,
+        settings
+            .monthly_budget
+            .map(|budget| signed(budget.0))
+            .transpose()?,
+        settings.proven,
+        settings.missed,
+        settings.apart.map(signed).transpose()?,
+        settings.fresh.map(signed).transpose()?,
+        settings.forget.map(signed).transpose()?,
+        settings.reach.map(signed).transpose()?,
+        settings.dwell.map(signed).transpose()?,
+    ])?;
+    Ok(())
+}
+
 impl Store {
     /// What the owner wants of one release.
     ///
@@ -198,40 +234,30 @@ impl Store {
         id: ReleaseId,
         change: impl FnOnce(&mut ReleaseSettings),
     ) -> Result<ReleaseSettings, StoreError> {
+        self.change_release_settings_if(id, |_| true, change)
+    }
+
+    /// As [`Store::change_release_settings`], if `expected` says that they still are what the change was made for.
+    ///
+    /// # Errors
+    /// [`StoreError::SettingsChanged`] when they are not; else as there.
+    pub fn change_release_settings_if(
+        &self,
+        id: ReleaseId,
+        expected: impl FnOnce(&ReleaseSettings) -> bool,
+        change: impl FnOnce(&mut ReleaseSettings),
+    ) -> Result<ReleaseSettings, StoreError> {
         self.write(
             || format!("write down the settings of release {id}"),
             |tx| {
                 expect(tx, id)?;
                 let mut settings = get(tx, id)?;
+                if !expected(&settings) {
+                    return Err(StoreError::SettingsChanged.into());
+                }
                 change(&mut settings);
                 settings.check().map_err(StoreError::from)?;
-                if settings == ReleaseSettings::default() {
-                    tx.execute("DELETE FROM release_setting WHERE release = ?1", [id.0])?;
-                    return Ok(settings);
-                }
-                let sql = format!(
-                    "INSERT OR REPLACE INTO release_setting (release, {COLUMNS}) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
-                );
-                tx.prepare_cached(&sql)?.execute(params![
-                    id.0,
-                    settings.relays,
-                    settings.keep,
-                    settings.generous,
-                    settings.sustain.map(signed).transpose()?,
-                    settings.patience.map(signed).transpose()?,
-                    settings
-                        .monthly_budget
-                        .map(|budget| signed(budget.0))
-                        .transpose()?,
-                    settings.proven,
-                    settings.missed,
-                    settings.apart.map(signed).transpose()?,
-                    settings.fresh.map(signed).transpose()?,
-                    settings.forget.map(signed).transpose()?,
-                    settings.reach.map(signed).transpose()?,
-                    settings.dwell.map(signed).transpose()?,
-                ])?;
+                put(tx, id, &settings)?;
                 Ok(settings)
             },
         )

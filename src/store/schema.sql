@@ -45,8 +45,39 @@ CREATE TABLE session (
   created INTEGER NOT NULL,
 
   -- When the session was last used; written at most once a minute.
-  seen INTEGER NOT NULL
+  seen INTEGER NOT NULL,
+
+  -- The network address it was last used from, as text; written with `seen`. NULL for sessions of version 3 until then.
+  address TEXT,
+
+  -- What the browser said of itself when it signed in (`User-Agent`), its beginning; NULL when it said nothing.
+  agent TEXT
 ) STRICT, WITHOUT ROWID;
+
+-- Programs that may use the API.
+CREATE TABLE api_token (
+  -- Never reused.
+  id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+
+  -- SHA-256 of the token. The token itself is nowhere on the box.
+  token BLOB NOT NULL UNIQUE CHECK (length(token) = 32),
+
+  -- What the owner calls it.
+  name TEXT NOT NULL CHECK (length(name) > 0),
+
+  -- What it is good for; each includes the one before. 'metrics': the figures for monitoring. 'read': everything that
+  -- can be looked at, but the account. 'manage': releases, uploads, settings.
+  scope TEXT NOT NULL CHECK (scope IN ('metrics', 'read', 'manage')),
+
+  -- When it was made.
+  created INTEGER NOT NULL,
+
+  -- After when it is good for nothing; NULL is never.
+  expires INTEGER,
+
+  -- When it was last used, NULL while it was not; written at most once an hour.
+  used INTEGER
+) STRICT;
 
 -- Places releases come from.
 CREATE TABLE source (

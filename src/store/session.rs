@@ -1,6 +1,6 @@
 //! Browsers that are signed in.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError};
 use crate::base::Timestamp;
@@ -17,15 +17,61 @@ pub const SESSION_MAX_AGE_SECONDS: i64 = 180 * 86_400;
 /// Sessions kept; signing in once more ends the one unused for longest. A household's browsers, several times over.
 pub const SESSIONS_AT_MOST: u32 = 32;
 
+/// Bytes kept of what a browser says of itself: the names of engine, system and browser come in the first hundred or two.
+const MAX_AGENT: usize = 256;
+
 /// How stale `seen` may get before it is written again: a page that polls must not wear out the SD card.
 const SEEN_EVERY_SECONDS: i64 = 60;
 
+/// A browser that is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// What it is known by.
+    pub token: TokenHash,
+    /// When the owner signed in.
+    pub created: Timestamp,
+    /// When it was last used; may be a minute behind.
+    pub seen: Timestamp,
+    /// The network address it was last used from; none when that is not known.
+    pub address: Option<String>,
+    /// What the browser said of itself when it signed in.
+    pub agent: Option<String>,
+}
+
+impl Session {
+    /// Whether it was unused for too long, or is too old.
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.0 - self.seen.0 > SESSION_IDLE_SECONDS
+            || now.0 - self.created.0 > SESSION_MAX_AGE_SECONDS
+    }
+}
+
+const COLUMNS: &str = "token, created, seen, address, agent";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        token: row.get(0)?,
+        created: Timestamp(row.get(1)?),
+        seen: Timestamp(row.get(2)?),
+        address: row.get(3)?,
+        agent: row.get(4)?,
+    })
+}
+
 impl Store {
-    /// Begins a session, and ends what is expired and what exceeds [`SESSIONS_AT_MOST`].
+    /// Begins a session of the browser at `address`, which says of itself that it is `agent`, and ends what is expired
+    /// and what exceeds [`SESSIONS_AT_MOST`].
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn open_session(&self, token: &TokenHash, now: Timestamp) -> Result<(), StoreError> {
+    pub fn open_session(
+        &self,
+        token: &TokenHash,
+        address: &str,
+        agent: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let agent = agent.map(|agent| &agent[..agent.floor_char_boundary(MAX_AGENT)]);
         self.write(
             || "begin a session".to_owned(),
             |tx| {
@@ -37,34 +83,41 @@ impl Store {
                 )?
                 .execute([SESSIONS_AT_MOST - 1])?;
                 tx.prepare_cached(
-                    "INSERT INTO session (token, created, seen) VALUES (?1, ?2, ?2)",
+                    "INSERT INTO session (token, created, seen, address, agent) VALUES (?1, ?2, ?2, ?3, ?4)",
                 )?
-                .execute(params![token, now.0])?;
+                .execute(params![token, now.0, address, agent])?;
                 Ok(())
             },
         )
     }
 
-    /// Whether a session is open; using it keeps it so.
+    /// Whether a session is open; using it, from `address` where that is known, keeps it so.
     ///
     /// A clock that goes back (a board without a battery, before its time is set) ends no session.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn use_session(&self, token: &TokenHash, now: Timestamp) -> Result<bool, StoreError> {
-        let Some((created, seen)) = self.session_times(token)? else {
+    pub fn use_session(
+        &self,
+        token: &TokenHash,
+        address: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(session) = self.session(token)? else {
             return Ok(false);
         };
-        if now.0 - seen > SESSION_IDLE_SECONDS || now.0 - created > SESSION_MAX_AGE_SECONDS {
+        if session.is_over(now) {
             self.close_session(token)?;
             return Ok(false);
         }
-        if (now.0 - seen).abs() >= SEEN_EVERY_SECONDS {
-            self.write(
+        if (now.0 - session.seen.0).abs() >= SEEN_EVERY_SECONDS {
+            // Nobody else is concerned: the conductor need not look through its work.
+            self.write_quietly(
                 || "keep a session open".to_owned(),
                 |tx| {
-                    tx.prepare_cached("UPDATE session SET seen = ?2 WHERE token = ?1")?
-                        .execute(params![token, now.0])?;
+                    let sql = "UPDATE session SET seen = ?2, address = coalesce(?3, address) WHERE token = ?1";
+                    tx.prepare_cached(sql)?
+                        .execute(params![token, now.0, address])?;
                     Ok(())
                 },
             )?;
@@ -72,13 +125,44 @@ impl Store {
         Ok(true)
     }
 
-    fn session_times(&self, token: &TokenHash) -> Result<Option<(i64, i64)>, StoreError> {
+    fn session(&self, token: &TokenHash) -> Result<Option<Session>, StoreError> {
         self.read(
             || "look up a session".to_owned(),
             |db| {
-                db.prepare_cached("SELECT created, seen FROM session WHERE token = ?1")?
-                    .query_row([token], |row| Ok((row.get(0)?, row.get(1)?)))
+                db.prepare_cached(&format!("SELECT {COLUMNS} FROM session WHERE token = ?1"))?
+                    .query_row([token], read)
                     .optional()
+            },
+        )
+    }
+
+    /// The open sessions, the one used last first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn sessions(&self, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let mut sessions: Vec<Session> = self.read(
+            || "read the sessions".to_owned(),
+            |db| {
+                let sql = format!("SELECT {COLUMNS} FROM session ORDER BY seen DESC, created DESC");
+                db.prepare_cached(&sql)?.query_map([], read)?.collect()
+            },
+        )?;
+        sessions.retain(|session| !session.is_over(now));
+        Ok(sessions)
+    }
+
+    /// Ends every session but one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn close_other_sessions(&self, keep: &TokenHash) -> Result<(), StoreError> {
+        self.write(
+            || "end the other sessions".to_owned(),
+            |tx| {
+                tx.prepare_cached("DELETE FROM session WHERE token <> ?1")?
+                    .execute([keep])?;
+                Ok(())
             },
         )
     }
@@ -109,20 +193,25 @@ mod tests {
     fn a_session_lasts_while_it_is_used_and_not_for_ever() {
         let store = Store::in_memory().unwrap();
         let token = [1; 32];
-        let open = |at| store.use_session(&token, Timestamp(at)).unwrap();
+        let open = |at| store.use_session(&token, None, Timestamp(at)).unwrap();
+        let begin = |at| {
+            store
+                .open_session(&token, "192.0.2.1", None, Timestamp(at))
+                .unwrap();
+        };
         assert!(!open(0));
-        store.open_session(&token, Timestamp(0)).unwrap();
+        begin(0);
         for month in 1..=6 {
             assert!(open(month * 30 * DAY), "month {month}");
         }
         assert!(!open(6 * 30 * DAY + 1), "older than it may get");
         assert!(!open(0), "an expired session came back");
 
-        store.open_session(&token, Timestamp(1_000)).unwrap();
+        begin(1_000);
         assert!(open(0), "a clock set back ended it");
         assert!(!open(31 * DAY), "unused for too long");
 
-        store.open_session(&token, Timestamp(0)).unwrap();
+        begin(0);
         store.close_session(&token).unwrap();
         assert!(!open(0));
     }
@@ -133,13 +222,54 @@ mod tests {
         let token = |i: u32| -> TokenHash { std::array::from_fn(|at| i.to_be_bytes()[at % 4]) };
         for i in 0..SESSIONS_AT_MOST {
             store
-                .open_session(&token(i), Timestamp(i64::from(i)))
+                .open_session(&token(i), "192.0.2.1", None, Timestamp(i64::from(i)))
                 .unwrap();
         }
-        assert!(store.use_session(&token(0), Timestamp(1_000)).unwrap());
-        store.open_session(&token(99), Timestamp(1_001)).unwrap();
-        assert!(store.use_session(&token(0), Timestamp(1_001)).unwrap());
-        assert!(!store.use_session(&token(1), Timestamp(1_001)).unwrap());
-        assert!(store.use_session(&token(2), Timestamp(1_001)).unwrap());
+        let open = |i, at| store.use_session(&token(i), None, Timestamp(at)).unwrap();
+        assert!(open(0, 1_000));
+        store
+            .open_session(&token(99), "192.0.2.1", None, Timestamp(1_001))
+            .unwrap();
+        assert!(open(0, 1_001));
+        assert!(!open(1, 1_001));
+        assert!(open(2, 1_001));
+        assert_eq!(
+            store.sessions(Timestamp(1_001)).unwrap().len(),
+            SESSIONS_AT_MOST as usize
+        );
+    }
+
+    #[test]
+    fn each_says_from_where_and_all_but_one_can_be_ended() {
+        let store = Store::in_memory().unwrap();
+        let agent = "é".repeat(1_000);
+        for i in 0..3 {
+            let at = Timestamp(i64::from(i));
+            store
+                .open_session(&[i; 32], "192.0.2.1", Some(&agent), at)
+                .unwrap();
+        }
+        let open = |i, address, at| store.use_session(&[i; 32], address, Timestamp(at)).unwrap();
+        assert!(open(1, Some("192.0.2.7"), 59));
+        assert!(open(0, Some("192.0.2.9"), 60), "a minute has passed");
+        assert!(open(0, None, 200), "from where is not known");
+        let all = store.sessions(Timestamp(200)).unwrap();
+        let brief: Vec<(u8, i64, &str)> = all
+            .iter()
+            .map(|one| (one.token[0], one.seen.0, one.address.as_deref().unwrap()))
+            .collect();
+        assert_eq!(
+            brief,
+            [
+                (0, 200, "192.0.2.9"),
+                (2, 2, "192.0.2.1"),
+                (1, 1, "192.0.2.1")
+            ]
+        );
+        assert!(all[0].agent.as_ref().unwrap().len() <= MAX_AGENT);
+        store.close_other_sessions(&[1; 32]).unwrap();
+        let left = store.sessions(Timestamp(200)).unwrap();
+        assert_eq!((left.len(), left[0].token), (1, [1; 32]));
+        assert_eq!(store.sessions(Timestamp(31 * DAY)).unwrap(), []);
     }
 }

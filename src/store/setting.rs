@@ -353,10 +353,25 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Settings),
     ) -> Result<Settings, StoreError> {
+        self.change_settings_if(|_| true, change)
+    }
+
+    /// As [`Store::change_settings`], if `expected` says that they still are what the change was made for.
+    ///
+    /// # Errors
+    /// [`StoreError::SettingsChanged`] when they are not; else as there.
+    pub fn change_settings_if(
+        &self,
+        expected: impl FnOnce(&Settings) -> bool,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<Settings, StoreError> {
         self.write(
             || "write down the settings".to_owned(),
             |tx| {
                 let mut settings = read(tx)?;
+                if !expected(&settings) {
+                    return Err(StoreError::SettingsChanged.into());
+                }
                 change(&mut settings);
                 settings.check().map_err(StoreError::from)?;
                 write(tx, &settings)?;
@@ -366,7 +381,7 @@ impl Store {
     }
 }
 
-fn read(db: &Connection) -> rusqlite::Result<Settings> {
+pub(super) fn read(db: &Connection) -> rusqlite::Result<Settings> {
     let unreadable = |e: serde_json::Error| {
         rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(e))
     };
@@ -380,7 +395,7 @@ fn read(db: &Connection) -> rusqlite::Result<Settings> {
     serde_json::from_value(Value::Object(map)).map_err(unreadable)
 }
 
-fn write(db: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+pub(super) fn write(db: &Connection, settings: &Settings) -> rusqlite::Result<()> {
     let value = serde_json::to_value(settings)
         .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     let mut put =

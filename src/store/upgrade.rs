@@ -47,6 +47,18 @@ const STEPS: &[&str] = &[
      ALTER TABLE release_setting ADD COLUMN forget INTEGER CHECK (forget >= 0);
      ALTER TABLE release_setting ADD COLUMN reach INTEGER CHECK (reach >= 0);
      ALTER TABLE release_setting ADD COLUMN dwell INTEGER CHECK (dwell >= 0);",
+    // 4: which browsers are signed in, and programs that may use the API.
+    "ALTER TABLE session ADD COLUMN address TEXT;
+     ALTER TABLE session ADD COLUMN agent TEXT;
+     CREATE TABLE api_token (
+       id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+       token BLOB NOT NULL UNIQUE CHECK (length(token) = 32),
+       name TEXT NOT NULL CHECK (length(name) > 0),
+       scope TEXT NOT NULL CHECK (scope IN ('metrics', 'read', 'manage')),
+       created INTEGER NOT NULL,
+       expires INTEGER,
+       used INTEGER
+     ) STRICT;",
 ];
 
 /// The version this program writes.
@@ -130,7 +142,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::base::{Day, ReleaseId};
+    use crate::base::{Day, ReleaseId, Timestamp};
     use crate::store::{SpendBeside, Store};
 
     /// The schema of version 1, as it was released. Never changes.
@@ -187,7 +199,8 @@ mod tests {
             "INSERT INTO setting VALUES ('relays', '7');
              INSERT INTO source VALUES (1, 'folder', x'2f6d', 'm', x'2f6d', 1, 5);
              INSERT INTO release VALUES (1, 1, x'61', 'found', NULL, 'found', 5, 1, 1, NULL, NULL, 0, NULL, 5);
-             INSERT INTO ledger VALUES (1, 20000, 30, 40);",
+             INSERT INTO ledger VALUES (1, 20000, 30, 40);
+             INSERT INTO session VALUES (zeroblob(32), 6, 7);",
         )
         .unwrap();
         drop(old);
@@ -204,6 +217,9 @@ mod tests {
         let spent = store.spent_since(day).unwrap();
         assert_eq!((spent.releases[&id], spent.beside), (40, 2));
         assert_eq!(store.release_settings(id).unwrap().keep, Some(true));
+        let sessions = store.sessions(Timestamp(8)).unwrap();
+        assert_eq!((sessions.len(), &sessions[0].address), (1, &None));
+        assert!(store.use_session(&[0; 32], None, Timestamp(8)).unwrap());
     }
 
     #[test]

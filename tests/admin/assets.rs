@@ -1,5 +1,16 @@
 use crate::client::TestBox;
 
+/// The policy allows no script and no style but files of the box: a document with either inline would be broken by it.
+#[track_caller]
+fn expect_nothing_inline(html: &str) {
+    for tag in html.split('<').filter(|tag| tag.starts_with("script")) {
+        assert!(tag.contains(" src=\"/"), "<{tag}");
+    }
+    for inline in ["<style", " style=", " onload=", " onclick=", "javascript:"] {
+        assert!(!html.contains(inline), "{inline}: {html}");
+    }
+}
+
 #[tokio::test]
 async fn the_page_needs_no_session_and_is_asked_for_again() {
     let the_box = TestBox::new();
@@ -16,6 +27,7 @@ async fn the_page_needs_no_session_and_is_asked_for_again() {
         assert_eq!(page.status, 200);
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
         assert_eq!(page.header("cache-control"), "no-cache");
+        expect_nothing_inline(std::str::from_utf8(&page.body).unwrap());
         let again = browser
             .request("GET", path)
             .header("if-none-match", page.header("etag"));

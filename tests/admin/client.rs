@@ -15,6 +15,7 @@ use semoir::app::uploads::Uploads;
 use semoir::app::{Handle, LimitedBy, Overview, ReachView, RelayView, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
 use semoir::store::{SourceKind, Store};
+use semoir::telemetry::Logs;
 use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -31,6 +32,7 @@ pub struct TestBox {
     pub store: Store,
     pub pictures: watch::Sender<Arc<Overview>>,
     pub orders: Arc<Mutex<Vec<Order>>>,
+    pub logs: Logs,
     pub dir: tempfile::TempDir,
 }
 
@@ -131,6 +133,11 @@ pub fn view(id: i64, name: &str) -> ReleaseView {
 impl TestBox {
     /// A box that nobody owns.
     pub fn new() -> Self {
+        Self::started(true)
+    }
+
+    /// As [`TestBox::new`]; `supervised` says whether somebody would start it again.
+    pub fn started(supervised: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("semoir.db")).unwrap();
         let path = dir.path().join("uploads");
@@ -145,6 +152,7 @@ impl TestBox {
                 Timestamp(1),
             )
             .unwrap();
+        let logs = Logs::new();
         let (pictures, watched) = watch::channel(Arc::new(picture()));
         let (handle, mut taken) = Handle::new(watched);
         let orders: Arc<Mutex<Vec<Order>>> = Arc::default();
@@ -163,7 +171,11 @@ impl TestBox {
                             _ => Err(OrderError::NoSuchRelease(id)),
                         }
                     }
-                    Order::Rescan | Order::ReloadSettings | Order::ReloadSources => Ok(()),
+                    Order::Rescan
+                    | Order::ReloadSettings
+                    | Order::ReloadSources
+                    | Order::Restart
+                    | Order::Reset { .. } => Ok(()),
                 };
                 let _ = reply.send(done);
             }
@@ -176,19 +188,27 @@ impl TestBox {
             host_names: vec!["box.example".to_owned()],
             public_port: 6880,
             press: Arc::new(semoir::publish::Printer),
+            logs: logs.clone(),
+            supervised,
         });
         Self {
             router,
             store,
             pictures,
             orders,
+            logs,
             dir,
         }
     }
 
     /// A box whose owner is signed in at the returned browser.
     pub async fn owned() -> (Self, Browser) {
-        let this = Self::new();
+        Self::new().claimed().await
+    }
+
+    /// This box with an owner, who is signed in at the returned browser.
+    pub async fn claimed(self) -> (Self, Browser) {
+        let this = self;
         claim_with_password(&this.store, PASSWORD, Timestamp::now()).unwrap();
         let mut browser = this.browser();
         let signed_in = browser
@@ -202,11 +222,22 @@ impl TestBox {
         (this, browser)
     }
 
+    /// A program with a token of that scope.
+    pub async fn program(&self, owner: &Browser, scope: &str) -> Browser {
+        let body = format!(r#"{{"name":"{scope}","scope":"{scope}"}}"#);
+        let made = owner.post("/api/v1/account/tokens", &body).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let mut program = self.browser();
+        program.bearer = Some(made.json()["secret"].as_str().unwrap().to_owned());
+        program
+    }
+
     /// A browser that is not signed in.
     pub fn browser(&self) -> Browser {
         Browser {
             router: self.router.clone(),
             cookie: None,
+            bearer: None,
             host: "semoir.local:8080".to_owned(),
             address: "192.168.1.20".to_owned(),
         }
@@ -223,6 +254,8 @@ impl TestBox {
 pub struct Browser {
     router: Router,
     pub cookie: Option<String>,
+    /// The token of a program; such a one says no origin.
+    pub bearer: Option<String>,
     pub host: String,
     pub address: String,
 }
@@ -243,7 +276,9 @@ impl Browser {
             .uri(path)
             .header(header::HOST, &self.host)
             .extension(ConnectInfo(peer));
-        if method != "GET" {
+        if let Some(token) = &self.bearer {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        } else if method != "GET" {
             request = request.header(header::ORIGIN, format!("http://{}", self.host));
         }
         if let Some(cookie) = &self.cookie {

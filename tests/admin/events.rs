@@ -88,3 +88,41 @@ async fn streams_are_bounded_and_given_back() {
     let mut last = open(&browser).await;
     next(&mut last).await.unwrap();
 }
+
+#[tokio::test]
+async fn pages_hear_that_something_was_set_elsewhere() {
+    let (_the_box, browser) = TestBox::owned().await;
+    let mut stream = open(&browser).await;
+    next(&mut stream).await.unwrap();
+    let mut heard = Vec::new();
+    for (method, path, body) in [
+        ("PATCH", "/api/v1/settings", r#"{"relays":4}"#),
+        (
+            "POST",
+            "/api/v1/account/tokens",
+            r#"{"name":"a","scope":"read"}"#,
+        ),
+        ("DELETE", "/api/v1/account/tokens/1", ""),
+        ("DELETE", "/api/v1/account/sessions", ""),
+        ("POST", "/api/v1/backup", r#"{"semoir_backup":1,"made":1}"#),
+    ] {
+        let answer = browser.json(method, path, body).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        let event = next(&mut stream).await.unwrap();
+        assert!(event.contains("event: changed\n"), "{event}");
+        heard.push(event);
+    }
+    heard.dedup();
+    assert_eq!(heard.len(), 5, "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_programs_stream_ends_with_its_token() {
+    let (the_box, browser) = TestBox::owned().await;
+    let program = the_box.program(&browser, "read").await;
+    let mut stream = open(&program).await;
+    next(&mut stream).await.unwrap();
+    let revoked = browser.call("DELETE", "/api/v1/account/tokens/1").await;
+    assert_eq!(revoked.status, 204);
+    assert_eq!(next(&mut stream).await, None);
+}

@@ -76,6 +76,16 @@ async fn every_answer_keeps_browsers_strict() {
             "{path}"
         );
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        // Scripts and styles are files of the box, and nothing is sent or posted elsewhere.
+        for rule in [
+            "script-src 'self';",
+            "style-src 'self';",
+            "connect-src 'self';",
+            "base-uri 'none';",
+            "form-action 'self';",
+        ] {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");

@@ -1,12 +1,16 @@
 //! The admin API, in-process: one file per resource, as in `src/admin`.
 
+mod account;
 mod assets;
+mod backup;
+mod box_state;
 mod claim;
 mod client;
 mod decisions;
 mod events;
 mod guard;
 mod kit;
+mod logs;
 mod metrics;
 mod openapi;
 mod overview;
@@ -16,4 +20,5 @@ mod session;
 mod settings;
 mod sources;
 mod swarms;
+mod tokens;
 mod uploads;

@@ -38,29 +38,122 @@ async fn the_document_is_served() {
     assert_eq!(served, made);
 }
 
+/// A route of the document, with everything in its path filled in.
+struct Route {
+    method: String,
+    /// As the document has it.
+    name: String,
+    path: String,
+    operation: Value,
+}
+
+/// Every route of the document.
+fn routes() -> Vec<Route> {
+    let document = serde_json::to_value(semoir::admin::openapi()).unwrap();
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let filled = path.replace("{id}", "1").replace("{index}", "0");
+            assert!(!filled.contains('{'), "{filled}");
+            routes.push(Route {
+                method: method.to_uppercase(),
+                name: format!("{method} {path}"),
+                path: filled,
+                operation: operation.clone(),
+            });
+        }
+    }
+    assert!(routes.len() >= 35, "{} routes", routes.len());
+    routes
+}
+
+/// The scope that the document says a token must have; none when no token is good enough.
+fn scope_of(route: &Route) -> Option<&str> {
+    let security = route.operation["security"].as_array().unwrap();
+    let token = security.iter().find_map(|one| one.get("token"));
+    token.map(|scopes| scopes[0].as_str().unwrap())
+}
+
 #[tokio::test]
 async fn no_route_but_the_open_ones_answers_without_a_session() {
     let (the_box, _) = TestBox::owned().await;
     let stranger = the_box.browser();
-    let document = serde_json::to_value(semoir::admin::openapi()).unwrap();
-    let mut walked = 0;
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for method in methods.as_object().unwrap().keys() {
-            if OPEN.contains(&format!("{method} {path}").as_str()) {
+    for route in routes() {
+        let open = OPEN.contains(&route.name.as_str());
+        assert_eq!(
+            route.operation.get("security").is_none(),
+            open,
+            "{}",
+            route.name
+        );
+        if open {
+            continue;
+        }
+        let answer = stranger.call(&route.method, &route.path).await;
+        assert_eq!(answer.status, 401, "{}: {answer:?}", route.name);
+        answer.problem(401);
+    }
+    assert_eq!(*the_box.orders.lock(), []);
+}
+
+#[tokio::test]
+async fn no_route_answers_a_token_without_its_scope() {
+    const SCOPES: [&str; 3] = ["metrics", "read", "manage"];
+    let (the_box, owner) = TestBox::owned().await;
+    let strength = |scope: &str| SCOPES.iter().position(|one| *one == scope).unwrap();
+    let mut refused = 0;
+    for has in SCOPES {
+        let program = the_box.program(&owner, has).await;
+        for route in routes() {
+            if OPEN.contains(&route.name.as_str()) || route.path.ends_with("/events") {
                 continue;
             }
-            let filled = path.replace("{id}", "1").replace("{index}", "0");
-            assert!(!filled.contains('{'), "{filled}");
-            let request = stranger
-                .request(&method.to_uppercase(), &filled)
-                .body(Body::empty())
-                .unwrap();
-            let answer = stranger.send(request).await;
-            assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
-            answer.problem(401);
-            walked += 1;
+            let good = scope_of(&route).is_some_and(|needed| strength(has) >= strength(needed));
+            let answer = program.call(&route.method, &route.path).await;
+            let name = &route.name;
+            assert_ne!(answer.status, 401, "{name} with {has}");
+            if good {
+                assert_ne!(answer.status, 403, "{name} with {has}");
+            } else {
+                assert_eq!(answer.status, 403, "{name} with {has}: {answer:?}");
+                answer.problem(403);
+                refused += 1;
+            }
         }
     }
-    assert!(walked >= 17, "{walked} routes were walked");
+    assert!(refused > 40, "{refused} refusals");
+    // Not one of them was carried out for the tokens that only read.
+    let orders = the_box.orders.lock().len();
+    assert!(orders <= 8, "{orders} orders");
+}
+
+#[test]
+fn a_token_reads_with_read_and_nothing_of_the_account_is_for_any() {
+    for route in routes() {
+        let Some(Value::Array(_)) = route.operation.get("security") else {
+            continue;
+        };
+        let expected = match (route.method.as_str(), route.path.as_str()) {
+            (_, path) if path.starts_with("/api/v1/account") => None,
+            (_, "/api/v1/session" | "/api/v1/box/restart" | "/api/v1/box/reset") => None,
+            ("GET", _) => Some("read"),
+            _ => Some("manage"),
+        };
+        assert_eq!(scope_of(&route), expected, "{}", route.name);
+    }
+}
+
+#[tokio::test]
+async fn no_write_from_another_page_is_carried_out() {
+    let (the_box, owner) = TestBox::owned().await;
+    for route in routes().iter().filter(|route| route.method != "GET") {
+        let request = owner.request(&route.method, &route.path);
+        let mut request = request.body(Body::from("{}")).unwrap();
+        let origin = "http://evil.example".parse().unwrap();
+        request.headers_mut().insert("origin", origin);
+        let answer = owner.send(request).await;
+        assert_eq!(answer.status, 403, "{}: {answer:?}", route.name);
+    }
     assert_eq!(*the_box.orders.lock(), []);
+    assert_eq!(owner.get("/api/v1/overview").await.status, 200);
 }

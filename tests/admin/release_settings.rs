@@ -84,3 +84,26 @@ async fn what_is_out_of_range_or_not_there_changes_nothing() {
     browser.json("PATCH", PATH, "{}").await.problem(404);
     assert_eq!(*the_box.orders.lock(), []);
 }
+
+#[tokio::test]
+async fn a_change_made_for_other_wishes_is_not_made() {
+    let (_box, browser) = box_with_a_release().await;
+    let read = browser.get(PATH).await;
+    let tag = read.header("etag").to_owned();
+    let change = |tag: &str, body: &str| {
+        let request = browser
+            .request("PATCH", PATH)
+            .header("content-type", "application/json")
+            .header("if-match", tag);
+        request
+            .body(axum::body::Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let first = browser.send(change(&tag, r#"{"relays":4}"#)).await;
+    assert_eq!(first.status, 200);
+    let second = browser.send(change(&tag, r#"{"relays":9}"#)).await;
+    assert!(second.problem(412).contains("changed elsewhere"));
+    let now = browser.get(PATH).await;
+    assert_eq!(now.json()["relays"], 4);
+    assert_eq!(now.header("etag"), first.header("etag"));
+}

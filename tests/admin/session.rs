@@ -1,3 +1,7 @@
+use librqbit_sha1_wrapper::{ISha256, Sha256};
+use semoir::base::Timestamp;
+use semoir::store::{SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS};
+
 use crate::client::{PASSWORD, TestBox};
 
 fn sign_in(password: &str) -> String {
@@ -9,6 +13,10 @@ async fn signing_out_ends_the_session_of_that_browser_alone() {
     let (the_box, first) = TestBox::owned().await;
     let mut second = the_box.browser();
     let signed_in = second.post("/api/v1/session", &sign_in(PASSWORD)).await;
+    let cookie = signed_in.header("set-cookie");
+    let attributes: Vec<&str> = cookie.split("; ").skip(1).collect();
+    let age = "Max-Age=15552000";
+    assert_eq!(attributes, ["Path=/", age, "HttpOnly", "SameSite=Strict"]);
     second.take_cookie(&signed_in);
     assert_ne!(first.cookie, second.cookie);
 
@@ -102,5 +110,68 @@ async fn made_up_cookies_open_nothing() {
     ] {
         browser.cookie = Some(cookie.to_owned());
         browser.get("/api/v1/overview").await.problem(401);
+    }
+}
+
+#[tokio::test]
+async fn many_addresses_guess_no_more_than_one_and_the_owner_still_gets_in() {
+    let (the_box, owner) = TestBox::owned().await;
+    let mut wrong = 0;
+    for number in 0..60 {
+        let mut stranger = the_box.browser();
+        stranger.address = format!("fe80::{number:x}");
+        let tried = stranger.post("/api/v1/session", &sign_in("guess")).await;
+        wrong += u32::from(tried.status == 401);
+    }
+    // The bound of all together, and what a slow machine let come back meanwhile.
+    assert!((30..=40).contains(&wrong), "{wrong} were looked at");
+    let mut new = the_box.browser();
+    new.address = "192.168.1.99".to_owned();
+    let refused = new.post("/api/v1/session", &sign_in(PASSWORD)).await;
+    refused.problem(429);
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!(wait <= 11, "{wait} seconds");
+    // Where a browser is signed in, another is let in whatever strangers do.
+    let mut known = the_box.browser();
+    known.address.clone_from(&owner.address);
+    let signed_in = known.post("/api/v1/session", &sign_in(PASSWORD)).await;
+    assert_eq!(signed_in.status, 204);
+}
+
+#[tokio::test]
+async fn a_session_ends_by_itself_when_unused_or_old() {
+    let (the_box, _) = TestBox::owned().await;
+    let now = Timestamp::now().0;
+    let (idle, age) = (SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS);
+    for (digits, created, seen, status) in [
+        ("1", now - idle + 60, now - idle + 60, 200),
+        ("2", now - idle - 60, now - idle - 60, 401),
+        ("3", now - age + 60, now - 120, 200),
+        ("4", now - age - 60, now - 120, 401),
+    ] {
+        let token = digits.repeat(64);
+        let mut hash = Sha256::new();
+        hash.update(token.as_bytes());
+        let hash = hash.finish();
+        let open = |at| {
+            the_box
+                .store
+                .use_session(&hash, None, Timestamp(at))
+                .unwrap()
+        };
+        the_box
+            .store
+            .open_session(&hash, "192.168.1.20", None, Timestamp(created))
+            .unwrap();
+        // Used in between, as often as it must be to last until `seen`.
+        let mut used = created;
+        while used < seen {
+            used = seen.min(used + idle);
+            assert!(open(used), "session {digits}");
+        }
+        let mut browser = the_box.browser();
+        browser.cookie = Some(format!("semoir_session={token}"));
+        let answer = browser.get("/api/v1/overview").await;
+        assert_eq!(answer.status.as_u16(), status, "session {digits}");
     }
 }

@@ -107,6 +107,36 @@ async fn every_limit_can_be_set_and_cleared() {
 }
 
 #[tokio::test]
+async fn a_change_made_for_other_settings_is_not_made() {
+    let (_box, browser) = TestBox::owned().await;
+    let read = browser.get(PATH).await;
+    let tag = read.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.len() == 18, "{tag}");
+    let change = |tag: &str, body: &str| {
+        let request = browser
+            .request("PATCH", PATH)
+            .header("content-type", "application/json")
+            .header("if-match", tag);
+        request
+            .body(axum::body::Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let first = browser.send(change(&tag, r#"{"relays":4}"#)).await;
+    assert_eq!(first.status, 200);
+    let second = browser.send(change(&tag, r#"{"relays":9}"#)).await;
+    second.problem(412);
+    let now = browser.get(PATH).await;
+    assert_eq!(now.json()["relays"], 4);
+    assert_eq!(now.header("etag"), first.header("etag"));
+    for tag in [first.header("etag"), "*"] {
+        let again = browser.send(change(tag, r#"{"relays":4}"#)).await;
+        assert_eq!(again.status, 200);
+    }
+    let back = browser.json("PATCH", PATH, r#"{"relays":3}"#).await;
+    assert_eq!(back.header("etag"), tag, "the same settings have one tag");
+}
+
+#[tokio::test]
 async fn the_box_is_called_what_its_owner_calls_it() {
     let (the_box, browser) = TestBox::owned().await;
     let name = async || the_box.browser().get("/api/v1/box").await.json()["name"].clone();

@@ -106,6 +106,12 @@ async fn what_cannot_be_is_said_first() {
     for (name, path) in [
         ("../x", "a"),
         ("x", "../../etc/passwd"),
+        ("x", "/etc/passwd"),
+        ("/etc/x", "a"),
+        ("x", "a/../../b"),
+        ("x\0y", "a"),
+        ("x", "a\0b"),
+        ("..", "a"),
         ("x", "a//b"),
         ("x", ".ssh/keys"),
         ("", "a"),

@@ -79,6 +79,14 @@ it('lets the owner in, and shows every view in French', async () => {
   await page.getByRole('link', { name: 'Réglages' }).click();
   await page.getByLabel('Limite d’envoi').waitFor();
   await inspect(page, 'fr-settings');
+  await page.getByRole('link', { name: 'Compte' }).click();
+  await page.getByText('celui-ci', { exact: true }).waitFor();
+  await inspect(page, 'fr-account');
+  await page.getByRole('link', { name: 'Boîtier' }).click();
+  await page.getByText('En marche depuis').waitFor();
+  await page.getByRole('button', { name: 'Tout oublier…' }).click();
+  await inspect(page, 'fr-box');
+  await page.keyboard.press('Escape');
 });
 
 it('never threw and never broke its policy', () => {

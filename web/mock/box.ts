@@ -2,14 +2,18 @@
 import type {
   BoxInfo,
   HistoryView,
+  LogLine,
   Overview,
   Settings,
   SourceView,
   Stage,
+  Token,
   Upload,
 } from '../src/api/types.ts';
+import type { Browser } from './account.ts';
 import { reach } from './kit.ts';
 import { enter, hash, live, note, upstream, type Life } from './life.ts';
+import { someLog } from './machine.ts';
 
 export const SETUP_CODE = 'SEED-2026';
 
@@ -82,8 +86,14 @@ export class MockBox {
   ];
   readonly lives = new Map<number, Life>();
   readonly uploads = new Map<string, Sending>();
-  readonly sessions = new Set<string>();
-  readonly watchers = new Set<() => void>();
+  readonly sessions = new Map<string, Browser>();
+  readonly tokens = new Map<number, Token>();
+  readonly watchers = new Set<(changed: boolean) => void>();
+  readonly log: LogLine[];
+  /** Whether something starts it again when it ends. */
+  supervised = true;
+  /** Since when it runs. */
+  started: number;
   password = '';
   wrongTries = 0;
   /** What left over time, since the mock began. */
@@ -95,6 +105,8 @@ export class MockBox {
     /** Seconds since 1970. */
     public now: number,
   ) {
+    this.started = now - 90_000;
+    this.log = someLog(Math.floor(now) - 600);
     this.history = blank(now);
   }
 
@@ -122,7 +134,12 @@ export class MockBox {
 
   /** Something changed: every open stream hears of it. */
   tell(): void {
-    for (const watcher of this.watchers) watcher();
+    for (const watcher of this.watchers) watcher(false);
+  }
+
+  /** Settings, sessions or tokens changed: every open stream hears of it. */
+  changed(): void {
+    for (const watcher of this.watchers) watcher(true);
   }
 
   overview(): Overview {

@@ -6,9 +6,11 @@ import type {
   ReleaseSettingsPatch,
   SettingsPatch,
 } from '../src/api/types.ts';
+import { account } from './account.ts';
 import { SETUP_CODE, furnish, type MockBox } from './box.ts';
 import { kit } from './kit.ts';
 import { carriers, pieceMap } from './life.ts';
+import { machine } from './machine.ts';
 import { upload } from './uploads.ts';
 
 /** Wrong passwords or codes before the box asks to wait. */
@@ -20,6 +22,7 @@ const TITLES: Record<number, string> = {
   403: 'Forbidden',
   404: 'Not Found',
   409: 'Conflict',
+  412: 'Precondition Failed',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
   507: 'Insufficient Storage',
@@ -60,9 +63,9 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
         signed_in: signedIn,
       });
     case 'POST /box/claim':
-      return claim(box, (await request.json()) as { code: string; password: string });
+      return claim(box, request, (await request.json()) as { code: string; password: string });
     case 'POST /session':
-      return signIn(box, (await request.json()) as { password: string });
+      return signIn(box, request, (await request.json()) as { password: string });
   }
   if (!signedIn) return problem(401, 'Sign in first.');
   switch (route) {
@@ -75,9 +78,9 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     case 'GET /events':
       return events(box, token, request.signal);
     case 'GET /settings':
-      return Response.json(box.settings);
+      return tagged(box.settings);
     case 'PATCH /settings':
-      return settings(box, (await request.json()) as SettingsPatch);
+      return changeSettings(box, request, (await request.json()) as SettingsPatch);
     case 'POST /sources/rescan':
       return done();
     case 'GET /history':
@@ -94,17 +97,29 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   if (source) return sourceRule(box, request, Number(source));
   const wishes = /^(GET|PATCH) \/releases\/(\d+)\/settings$/.exec(route);
   if (wishes) return releaseSettings(box, request, Number(wishes[2]));
-  return (await upload(box, route, request)) ?? problem(404, 'There is no such thing here.');
+  return (
+    (await account(box, route, request, token)) ??
+    (await machine(box, route, request)) ??
+    (await upload(box, route, request)) ??
+    problem(404, 'There is no such thing here.')
+  );
 }
 
-function session(box: MockBox): Response {
-  const token = `mock${box.next()}`;
-  box.sessions.add(token);
+function session(box: MockBox, request: Request): Response {
+  const id = String(box.next());
+  const token = `mock${id}`;
+  const agent = request.headers.get('user-agent');
+  box.sessions.set(token, { id, created: Math.floor(box.now), agent });
+  box.changed();
   const cookie = `semoir_session=${token}; Path=/; HttpOnly; SameSite=Strict`;
   return new Response(null, { status: 204, headers: { 'set-cookie': cookie } });
 }
 
-function claim(box: MockBox, { code, password }: { code: string; password: string }): Response {
+function claim(
+  box: MockBox,
+  request: Request,
+  { code, password }: { code: string; password: string },
+): Response {
   if (box.info.claimed) return problem(409, 'This box is claimed already.');
   if (box.wrongTries >= TRIES) return problem(429, 'Too many wrong codes. Wait a minute, then try again.');
   if (code !== SETUP_CODE) {
@@ -115,10 +130,10 @@ function claim(box: MockBox, { code, password }: { code: string; password: strin
   box.info.claimed = true;
   box.password = password;
   box.wrongTries = 0;
-  return session(box);
+  return session(box, request);
 }
 
-function signIn(box: MockBox, { password }: { password: string }): Response {
+function signIn(box: MockBox, request: Request, { password }: { password: string }): Response {
   if (box.wrongTries >= TRIES)
     return problem(429, 'Too many wrong passwords. Wait a minute, then try again.');
   if (!box.info.claimed || password !== box.password) {
@@ -126,16 +141,41 @@ function signIn(box: MockBox, { password }: { password: string }): Response {
     return problem(401, 'That is not the password.');
   }
   box.wrongTries = 0;
-  return session(box);
+  return session(box, request);
 }
 
-function settings(box: MockBox, patch: SettingsPatch): Response {
+/** Another for another state. */
+function tagOf(state: unknown): string {
+  let sum = 7;
+  for (const char of JSON.stringify(state)) sum = (sum * 31 + char.charCodeAt(0)) % 0x7fffffff;
+  return `"${sum.toString(16)}"`;
+}
+
+/** A state with its tag. */
+function tagged(state: unknown): Response {
+  return Response.json(state, { headers: { etag: tagOf(state) } });
+}
+
+/** The refusal of a change that was made for another state. */
+function outdated(request: Request, state: unknown): Response | undefined {
+  const expected = request.headers.get('if-match');
+  if (expected === null || expected === tagOf(state)) return undefined;
+  return problem(
+    412,
+    'The settings were changed elsewhere meanwhile; look at them again before you change them.',
+  );
+}
+
+function changeSettings(box: MockBox, request: Request, patch: SettingsPatch): Response {
+  const refused = outdated(request, box.settings);
+  if (refused) return refused;
   if (patch.relays !== undefined && (patch.relays < 1 || patch.relays > 50)) {
     return problem(422, 'Relays wanted must be from 1 to 50.');
   }
   box.settings = { ...box.settings, ...patch };
   box.tell();
-  return Response.json(box.settings);
+  box.changed();
+  return tagged(box.settings);
 }
 
 async function sourceRule(box: MockBox, request: Request, id: number): Promise<Response> {
@@ -165,10 +205,13 @@ async function releaseSettings(box: MockBox, request: Request, id: number): Prom
   const life = box.lives.get(id);
   if (!life) return problem(404, `There is no release ${id}.`);
   if (request.method === 'PATCH') {
+    const refused = outdated(request, life.settings);
+    if (refused) return refused;
     const patch = (await request.json()) as ReleaseSettingsPatch;
     life.settings = { ...life.settings, ...patch };
+    box.changed();
   }
-  return Response.json(life.settings);
+  return tagged(life.settings);
 }
 
 function releases(box: MockBox, method: string, id: number, what: string | undefined): Response {
@@ -209,12 +252,13 @@ function events(box: MockBox, token: string, signal: AbortSignal): Response {
   let stop = (): void => undefined;
   const body = new ReadableStream<Uint8Array>({
     start(stream) {
-      const write = (): void => {
+      const write = (changed = false): void => {
         if (!box.sessions.has(token) || box.faults.away) {
           stop();
           stream.close();
           return;
         }
+        if (changed) stream.enqueue(text.encode(`event: changed\ndata: 1\n\n`));
         stream.enqueue(text.encode(`event: overview\ndata: ${JSON.stringify(box.overview())}\n\n`));
       };
       stop = () => box.watchers.delete(write);

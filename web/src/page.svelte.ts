@@ -1,4 +1,5 @@
 /** What every view shares: the box, the uploads, the view in front. One page, one of each. */
+import { untrack } from 'svelte';
 import { Box } from './live/box.svelte';
 import { parse, type Route } from './route';
 import { UploadMemory } from './upload/memory';
@@ -16,6 +17,16 @@ class Front {
 }
 
 export const front = new Front();
+
+/**
+ * Runs `look` at once, and again whenever settings, sessions or tokens may have changed: on another page, or while the
+ * line was down. Called while a component is made.
+ */
+export function follow(look: () => void): void {
+  $effect(() => {
+    if (box.changes >= 0) untrack(look);
+  });
+}
 
 /** The browser's storage, where it is allowed. */
 function storage(): Storage | undefined {

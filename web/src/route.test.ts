@@ -8,6 +8,8 @@ it.each([
   ['#/', { view: 'home' }],
   ['#/upload', { view: 'upload' }],
   ['#/settings/', { view: 'settings' }],
+  ['#/account', { view: 'account' }],
+  ['#/box', { view: 'box' }],
   ['#/welcome', { view: 'welcome' }],
   ['#/release/12', { view: 'release', id: 12 }],
   ['#/release/', { view: 'missing' }],
@@ -26,6 +28,8 @@ it('leads back from every address', () => {
     { view: 'home' },
     { view: 'upload' },
     { view: 'settings' },
+    { view: 'account' },
+    { view: 'box' },
     { view: 'welcome' },
     { view: 'release', id: 7 },
   ] as const) {

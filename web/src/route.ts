@@ -3,6 +3,8 @@ export type Route =
   | { view: 'home' }
   | { view: 'upload' }
   | { view: 'settings' }
+  | { view: 'account' }
+  | { view: 'box' }
   | { view: 'welcome' }
   | { view: 'release'; id: number }
   | { view: 'missing' };
@@ -24,6 +26,8 @@ export function parse(hash: string): Route {
       return { view: 'home' };
     case 'upload':
     case 'settings':
+    case 'account':
+    case 'box':
     case 'welcome':
       return { view: first };
     default:

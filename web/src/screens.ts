@@ -1,4 +1,4 @@
-/** What the page can show. All but what most visits begin with is loaded when it is shown. */
+/** What the page can show. All but what most visits begin with is loaded when it is wanted. */
 import type { Component } from 'svelte';
 import type { Phase } from './live/box.svelte';
 import type { Route } from './route';
@@ -19,25 +19,17 @@ export interface Screen {
   framed: boolean;
 }
 
-const here = (View: Component): (() => Promise<{ default: Component }>) => {
-  return () => Promise.resolve({ default: View });
-};
-
-const views: Record<Name, () => Promise<{ default: Component<{ id: number }> | Component }>> = {
-  claim: () => import('./views/Claim.svelte'),
-  'sign-in': here(SignIn),
-  welcome: () => import('./views/Welcome.svelte'),
-  home: here(Home),
-  upload: () => import('./views/Upload.svelte'),
-  settings: () => import('./views/Settings.svelte'),
-  release: () => import('./views/Release.svelte'),
-  missing: here(Missing),
-};
+/** What most visits begin with. */
+const first = { home: Home, 'sign-in': SignIn, missing: Missing } as const;
 
 const unframed: readonly Name[] = ['claim', 'sign-in', 'welcome'];
 
 /** Loads a screen. Fails when the box does not answer. */
 export async function load(name: Name, id: number | undefined): Promise<Screen> {
-  const { default: View } = await views[name]();
-  return { name, id, View, framed: !unframed.includes(name) };
+  const framed = !unframed.includes(name);
+  if (name === 'home' || name === 'sign-in' || name === 'missing') {
+    return { name, id, View: first[name], framed };
+  }
+  const { [name]: View } = await import('./views/later');
+  return { name, id, View, framed };
 }

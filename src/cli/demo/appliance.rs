@@ -91,7 +91,11 @@ impl Appliance {
                 tracing::error!(%error, "the public page ended");
             }
         };
-        let tasks = vec![tokio::spawn(app.run(stop.clone())), tokio::spawn(page)];
+        let ends = stop.clone();
+        let running = async move {
+            app.run(ends).await;
+        };
+        let tasks = vec![tokio::spawn(running), tokio::spawn(page)];
         Ok(Self {
             store,
             handle,

@@ -48,7 +48,7 @@ pub(super) async fn start(
     let create = |port: Option<u16>, ipv4_only: bool| {
         let persistence = DhtPersistenceConfig {
             dump_interval: Some(DUMP_EVERY),
-            config_filename: Some(config.state_dir.join("dht.json")),
+            config_filename: Some(config.state_dir.join(super::DHT_STATE)),
         };
         let token = Some(stop.clone());
         PersistentDht::create(

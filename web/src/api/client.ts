@@ -12,7 +12,7 @@ type MethodOf<P extends keyof paths> = {
 type Operation<P extends keyof paths, M extends Method> = paths[P] extends Record<M, infer O> ? O : never;
 type Json<T> = T extends { content: { 'application/json': infer B } } ? B : undefined;
 type Responses<O> = O extends { responses: infer R } ? R : never;
-type Success<R> = { [S in keyof R]: S extends 200 | 201 | 204 ? Json<R[S]> : never }[keyof R];
+type Success<R> = { [S in keyof R]: S extends 200 | 201 | 202 | 204 ? Json<R[S]> : never }[keyof R];
 type Body<O> = O extends { requestBody: { content: { 'application/json': infer B } } } ? B : undefined;
 
 export interface Options<B> {
@@ -21,7 +21,15 @@ export interface Options<B> {
   /** What follows `?`. */
   query?: Record<string, string | number>;
   body?: B;
+  /** The tag of what a change is made for; with another one now, it is refused with 412. */
+  ifMatch?: string;
   signal?: AbortSignal;
+}
+
+/** An answer with the tag that its ETag header gives it; empty without one. */
+export interface Tagged<T> {
+  body: T;
+  tag: string;
 }
 
 /** How long an ordinary call may take before it counts as lost, in milliseconds. Hashing a password on a small board takes a second or two. */
@@ -44,14 +52,24 @@ export class Client {
     path: P,
     options: Options<Body<Operation<P, M>>> = {},
   ): Promise<Success<Responses<Operation<P, M>>>> {
+    return (await this.tagged(method, path, options)).body;
+  }
+
+  /** As `call`, with the tag of the answer. */
+  async tagged<P extends keyof paths, M extends Method>(
+    method: M & MethodOf<P>,
+    path: P,
+    options: Options<Body<Operation<P, M>>> = {},
+  ): Promise<Tagged<Success<Responses<Operation<P, M>>>>> {
     const headers: Record<string, string> = { accept: 'application/json' };
+    if (options.ifMatch !== undefined) headers['if-match'] = options.ifMatch;
     const init: RequestInit = { method: (method as Method).toUpperCase(), headers };
     if (options.body !== undefined) {
       headers['content-type'] = 'application/json';
       init.body = JSON.stringify(options.body);
     }
     const answer = await this.send(fill(path, options), init, CALL_TIMEOUT_MS, options.signal);
-    return answer as Success<Responses<Operation<P, M>>>;
+    return answer as Tagged<Success<Responses<Operation<P, M>>>>;
   }
 
   /** Sends the next bytes of a file of an upload. Answers how many bytes of it the box then has. */
@@ -68,7 +86,7 @@ export class Client {
     });
     const headers = { 'content-type': 'application/octet-stream' };
     const answer = await this.send(url, { method: 'PUT', body: chunk, headers }, CHUNK_TIMEOUT_MS, signal);
-    return receivedOf(answer) ?? offset + chunk.size;
+    return receivedOf(answer.body) ?? offset + chunk.size;
   }
 
   /** Opens the stream of events. Answers its bytes. */
@@ -83,16 +101,17 @@ export class Client {
     init: RequestInit,
     timeout: number,
     signal?: AbortSignal,
-  ): Promise<unknown> {
+  ): Promise<Tagged<unknown>> {
     const limit = AbortSignal.timeout(timeout);
     const response = await this.reach(url, {
       ...init,
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     if (!response.ok) throw await this.refusal(response);
-    if (response.status === 204) return undefined;
+    const tag = response.headers.get('etag') ?? '';
+    if (response.status === 202 || response.status === 204) return { body: undefined, tag };
     try {
-      return (await response.json()) as unknown;
+      return { body: (await response.json()) as unknown, tag };
     } catch {
       signal?.throwIfAborted();
       throw new Unreachable();

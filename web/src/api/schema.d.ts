@@ -4,6 +4,128 @@
  */
 
 export interface paths {
+    "/api/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the password
+         * @description Asks for the old one: a browser that was left signed in is not enough. Ends every session but this one; tokens stay. Tries
+         *     are limited together with those of signing in.
+         */
+        put: operations["change_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The browsers that are signed in
+         * @description The one used last first.
+         */
+        get: operations["sessions"];
+        put?: never;
+        post?: never;
+        /** End all other sessions */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The tokens
+         * @description Expired ones too, oldest first.
+         */
+        get: operations["tokens"];
+        put?: never;
+        /** Make a token */
+        post: operations["make_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Back up what was set
+         * @description Settings, what is wanted of single releases, and the rules of sources. Nothing secret is in it.
+         */
+        get: operations["backup"];
+        put?: never;
+        /**
+         * Restore a backup
+         * @description Everything is looked at before anything is changed. What the backup does not name stays as it is; what this box does not
+         *     have is left out, and said.
+         */
+        post: operations["restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/box": {
         parameters: {
             query?: never;
@@ -41,6 +163,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last lines of the log
+         * @description The box keeps a thousand of them in memory, since it started.
+         */
+        get: operations["logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget everything
+         * @description The account, tokens, settings, torrents, and what everything cost. Files of sources are never touched; uploads stay or
+         *     are deleted, as said. The box then ends, to be started again as a new one.
+         */
+        post: operations["reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start the box again
+         * @description It ends in good order, with an exit status that asks whoever started it to do so again.
+         */
+        post: operations["restart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the box is */
+        get: operations["box_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/decisions": {
         parameters: {
             query?: never;
@@ -71,7 +271,8 @@ export interface paths {
         /**
          * The live picture as server-sent events
          * @description Events `overview` with an `Overview` as their data: one at once, then one when something changed, at most one a
-         *     second. Ends with the session.
+         *     second. Events `changed`, with a number that is never the same: settings, sessions or tokens changed, and are to be
+         *     read again. Ends with the session or token.
          */
         get: operations["events"];
         put?: never;
@@ -289,7 +490,10 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change what is wanted of one release */
+        /**
+         * Change what is wanted of one release
+         * @description With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
+         */
         patch: operations["change_release_settings"];
         trace?: never;
     };
@@ -365,7 +569,10 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change settings */
+        /**
+         * Change settings
+         * @description With the `ETag` of what was read as `If-Match`, nothing is changed that was changed elsewhere meanwhile.
+         */
         patch: operations["change_settings"];
         trace?: never;
     };
@@ -491,6 +698,28 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What the owner set: settings, what is wanted of single releases, and the rules of sources. No password, no tokens,
+         *     no sessions.
+         */
+        Backup: {
+            /**
+             * Format: int64
+             * @description When it was made, in Unix time.
+             */
+            made: number;
+            /** @description What is wanted of single releases, where it is not what is wanted of all. */
+            releases?: components["schemas"]["ReleaseWish"][];
+            /**
+             * Format: int32
+             * @description The version of this form: 1.
+             */
+            semoir_backup: number;
+            /** @description The settings, each by its name. */
+            settings?: Record<string, never>;
+            /** @description The rules of sources. */
+            sources?: components["schemas"]["SourceRule"][];
+        };
         /** @description What anyone on the owner's network may know of the box. */
         BoxInfo: {
             /** @description Whether it has an owner. */
@@ -506,6 +735,18 @@ export interface components {
             public_port: number;
             /** @description Whether this request came with an open session. */
             signed_in: boolean;
+            /** @description The daemon's version. */
+            version: string;
+        };
+        /** @description The box as a machine. */
+        BoxState: {
+            /** @description Whether something starts it again when it ends, so that it can be told to restart. */
+            supervised: boolean;
+            /**
+             * Format: int64
+             * @description Seconds since it started.
+             */
+            uptime: number;
             /** @description The daemon's version. */
             version: string;
         };
@@ -555,6 +796,11 @@ export interface components {
             step: number;
         };
         /**
+         * @description How grave a line of the log is.
+         * @enum {string}
+         */
+        Level: "error" | "warn" | "info" | "debug" | "trace";
+        /**
          * @description Which limit is in force.
          * @enum {string}
          */
@@ -588,11 +834,47 @@ export interface components {
              */
             stage: string;
         };
+        /** @description One line of the log. */
+        LogLine: {
+            /**
+             * Format: int64
+             * @description When it was written, in Unix time.
+             */
+            at: number;
+            /** @description How grave it is. */
+            level: components["schemas"]["Level"];
+            /**
+             * Format: int64
+             * @description Its number, counted from 1 since the start.
+             */
+            number: number;
+            /** @description The part of the program that wrote it. */
+            target: string;
+            /** @description What it says. */
+            text: string;
+        };
+        /** @description The last lines of the log. */
+        LogView: {
+            /**
+             * Format: int64
+             * @description The number to ask for what comes after. Smaller than it was when the box was started again.
+             */
+            last: number;
+            /** @description The lines, oldest first; the last 500 at most. */
+            lines: components["schemas"]["LogLine"][];
+        };
         /**
          * @description What came of asking the router to forward the peers' port.
          * @enum {string}
          */
         Mapping: "off" | "looking" | "no_router" | "refused" | "mapped";
+        /** @description A token that was made. */
+        NewTokenView: {
+            /** @description The token: to be sent as `Authorization: Bearer …`. It is shown this once. */
+            secret: string;
+            /** @description What is kept of it. */
+            token: components["schemas"]["TokenView"];
+        };
         /** @description Everything the owner's page shows at a glance. */
         Overview: {
             /**
@@ -608,6 +890,13 @@ export interface components {
             sources: components["schemas"]["SourceView"][];
             /** @description What leaves the box. */
             upstream: components["schemas"]["UpstreamView"];
+        };
+        /** @description A change of the password. */
+        PasswordChange: {
+            /** @description The password as it is to be: 8 characters to 1024 bytes. */
+            new: string;
+            /** @description The password as it is. */
+            old: string;
         };
         /** @description Where the pieces of a release are besides here, in the order of its content. */
         PiecesView: {
@@ -1096,6 +1385,63 @@ export interface components {
              */
             wire_bytes: number;
         };
+        /** @description What is wanted of one release. */
+        ReleaseWish: {
+            /** @description Which, on whatever box it is. */
+            info_hash: string;
+            /** @description Its name, for whoever reads this. */
+            name?: string;
+            /** @description Its settings, each by its name. */
+            settings: Record<string, never>;
+        };
+        /** @description What is to be forgotten. */
+        ResetRequest: {
+            /** @description Whether what was uploaded to the box stays on it. There is no default: the owner says so. */
+            keep_uploads: boolean;
+            /** @description The box's name, typed by its owner. */
+            name: string;
+        };
+        /** @description What a restore did. */
+        Restored: {
+            /** @description Releases that are not on this box, by their names or else their info hashes. */
+            missing_releases: string[];
+            /** @description Sources that this box does not have, by their keys. */
+            missing_sources: string[];
+            /** @description Releases whose settings were set. */
+            releases: number;
+            /** @description Settings that were set. */
+            settings: number;
+            /** @description Sources whose rule was set. */
+            sources: number;
+            /** @description Settings this Semoir does not know, by their names. */
+            unknown_settings: string[];
+        };
+        /**
+         * @description What a token is good for. Each includes the ones before it; nothing of the account itself is for any token.
+         * @enum {string}
+         */
+        Scope: "metrics" | "read" | "manage";
+        /** @description A browser that is signed in. */
+        SessionView: {
+            /** @description The network address it was last used from; none when that is not known. */
+            address?: string | null;
+            /** @description What the browser says it is (its `User-Agent`). */
+            agent?: string | null;
+            /**
+             * Format: int64
+             * @description When the owner signed in, in Unix time.
+             */
+            created: number;
+            /** @description Whether it is the one that asks. */
+            current: boolean;
+            /** @description What to end it by. */
+            id: string;
+            /**
+             * Format: int64
+             * @description When it was last used; may be a minute behind.
+             */
+            seen: number;
+        };
         /** @description What the owner can change. A field that was never set has its default. */
         Settings: {
             /**
@@ -1277,6 +1623,15 @@ export interface components {
             /** @description The password. */
             password: string;
         };
+        /** @description The rule of one source. */
+        SourceRule: {
+            /** @description Whether what is found in it is shared without asking. */
+            auto_share: boolean;
+            /** @description What it is known by when it comes back: for a folder its path, with what is no plain ASCII percent-encoded. */
+            key: string;
+            /** @description What sort of place it is. */
+            kind: string;
+        };
         /** @description What is wanted of one source. */
         SourceSettings: {
             /** @description Share what is found in it without asking. */
@@ -1304,6 +1659,47 @@ export interface components {
             present: boolean;
             /** @description Why not, or what is wrong with it, in plain words; empty when all is well. */
             problem: string;
+        };
+        /** @description A token to be made. */
+        TokenRequest: {
+            /**
+             * Format: int32
+             * @description Days after which it is good for nothing, 1 to 3650; none is never.
+             */
+            days?: number | null;
+            /** @description What to call it: 1 to 60 characters. */
+            name: string;
+            /** @description What it is to be good for. */
+            scope: components["schemas"]["Scope"];
+        };
+        /** @description A token, without what it is made of. */
+        TokenView: {
+            /**
+             * Format: int64
+             * @description When it was made, in Unix time.
+             */
+            created: number;
+            /** @description Whether it is good for nothing any more. */
+            expired: boolean;
+            /**
+             * Format: int64
+             * @description After when it is good for nothing; none is never.
+             */
+            expires?: number | null;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description What the owner calls it. */
+            name: string;
+            /** @description What it is good for. */
+            scope: components["schemas"]["Scope"];
+            /**
+             * Format: int64
+             * @description When it was last used, none while it was not; may be an hour behind.
+             */
+            used?: number | null;
         };
         /** @description An upload under way. */
         Upload: {
@@ -1408,6 +1804,430 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The old password is wrong, or this is a token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The new password is too short or too long. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tries. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"][];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended; this one goes on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such session. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenView"][];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTokenView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are too many. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name or the time cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is good for nothing from now on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The backup. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Backup"];
+            };
+        };
+        responses: {
+            /** @description What was restored, and what was not. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restored"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be restored; nothing was changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     box_info: {
         parameters: {
             query?: never;
@@ -1486,6 +2306,181 @@ export interface operations {
             };
         };
     };
+    logs: {
+        parameters: {
+            query?: {
+                /** @description Those after the one of this number; all of them unless given. */
+                after?: number;
+                /** @description Those at least as grave; every one unless given. */
+                level?: components["schemas"]["Level"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetRequest"];
+            };
+        };
+        responses: {
+            /** @description It ends now, and forgets when it starts. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is not the box's name. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It ends now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing would start it again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    box_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoxState"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     decisions: {
         parameters: {
             query?: {
@@ -1527,6 +2522,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     events: {
@@ -1549,6 +2553,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1594,6 +2607,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     overview: {
@@ -1616,6 +2638,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1655,6 +2686,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
                 headers: {
@@ -1687,6 +2727,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1744,6 +2793,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
                 headers: {
@@ -1778,6 +2836,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1828,6 +2895,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1888,6 +2964,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
                 headers: {
@@ -1929,6 +3014,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1986,6 +3080,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
                 headers: {
@@ -2018,6 +3121,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2060,6 +3172,8 @@ export interface operations {
             /** @description Its settings. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2068,6 +3182,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2089,7 +3212,10 @@ export interface operations {
     change_release_settings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the settings that the change is made for. */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The release. */
                 id: number;
@@ -2105,6 +3231,8 @@ export interface operations {
             /** @description Its settings as they are now. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2120,8 +3248,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such release. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They were changed elsewhere meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2161,6 +3307,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2211,6 +3366,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2312,6 +3476,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     settings: {
@@ -2326,6 +3499,8 @@ export interface operations {
             /** @description The settings. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2341,12 +3516,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     change_settings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the settings that the change is made for. */
+                "If-Match"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2359,6 +3546,8 @@ export interface operations {
             /** @description The settings as they are now. */
             200: {
                 headers: {
+                    /** @description For `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2367,6 +3556,24 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They were changed elsewhere meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2419,6 +3626,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such source. */
             404: {
                 headers: {
@@ -2455,6 +3671,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     begin_upload: {
@@ -2481,6 +3706,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2556,6 +3790,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such upload. */
             404: {
                 headers: {
@@ -2588,6 +3831,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2647,6 +3899,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2722,6 +3983,15 @@ export interface operations {
             };
             /** @description Not signed in. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -23,6 +23,15 @@ export type HistoryView = Schemas['HistoryView'];
 export type PiecesView = Schemas['PiecesView'];
 export type LoggedDecision = Schemas['LoggedDecision'];
 export type Upload = Schemas['Upload'];
+export type Session = Schemas['SessionView'];
+export type Token = Schemas['TokenView'];
+export type Scope = Schemas['Scope'];
+export type BoxState = Schemas['BoxState'];
+export type LogLine = Schemas['LogLine'];
+export type LogView = Schemas['LogView'];
+export type LogLevel = Schemas['Level'];
+export type Backup = Schemas['Backup'];
+export type Restored = Schemas['Restored'];
 export type Problem = Schemas['Problem'];
 
 /** Where a release is in its life. */

@@ -12,6 +12,10 @@ export class Box {
   overview = $state.raw<Overview>();
   /** Whether the line is down. */
   lost = $state(false);
+  /** Another number whenever settings, sessions or tokens may have changed: on another page, or while the line was down. */
+  changes = $state(0);
+  /** Whether the session ended without this page's doing. */
+  ended = $state(false);
 
   readonly client: Client;
   private readonly feed: Feed<Overview>;
@@ -21,7 +25,11 @@ export class Box {
   constructor(client = new Client()) {
     this.client = client;
     client.onSignedOut = () => {
+      if (this.phase !== 'in') return;
       this.leave();
+      this.ended = true;
+      // The box may have been reset: then there is nothing to sign in to.
+      void this.look().catch(() => undefined);
     };
     this.feed = new Feed<Overview>(
       {
@@ -34,6 +42,10 @@ export class Box {
         },
         up: () => {
           this.lost = false;
+          this.changes += 1;
+        },
+        other: (event) => {
+          if (event === 'changed') this.changes += 1;
         },
         down: () => {
           this.lost = true;
@@ -89,7 +101,10 @@ export class Box {
     this.info = info;
     this.lost = false;
     this.phase = !info.claimed ? 'claim' : info.signed_in ? 'in' : 'sign-in';
-    if (this.phase === 'in') this.feed.start();
+    if (this.phase === 'in') {
+      this.ended = false;
+      this.feed.start();
+    }
   }
 
   /** Forgets what only the owner may see. */

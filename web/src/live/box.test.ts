@@ -72,10 +72,12 @@ it('goes to the sign-in when the session is over, and forgets what it saw', asyn
     expect(box.phase).toBe('sign-in');
   });
   expect(box.overview).toBeUndefined();
+  expect(box.ended).toBe(true);
   const wrong = await box.signIn('guess').catch((error: unknown) => explain(error));
   expect(wrong).toBe('That is not the password.');
   await box.signIn(PASSWORD);
   expect(box.phase).toBe('in');
+  expect(box.ended).toBe(false);
 });
 
 it('is new as long as nothing of what was found was taken up', async () => {
@@ -91,6 +93,7 @@ it('signs out', async () => {
   await claim();
   await box.signOut();
   expect(box.phase).toBe('sign-in');
+  expect(box.ended).toBe(false);
   await box.start();
   expect(box.phase).toBe('sign-in');
 });
@@ -120,4 +123,34 @@ it('waits for a box that is not up yet', async () => {
   await vi.advanceTimersByTimeAsync(15_000);
   expect(box.phase).toBe('claim');
   expect(box.lost).toBe(false);
+});
+
+it('hears that something was set elsewhere, also while the line was down', async () => {
+  await claim();
+  const before = box.changes;
+  mock.changed();
+  await vi.waitFor(() => {
+    expect(box.changes).toBe(before + 1);
+  });
+  mock.faults.away = true;
+  mock.tell();
+  await vi.waitFor(() => {
+    expect(box.lost).toBe(true);
+  });
+  mock.faults.away = false;
+  await vi.waitFor(async () => {
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(box.lost).toBe(false);
+  });
+  expect(box.changes).toBe(before + 2);
+});
+
+it('is claimed anew after it was reset elsewhere', async () => {
+  await claim();
+  mock.info = { ...mock.info, claimed: false };
+  mock.sessions.clear();
+  mock.tell();
+  await vi.waitFor(() => {
+    expect(box.phase).toBe('claim');
+  });
 });

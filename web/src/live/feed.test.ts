@@ -41,6 +41,7 @@ describe('the feed', () => {
       picture: (picture: number) => heard.push(`picture ${picture}`),
       up: () => heard.push('up'),
       down: () => heard.push('down'),
+      other: (event: string) => heard.push(event),
     };
     feed = new Feed(line, listener, 'overview', () => 0.5);
   });
@@ -59,7 +60,7 @@ describe('the feed', () => {
     line.say('event: overview\ndata: 4');
     line.say('2\n\n');
     await settle();
-    expect(heard).toEqual(['picture 1', 'up', 'picture 41', 'picture 42']);
+    expect(heard).toEqual(['picture 1', 'up', 'picture 41', 'other', 'picture 42']);
   });
 
   it('says that the line is down, and fetches anew when it heals', async () => {

@@ -25,6 +25,8 @@ export interface Listener<T> {
   up(): void;
   /** The line was lost, and is being tried again. */
   down(): void;
+  /** Something else happened, by its event's name. */
+  other?(event: string): void;
 }
 
 export class Feed<T> {
@@ -103,6 +105,7 @@ export class Feed<T> {
         silence = setTimeout(give, SILENCE_MS);
         for (const event of parser.push(decoder.decode(value, { stream: true }))) {
           if (event.type === this.event) this.listener.picture(JSON.parse(event.data) as T);
+          else this.listener.other?.(event.type);
         }
       }
     } finally {
