@@ -42,7 +42,10 @@ impl Site {
         let host = announce::public_host(set, public_port).unwrap_or_else(|| visited.clone());
         let contact = settings.copyright_contact.as_deref();
         Self {
-            title: settings.public_title.unwrap_or_else(|| name.to_owned()),
+            title: settings
+                .public_title
+                .or(settings.box_name)
+                .unwrap_or_else(|| name.to_owned()),
             description: settings.public_description,
             host,
             has_index: settings.public_index,

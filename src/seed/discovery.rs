@@ -20,9 +20,10 @@ use tracing::{info, warn};
 use crate::base::{Beside, ErrorKind, InfoHash, Kind};
 use crate::seed::found::{Found, Witness, plausible};
 
+pub use upnp::PortMapping;
+
 /// The file in the state folder that keeps the DHT's routing table.
 pub const DHT_STATE: &str = "dht.json";
-pub use upnp::PortMapping;
 
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
 pub const FOUND_QUEUE: usize = 256;

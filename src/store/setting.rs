@@ -36,6 +36,7 @@ pub const MAX_QUOTA_RESERVE: u8 = 90;
 
 /// Characters in the box's name: it stands in the bar of a phone's page.
 pub const MAX_BOX_NAME: usize = 40;
+
 /// Characters in the title of the public pages: one line of a heading, and of a link's preview.
 pub const MAX_PUBLIC_TITLE: usize = 80;
 

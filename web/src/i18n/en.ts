@@ -422,7 +422,7 @@ export const en = {
     trackersHint: 'One address a line. The box has its own tracker besides.',
     namesTitle: 'Name and address',
     boxName: 'Name of the box',
-    boxNameHint: 'As this page calls it.',
+    boxNameHint: 'As this page calls it, and the public one unless it has a title of its own.',
     host: 'Public host name',
     hostHint: 'How others reach the box, for share links. Empty means the name in your address bar.',
     sourcesTitle: 'Sources',

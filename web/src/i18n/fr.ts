@@ -447,7 +447,7 @@ export const fr: Messages = {
     trackersHint: 'Une adresse par ligne. Le boîtier a aussi son propre tracker.',
     namesTitle: 'Nom et adresse',
     boxName: 'Nom du boîtier',
-    boxNameHint: 'Comme cette page l’appelle.',
+    boxNameHint: 'Comme cette page l’appelle, et la page publique si elle n’a pas de titre à elle.',
     host: 'Nom d’hôte public',
     hostHint:
       'Comment les autres atteignent le boîtier, pour les liens de partage. Vide\u00a0: le nom dans votre barre d’adresse.',
