@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { DESK, PASSWORD, inspect, open, watch, type Stage } from './stage.ts';
+import { DESK, enter, inspect, open, watch, type Stage } from './stage.ts';
 
 const FILM = 'Harvest & <b>home “1931”';
 const PHONE_AGENT =
@@ -47,21 +47,11 @@ async function visitor(options: { locale?: string; userAgent?: string } = {}): P
 
 describe('what is handed out', { concurrent: false }, () => {
   it('is made of a release when it is hashed', async () => {
-    await page.goto(stage.base);
-    // A box at BASE_URL was claimed by the story before this one; any other is new.
-    const code = page.getByLabel('Setup code');
-    await code.or(page.getByLabel('Password', { exact: true })).waitFor();
-    if ((await code.count()) > 0) {
-      await code.fill(stage.code);
-      await page.getByLabel('Choose a password').fill(PASSWORD);
-    } else {
-      await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
-    }
-    await page.keyboard.press('Enter');
-    await page.getByRole('heading', { level: 1, name: 'What this box shares' }).waitFor();
+    await enter(page, stage);
     if (stage.mock) await page.request.post(`${stage.base}/api/v1/mock/furnish`);
     const name = stage.mock ? 'Orchard atlas' : FILM;
-    await page.getByRole('link', { name }).click();
+    // The card, and not the line on what was decided of it.
+    await page.getByRole('link', { name }).first().click();
     await page.getByLabel('Page for visitors').waitFor();
     share = await page.getByLabel('Page for visitors').inputValue();
     expect(share).toMatch(/^http:\/\/[^/]+\/r\/[0-9a-f]{40}$/);
