@@ -162,3 +162,107 @@ fn long(time: Duration) -> String {
         seconds => format!("{seconds} seconds"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::net::SocketAddr;
+
+    use super::super::relay::network;
+    use super::*;
+
+    /// The page has these sentences in other languages, and its tests hold it to the list.
+    const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/retire-reasons.txt");
+
+    /// How things may stand: all that makes one sentence another, with one, two and more of each.
+    fn standings() -> Vec<Standing> {
+        let example = "203.0.113.7".parse().ok();
+        let mut all = Vec::new();
+        for plausible in 0..=4 {
+            for fresh in 0..=plausible {
+                for proven in 0..=fresh {
+                    for (copies, near) in [(0.0, 0), (1.5, 0), (1.5, 1)] {
+                        let lost = usize::try_from(plausible - fresh).expect("a few");
+                        let known = [Loss::NotFound, Loss::Unheard, Loss::False, Loss::NotFound];
+                        let lost = known.into_iter().take(lost).zip(1..).map(|(loss, n)| {
+                            let addr: SocketAddr = ([20, 0, n, 7], 6881).into();
+                            (network(addr), loss)
+                        });
+                        all.push(Standing {
+                            plausible,
+                            fresh,
+                            counted: fresh,
+                            proven,
+                            fresh_proven: proven,
+                            believed: fresh,
+                            lost: lost.collect::<BTreeMap<_, _>>(),
+                            near,
+                            example: if plausible > 0 { example } else { None },
+                            copies,
+                        });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn sentences() -> BTreeSet<String> {
+        let mut said = BTreeSet::new();
+        let rules =
+            [(3, 1, false), (3, 2, false), (3, 1, true)].map(|(relays, proven, keep)| Rule {
+                relays,
+                proven,
+                keep,
+                ..Rule::default()
+            });
+        for (standing, rule) in standings()
+            .iter()
+            .flat_map(|s| rules.iter().map(move |r| (s, r)))
+        {
+            for stage in [Stage::Spreading, Stage::Supporting] {
+                said.insert(awake(stage, rule, standing));
+            }
+            if standing.is_enough(rule) {
+                said.insert(stopped(standing));
+            }
+            for in_touch in [false, true] {
+                let evidence = Evidence {
+                    relays: &[],
+                    copies: standing.copies,
+                    stuck: 0,
+                    stuck_since: None,
+                    in_touch,
+                };
+                said.insert(retired(rule, &evidence, standing, None));
+            }
+            let few = standing.believed < rule.left();
+            said.insert(back(Return::Kept, rule, standing));
+            said.insert(back(Return::Stuck, rule, standing));
+            if standing.believed < rule.relays {
+                said.insert(back(Return::Wanted, rule, standing));
+            }
+            if few && !standing.lost.is_empty() {
+                said.insert(back(Return::Lost, rule, standing));
+            }
+            if few {
+                said.insert(back(Return::Unseen, rule, standing));
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn the_list_has_every_sentence() {
+        let said: Vec<String> = sentences().into_iter().collect();
+        let text = said.join("\n") + "\n";
+        if std::env::var_os("SEMOIR_UPDATE_REASONS").is_some() {
+            std::fs::write(LIST, &text).unwrap();
+        }
+        let list = std::fs::read_to_string(LIST).unwrap_or_default();
+        assert!(
+            list == text,
+            "{LIST} is not what is said: run this test with SEMOIR_UPDATE_REASONS=1, and say the new ones in French"
+        );
+    }
+}

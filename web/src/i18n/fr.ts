@@ -4,6 +4,8 @@
  */
 import type { Messages } from '.';
 
+export { reasons } from './reasons.fr';
+
 /** In French nothing and one and a half are single too. */
 const one = (count: number, single: string, many: string): string => (count < 2 ? single : many);
 

@@ -18,6 +18,25 @@ export const languages: Record<string, () => Promise<Messages>> = {
   fr: async () => (await import('./fr')).fr,
 };
 
+/** The box's own sentences, which are English, in other languages; loaded with their words. */
+const translations: Record<string, () => Promise<(sentence: string) => string | undefined>> = {
+  fr: async () => (await import('./fr')).reasons,
+};
+
+let translate: ((sentence: string) => string | undefined) | undefined;
+
+/** What the box says of itself, and the language that this is. */
+export interface Said {
+  text: string;
+  lang: string;
+}
+
+/** A sentence of the box's in the reader's language where it is known in it, and otherwise as the box says it. */
+export function said(sentence: string): Said {
+  const text = translate?.(sentence);
+  return text === undefined ? { text: sentence, lang: 'en' } : { text, lang: locale };
+}
+
 /** The words in the language chosen; none before {@link speak} is done. */
 export let t: Messages;
 
@@ -51,6 +70,7 @@ export async function speak(wanted: readonly string[]): Promise<void> {
     language = 'en';
     t = await words(language);
   }
+  translate = await translations[language]?.();
   locale = wanted.find((tag) => base(tag) === language) ?? language;
 }
 
