@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
+use crate::base::world::is_carriers;
+
 /// How well it is known that a peer holds every piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -113,8 +115,7 @@ pub(super) fn is_near(ip: IpAddr) -> bool {
 }
 
 fn is_near_v4(ip: Ipv4Addr) -> bool {
-    // RFC 6598: between a provider and its customers.
-    let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0b1100_0000 == 64;
+    let shared = is_carriers(IpAddr::V4(ip));
     let nobody = ip.octets()[0] == 0 || ip.is_broadcast() || ip.is_multicast();
     ip.is_private() || ip.is_link_local() || shared || nobody
 }

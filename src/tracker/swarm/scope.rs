@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::base::world::is_carriers;
+
 /// How far an address reaches, from near to far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scope {
@@ -16,10 +18,7 @@ pub(super) enum Scope {
 impl Scope {
     pub fn of(ip: IpAddr) -> Self {
         let private = match ip {
-            IpAddr::V4(v4) => {
-                let [a, b, ..] = v4.octets();
-                v4.is_private() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64)
-            }
+            IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_carriers(ip),
             IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
         };
         if ip.is_loopback() {
