@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use super::App;
 use crate::base::{Content, ReleaseId, Stage, Timestamp};
 use crate::metainfo::{Listing, ListingError};
-use crate::store::{Release, Source, SourceKind, Store, StoreError};
+use crate::store::{NewSource, Release, Source, SourceKind, Store, StoreError};
 
 mod look;
 
@@ -32,18 +32,30 @@ impl App {
             .run(move |store| {
                 let kind = SourceKind::Uploads;
                 let key = OsStr::new("uploads");
-                let mut sources =
-                    vec![store.upsert_source(kind, key, "Uploads", &uploads, true, now)?];
+                let mut sources = vec![store.take_up_source(
+                    &NewSource {
+                        kind,
+                        key,
+                        name: "Uploads",
+                        path: &uploads,
+                        auto_share: true,
+                        facts: None,
+                    },
+                    now,
+                )?];
                 for path in folders {
                     let path = std::fs::canonicalize(&path).unwrap_or(path);
                     let name = path.display().to_string();
                     let kind = SourceKind::Folder;
-                    sources.push(store.upsert_source(
-                        kind,
-                        path.as_os_str(),
-                        &name,
-                        &path,
-                        true,
+                    sources.push(store.take_up_source(
+                        &NewSource {
+                            kind,
+                            key: path.as_os_str(),
+                            name: &name,
+                            path: &path,
+                            auto_share: true,
+                            facts: None,
+                        },
                         now,
                     )?);
                 }

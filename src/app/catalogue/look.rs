@@ -148,6 +148,7 @@ fn is_quiet(content: &Content, quiet: Duration, now: Timestamp) -> bool {
 mod tests {
     use super::*;
     use crate::base::FileIdentity;
+    use crate::store::NewSource;
 
     /// A source with a file and a folder in it, both at rest.
     struct Bench {
@@ -167,7 +168,17 @@ mod tests {
             std::fs::write(path.join("album/song"), b"song").unwrap();
             let (store, now) = (Store::in_memory().unwrap(), Timestamp(1));
             let kind = SourceKind::Folder;
-            let source = store.upsert_source(kind, path.as_os_str(), "media", path, true, now);
+            let source = store.take_up_source(
+                &NewSource {
+                    kind,
+                    key: path.as_os_str(),
+                    name: "media",
+                    path,
+                    auto_share: true,
+                    facts: None,
+                },
+                now,
+            );
             let mut bench = Self {
                 store,
                 source: source.unwrap(),
