@@ -120,7 +120,7 @@ fn exfat(device: &File) -> Option<&'static str> {
     }
 }
 
-/// The third record of the master file table is the volume's, and its attribute 0x70 has the flags: 1 for in use.
+/// Record 3 of the master file table is the volume's, and its attribute 0x70 has the flags: 1 for in use.
 fn ntfs(device: &File) -> Option<&'static str> {
     let boot: [u8; 512] = bytes(device, 0)?;
     let sector = u64::from(le16(&boot, 11)?);
