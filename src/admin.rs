@@ -2,7 +2,8 @@
 //!
 //! Everything under `/api/v1` but a few named routes needs a session or a token; what is not under it is the page's own
 //! files. From the outside in, a request passes `guard` (which host was meant, which page sent it), `access` (who may use
-//! the route), and then its route; what went wrong is said on the way out in the browser's language (`french`). The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
+//! the route), and then its route; what went wrong is said on the way out in the browser's language (`french`). The API is
+//! described by the OpenAPI document that the routes themselves make ([`openapi`]).
 
 mod access;
 mod account;
@@ -142,6 +143,7 @@ struct Document;
 fn open_routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(box_info::box_info))
+        .routes(routes!(box_info::code))
         .routes(routes!(box_info::claim))
         .routes(routes!(session::sign_in))
 }
