@@ -143,6 +143,7 @@ export const fr: Messages = {
     more: 'Les précédentes',
   },
   plot: {
+    read: 'Lire les valeurs une à une',
     rateTitle: 'Ce qui sort du boîtier',
     range: 'Durée montrée',
     minutes: (count) => `${count} dernières minutes`,
