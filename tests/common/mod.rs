@@ -15,6 +15,7 @@ pub mod origin;
 pub mod proc;
 pub mod relay;
 pub mod siege;
+pub mod space;
 pub mod torrent;
 pub mod tracker;
 pub mod wait;
