@@ -9,6 +9,7 @@ mod connection;
 mod content;
 mod decision;
 mod error;
+mod facts;
 mod hash_progress;
 mod ledger;
 mod owner;
@@ -34,6 +35,7 @@ pub use api_token::{ApiToken, NewToken, Scope, TOKENS_AT_MOST};
 pub use backup::{BACKUP_VERSION, Backup, BadBackup, ReleaseWish, Restored, SourceRule};
 pub use decision::{Decision, LoggedDecision};
 pub use error::StoreError;
+pub use facts::Facts;
 pub use hash_progress::HashProgress;
 pub use ledger::{Spend, SpendBeside, Spent, SpentSince};
 pub use owner::Owner;
@@ -44,7 +46,7 @@ pub use session::{
     SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, Session, TokenHash,
 };
 pub use setting::{BadSetting, Settings};
-pub use source::{Source, SourceKind};
+pub use source::{NewSource, Source, SourceKind};
 pub use torrent::NewTorrent;
 
 /// The database. Cheap to clone; clones share one connection.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use semoir::base::{Content, ContentFile, Day, FileIdentity, ReleaseId, Stage, Timestamp};
-use semoir::store::{SourceKind, Spend, SpendBeside, Store};
+use semoir::store::{NewSource, SourceKind, Spend, SpendBeside, Store};
 
 /// Set for the child: the database it writes to.
 const CHILD: &str = "SEMOIR_TEST_CRASH_DATABASE";
@@ -50,12 +50,15 @@ fn turn(store: &Store, number: u64) {
 fn write_until_killed(path: &Path) -> ! {
     let store = Store::open(path).unwrap();
     let source = store
-        .upsert_source(
-            SourceKind::Folder,
-            "/m".as_ref(),
-            "m",
-            "/m".as_ref(),
-            true,
+        .take_up_source(
+            &NewSource {
+                kind: SourceKind::Folder,
+                key: "/m".as_ref(),
+                name: "m",
+                path: "/m".as_ref(),
+                auto_share: true,
+                facts: None,
+            },
             Timestamp(1),
         )
         .unwrap();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
-use super::{App, catalogue, relays};
+use super::sources::At;
+use super::{App, relays};
 use crate::base::{Magnet, Stage, Timestamp};
 use crate::seed::Census;
 use crate::seed::engine::Report;
@@ -84,14 +85,23 @@ impl App {
 
     /// Views every release as the database has it.
     async fn view_releases(&mut self) -> Result<Vec<ReleaseView>, StoreError> {
-        let read = |store: &Store| Ok((store.releases()?, store.spent_by_release()?));
-        let (releases, spent) = self.store.run(read).await?;
+        let read = |store: &Store| {
+            let hashed = store.hashed_in_part()?;
+            Ok((store.releases()?, store.spent_by_release()?, hashed))
+        };
+        let (releases, spent, hashed) = self.store.run(read).await?;
         let views = releases.iter().map(|release| {
             let spent = spent.get(&release.id).copied().unwrap_or_default();
             if let Some(live) = self.live.get_mut(&release.id) {
                 live.spent = spent;
             }
-            self.release_view(release, spent)
+            let mut view = self.release_view(release, spent);
+            if view.hashed == 0 {
+                // Its job waits for its source to be here.
+                let kept = hashed.get(&release.id).copied();
+                view.hashed = kept.unwrap_or(0).min(release.size);
+            }
+            view
         });
         Ok(views.collect())
     }
@@ -111,11 +121,9 @@ impl App {
 
     /// Brings a view up to date with what the engine and the hasher do.
     fn update(&self, view: &mut ReleaseView) {
-        view.hashed = match (view.info_hash, self.hashing.jobs.get(&view.id)) {
-            (Some(_), _) => view.size,
-            (None, Some(job)) => job.hashed,
-            (None, None) => 0,
-        };
+        if let (None, Some(job)) = (view.info_hash, self.hashing.jobs.get(&view.id)) {
+            view.hashed = job.hashed;
+        }
         (view.rate, view.peers) = (0, 0);
         (view.relays, view.proven, view.claimed) = (0, 0, 0);
         view.carriers.clear();
@@ -158,16 +166,16 @@ impl App {
         }
     }
 
-    fn source_view(&self, looked: &catalogue::Looked) -> SourceView {
-        let uploads = looked.source.kind == SourceKind::Uploads;
+    fn source_view(&self, at: &At) -> SourceView {
+        let uploads = at.source.kind == SourceKind::Uploads;
         SourceView {
-            id: looked.source.id,
-            name: looked.source.name.clone(),
-            kind: looked.source.kind.as_str().to_owned(),
-            present: looked.problem.is_none(),
-            problem: looked.problem.clone().unwrap_or_default(),
+            id: at.source.id,
+            name: at.source.name.clone(),
+            kind: at.source.kind.as_str().to_owned(),
+            present: at.problem().is_none(),
+            problem: at.problem().unwrap_or_default().to_owned(),
             free: uploads.then(|| self.uploads.free().ok()).flatten(),
-            auto_share: looked.source.auto_share,
+            auto_share: at.source.auto_share,
         }
     }
 }

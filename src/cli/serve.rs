@@ -16,7 +16,7 @@ pub use data::DataError;
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
-use crate::app::{App, AppConfig, AppError, Ending, Uploads};
+use crate::app::{App, AppConfig, AppError, DrivesConfig, Ending, Uploads};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
@@ -67,6 +67,9 @@ pub struct Args {
     /// Take the owner's password from this file if the box has no owner yet
     #[arg(long, value_name = "FILE")]
     pub owner_password_file: Option<PathBuf>,
+    /// Have drives and network shares mounted by the mount helper that listens on this socket
+    #[arg(long, value_name = "PATH")]
+    pub mount_helper: Option<PathBuf>,
 }
 
 /// Why the box does not run.
@@ -173,6 +176,10 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         quiet: QUIET,
         public_port: public_addr.port(),
         visits: visits.clone(),
+        drives: Some(DrivesConfig {
+            helper: config.mount_helper,
+            ..DrivesConfig::default()
+        }),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;
@@ -255,6 +262,7 @@ fn configuration(args: Args, offline: bool) -> Result<Config, ConfigError> {
         peer: args.peer,
         host_names: args.host_names,
         owner_password_file: args.owner_password_file,
+        mount_helper: args.mount_helper,
         offline: offline.then_some(true),
     };
     Ok(flags.over(file).complete())

@@ -86,15 +86,18 @@ CREATE TABLE source (
 
   -- 'folder': a folder the owner named; read-only to us.
   -- 'uploads': the box's own folder, which uploads are received into and removed from.
-  kind TEXT NOT NULL CHECK (kind IN ('folder', 'uploads')),
+  -- 'drive': a file system on a drive that was plugged in; read-only to us.
+  -- 'share': a folder of another machine on the network; read-only to us.
+  kind TEXT NOT NULL CHECK (kind IN ('folder', 'uploads', 'drive', 'share')),
 
-  -- What the source is known by when it comes back: for a folder its path, for the uploads the word 'uploads'.
+  -- What the source is known by when it comes back: for a folder its path, for the uploads the word 'uploads', for a
+  -- drive what its file system and its maker number it by, for a share its protocol, server and folder.
   key BLOB NOT NULL,
 
   -- What the owner sees.
   name TEXT NOT NULL,
 
-  -- Where it is now; absolute.
+  -- Where it is now, or was last; absolute.
   path BLOB NOT NULL,
 
   -- Flag: whether what is found in it is shared without asking.
@@ -103,7 +106,37 @@ CREATE TABLE source (
   -- When it was first seen.
   added INTEGER NOT NULL,
 
+  -- What else is known of a drive or share, as a JSON object (`Facts` in facts.rs); NULL for others.
+  facts TEXT CHECK (json_valid(facts)),
+
+  -- When the owner removed it, while it is not plugged in; NULL otherwise.
+  removed INTEGER,
+
   UNIQUE (kind, key)
+) STRICT;
+
+-- How the network shares among the sources are reached.
+CREATE TABLE share (
+  source INTEGER NOT NULL PRIMARY KEY REFERENCES source (id),
+
+  -- 'smb' (2 or 3), 'nfs' (3 or 4).
+  protocol TEXT NOT NULL CHECK (protocol IN ('smb', 'nfs')),
+
+  -- Name or address of the machine, with a port if it is not the usual one.
+  server TEXT NOT NULL CHECK (length(server) > 0),
+
+  -- SMB: the share's name, then the folder within it. NFS: the exported path.
+  folder TEXT NOT NULL CHECK (length(folder) > 0),
+
+  -- Who we are there: SMB only, NULL is a guest.
+  user TEXT,
+
+  -- The Windows domain of `user`; NULL is none.
+  domain TEXT,
+
+  -- The password of `user`, as it is: the server wants it so. This file is readable to nobody but us, and backups
+  -- leave it out.
+  password TEXT
 ) STRICT;
 
 -- Things the owner shares: a file or a top-level folder of a source each. Rows are never deleted: one that is gone is

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use super::{Store, StoreError};
+use super::{Facts, Store, StoreError};
 use crate::base::{SourceId, Timestamp};
 
 /// What sort of place a source is.
@@ -17,6 +17,10 @@ pub enum SourceKind {
     Folder,
     /// The box's own folder, which uploads are received into and removed from.
     Uploads,
+    /// A file system on a drive that was plugged in. Never written to.
+    Drive,
+    /// A folder of another machine on the network. Never written to.
+    Share,
 }
 
 impl SourceKind {
@@ -25,6 +29,8 @@ impl SourceKind {
         match self {
             SourceKind::Folder => "folder",
             SourceKind::Uploads => "uploads",
+            SourceKind::Drive => "drive",
+            SourceKind::Share => "share",
         }
     }
 }
@@ -40,6 +46,8 @@ impl FromSql for SourceKind {
         match value.as_str()? {
             "folder" => Ok(SourceKind::Folder),
             "uploads" => Ok(SourceKind::Uploads),
+            "drive" => Ok(SourceKind::Drive),
+            "share" => Ok(SourceKind::Share),
             other => Err(FromSqlError::Other(
                 format!("no sort of source is called {other:?}").into(),
             )),
@@ -64,9 +72,28 @@ pub struct Source {
     pub auto_share: bool,
     /// When it was first seen.
     pub added: Timestamp,
+    /// What else is known of it, when it is a drive or a share.
+    pub facts: Option<Facts>,
 }
 
-const COLUMNS: &str = "id, kind, key, name, path, auto_share, added";
+/// A source to take up.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSource<'a> {
+    /// What sort of place it is.
+    pub kind: SourceKind,
+    /// What it is known by.
+    pub key: &'a OsStr,
+    /// What the owner sees.
+    pub name: &'a str,
+    /// Where it is; absolute.
+    pub path: &'a Path,
+    /// Whether what is found in it is shared without asking, when it is new.
+    pub auto_share: bool,
+    /// What else is known of it.
+    pub facts: Option<&'a Facts>,
+}
+
+const COLUMNS: &str = "id, kind, key, name, path, auto_share, added, facts";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Source> {
     Ok(Source {
@@ -77,6 +104,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Source> {
         path: path_of(row.get(4)?),
         auto_share: row.get(5)?,
         added: Timestamp(row.get(6)?),
+        facts: row.get(7)?,
     })
 }
 
@@ -92,32 +120,55 @@ pub(super) fn bytes_of(path: &Path) -> &[u8] {
 
 impl Store {
     /// Takes up a source, or brings the one with this kind and key up to date. An existing one keeps its identifier,
-    /// its date and its `auto_share`, which is the owner's to change.
+    /// its date and its `auto_share`, which is the owner's to change; one that was removed is here again.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn upsert_source(
+    pub fn take_up_source(
         &self,
-        kind: SourceKind,
-        key: &OsStr,
-        name: &str,
-        path: &Path,
-        auto_share: bool,
+        new: &NewSource<'_>,
         now: Timestamp,
     ) -> Result<Source, StoreError> {
-        let doing = || format!("write down the source {}", path.display());
+        let doing = || format!("write down the source {}", new.name);
         self.write(doing, |tx| {
             let sql = format!(
-                "INSERT INTO source (kind, key, name, path, auto_share, added) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (kind, key) DO UPDATE SET name = excluded.name, path = excluded.path
+                "INSERT INTO source (kind, key, name, path, auto_share, added, facts)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (kind, key) DO UPDATE
+                 SET name = excluded.name, path = excluded.path, facts = excluded.facts, removed = NULL
                  RETURNING {COLUMNS}"
             );
-            let values = params![kind, key.as_bytes(), name, bytes_of(path), auto_share, now.0];
+            let values = params![
+                new.kind,
+                new.key.as_bytes(),
+                new.name,
+                bytes_of(new.path),
+                new.auto_share,
+                now.0,
+                new.facts
+            ];
             Ok(tx.prepare_cached(&sql)?.query_row(values, read)?)
         })
     }
 
-    /// Every source, oldest first.
+    /// Marks a source as removed: it is not listed any more until it is taken up again. Its releases keep their rows.
+    ///
+    /// # Errors
+    /// When there is none of that identifier, or the database refuses.
+    pub fn remove_source(&self, id: SourceId, now: Timestamp) -> Result<(), StoreError> {
+        self.write(
+            || format!("remove source {id}"),
+            |tx| {
+                let sql = "UPDATE source SET removed = ?2 WHERE id = ?1 AND removed IS NULL";
+                match tx.prepare_cached(sql)?.execute(params![id.0, now.0])? {
+                    0 => Err(StoreError::NoSuchSource(id).into()),
+                    _ => Ok(()),
+                }
+            },
+        )
+    }
+
+    /// Every source that was not removed, oldest first.
     ///
     /// # Errors
     /// When the database refuses.
@@ -125,9 +176,11 @@ impl Store {
         self.read(
             || "read the sources".to_owned(),
             |db| {
-                db.prepare_cached(&format!("SELECT {COLUMNS} FROM source ORDER BY id"))?
-                    .query_map([], read)?
-                    .collect()
+                db.prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM source WHERE removed IS NULL ORDER BY id"
+                ))?
+                .query_map([], read)?
+                .collect()
             },
         )
     }
@@ -176,24 +229,49 @@ mod tests {
         let key = OsStr::from_bytes(b"/media/\xff\xfe");
         let first = Path::new("/media/a");
         let kind = SourceKind::Folder;
+        let new = |kind, name, path| NewSource {
+            kind,
+            key,
+            name,
+            path,
+            auto_share: true,
+            facts: None,
+        };
         let made = store
-            .upsert_source(kind, key, "a", first, true, Timestamp(1))
+            .take_up_source(&new(kind, "a", first), Timestamp(1))
             .unwrap();
         store.set_auto_share(made.id, false).unwrap();
 
         let second = Path::new(OsStr::from_bytes(b"/mnt/\xff"));
-        let moved = store
-            .upsert_source(kind, key, "b", second, true, Timestamp(2))
-            .unwrap();
+        let facts = Facts {
+            file_system: Some("exfat".to_owned()),
+            size: Some(1 << 40),
+            ..Facts::default()
+        };
+        let known = NewSource {
+            facts: Some(&facts),
+            ..new(kind, "b", second)
+        };
+        let moved = store.take_up_source(&known, Timestamp(2)).unwrap();
         assert_eq!(moved.id, made.id);
         assert_eq!(moved.added, Timestamp(1));
         assert_eq!(moved.key, key.as_bytes());
         assert_eq!(moved.path, second);
+        assert_eq!(moved.facts, Some(facts));
         assert!(!moved.auto_share, "the owner's choice was overwritten");
         assert_eq!(store.sources().unwrap(), [store.source(made.id).unwrap()]);
 
-        let other = store.upsert_source(SourceKind::Uploads, key, "c", first, true, Timestamp(3));
-        assert_ne!(other.unwrap().id, made.id);
+        let other = new(SourceKind::Uploads, "c", first);
+        let other = store.take_up_source(&other, Timestamp(3)).unwrap();
+        assert_ne!(other.id, made.id);
+
+        store.remove_source(made.id, Timestamp(4)).unwrap();
+        assert_eq!(store.sources().unwrap(), [other]);
+        assert!(store.remove_source(made.id, Timestamp(5)).is_err());
+        let again = store.take_up_source(&new(kind, "a", first), Timestamp(6));
+        assert_eq!(again.unwrap().id, made.id);
+        assert_eq!(store.sources().unwrap().len(), 2);
+
         let missing = store.source(SourceId(99)).unwrap_err();
         assert!(matches!(missing, StoreError::NoSuchSource(SourceId(99))));
         assert!(store.set_auto_share(SourceId(99), true).is_err());

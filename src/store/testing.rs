@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{NewTorrent, SourceKind, Store};
+use super::{NewSource, NewTorrent, SourceKind, Store};
 use crate::base::{Content, ContentFile, FileIdentity, InfoHash, SourceId, Timestamp};
 
 /// A database in memory with the folder `/media`, and releases of one byte each.
@@ -16,12 +16,15 @@ pub(super) fn box_with(releases: &[&str]) -> (Store, SourceId) {
 pub(super) fn fill(store: &Store, releases: &[&str]) -> SourceId {
     let path = Path::new("/media");
     let source = store
-        .upsert_source(
-            SourceKind::Folder,
-            path.as_os_str(),
-            "media",
-            path,
-            true,
+        .take_up_source(
+            &NewSource {
+                kind: SourceKind::Folder,
+                key: path.as_os_str(),
+                name: "media",
+                path,
+                auto_share: true,
+                facts: None,
+            },
             Timestamp(1),
         )
         .unwrap()

@@ -59,6 +59,32 @@ const STEPS: &[&str] = &[
        expires INTEGER,
        used INTEGER
      ) STRICT;",
+    // 5: drives and network shares. A CHECK cannot be altered: the table is made anew.
+    "CREATE TABLE source_of_5 (
+       id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+       kind TEXT NOT NULL CHECK (kind IN ('folder', 'uploads', 'drive', 'share')),
+       key BLOB NOT NULL,
+       name TEXT NOT NULL,
+       path BLOB NOT NULL,
+       auto_share INTEGER NOT NULL CHECK (auto_share IN (0, 1)),
+       added INTEGER NOT NULL,
+       facts TEXT CHECK (json_valid(facts)),
+       removed INTEGER,
+       UNIQUE (kind, key)
+     ) STRICT;
+     INSERT INTO source_of_5 (id, kind, key, name, path, auto_share, added)
+       SELECT id, kind, key, name, path, auto_share, added FROM source;
+     DROP TABLE source;
+     ALTER TABLE source_of_5 RENAME TO source;
+     CREATE TABLE share (
+       source INTEGER NOT NULL PRIMARY KEY REFERENCES source (id),
+       protocol TEXT NOT NULL CHECK (protocol IN ('smb', 'nfs')),
+       server TEXT NOT NULL CHECK (length(server) > 0),
+       folder TEXT NOT NULL CHECK (length(folder) > 0),
+       user TEXT,
+       domain TEXT,
+       password TEXT
+     ) STRICT;",
 ];
 
 /// The version this program writes.
@@ -162,8 +188,9 @@ mod tests {
                     .map(|line| line.split("--").next().unwrap_or_default())
                     .flat_map(str::split_whitespace)
                     .collect();
-                // ALTER TABLE sets blanks of its own beside these.
+                // ALTER TABLE sets blanks of its own beside these, and quotes a table's new name.
                 let bare = bare.join(" ").replace(" ,", ",").replace(" )", ")");
+                let bare = bare.replace("CREATE TABLE \"source\"", "CREATE TABLE source");
                 (name, bare)
             })
             .collect()

@@ -14,7 +14,7 @@ use semoir::app::handle::{Order, OrderError};
 use semoir::app::uploads::Uploads;
 use semoir::app::{Handle, LimitedBy, Overview, ReachView, RelayView, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
-use semoir::store::{SourceKind, Store};
+use semoir::store::{NewSource, SourceKind, Store};
 use semoir::telemetry::Logs;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -147,12 +147,15 @@ impl TestBox {
         let path = dir.path().join("uploads");
         let uploads = Uploads::open(&path, Timestamp::now()).unwrap();
         store
-            .upsert_source(
-                SourceKind::Uploads,
-                "uploads".as_ref(),
-                "Uploads",
-                &path,
-                true,
+            .take_up_source(
+                &NewSource {
+                    kind: SourceKind::Uploads,
+                    key: "uploads".as_ref(),
+                    name: "Uploads",
+                    path: &path,
+                    auto_share: true,
+                    facts: None,
+                },
                 Timestamp(1),
             )
             .unwrap();

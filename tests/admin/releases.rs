@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use semoir::app::handle::Order;
 use semoir::base::{Content, ContentFile, FileIdentity, InfoHash, ReleaseId, Timestamp};
-use semoir::store::{NewTorrent, SeenRelay, SourceKind, Store};
+use semoir::store::{NewSource, NewTorrent, SeenRelay, SourceKind, Store};
 
 use crate::client::{STUBBORN, TestBox, carrier, picture, view};
 
@@ -11,12 +11,15 @@ use crate::client::{STUBBORN, TestBox, carrier, picture, view};
 pub fn put(store: &Store, name: &str, files: u64) -> ReleaseId {
     let path = Path::new("/media");
     let source = store
-        .upsert_source(
-            SourceKind::Folder,
-            path.as_os_str(),
-            "media",
-            path,
-            true,
+        .take_up_source(
+            &NewSource {
+                kind: SourceKind::Folder,
+                key: path.as_os_str(),
+                name: "media",
+                path,
+                auto_share: true,
+                facts: None,
+            },
             Timestamp(1),
         )
         .unwrap();

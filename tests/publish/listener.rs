@@ -13,7 +13,7 @@ use semoir::base::{
     Content, ContentFile, FileIdentity, InfoHash, ReleaseId, Stage, Timestamp, Visits,
 };
 use semoir::publish::{PublishState, router};
-use semoir::store::{NewTorrent, Settings, SourceKind, Store};
+use semoir::store::{NewSource, NewTorrent, Settings, SourceKind, Store};
 use tower::ServiceExt;
 
 /// The info dictionary of every release.
@@ -85,12 +85,15 @@ impl Listener {
         let folder = Path::new("/media");
         let source = self
             .store
-            .upsert_source(
-                SourceKind::Folder,
-                folder.as_os_str(),
-                "media",
-                folder,
-                true,
+            .take_up_source(
+                &NewSource {
+                    kind: SourceKind::Folder,
+                    key: folder.as_os_str(),
+                    name: "media",
+                    path: folder,
+                    auto_share: true,
+                    facts: None,
+                },
                 Timestamp(1),
             )
             .unwrap();

@@ -7,7 +7,7 @@ use super::*;
 use crate::base::{Content, ContentFile, Rate, Weekday, Window};
 use crate::policy::guard::Reason;
 use crate::policy::upstream::LimitedBy;
-use crate::store::SourceKind;
+use crate::store::{NewSource, SourceKind};
 
 const GB: u64 = 1_000_000_000;
 const HOUR: i64 = 3600;
@@ -32,7 +32,17 @@ impl Bench {
         let store = Store::in_memory().unwrap();
         let path = Path::new("/media");
         let source = store
-            .upsert_source(SourceKind::Folder, path.as_os_str(), "m", path, true, start)
+            .take_up_source(
+                &NewSource {
+                    kind: SourceKind::Folder,
+                    key: path.as_os_str(),
+                    name: "m",
+                    path,
+                    auto_share: true,
+                    facts: None,
+                },
+                start,
+            )
             .unwrap();
         let content = Content {
             root: path.into(),

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::*;
 use crate::base::Rate;
-use crate::store::SourceKind;
 use crate::store::testing::{box_with, torrent};
+use crate::store::{NewSource, SourceKind};
 
 /// A box that shares "a" and "b", with something set of everything that can be set.
 fn furnished() -> Store {
@@ -28,12 +28,15 @@ fn furnished() -> Store {
         .unwrap();
     let odd = OsStr::from_bytes(b"/media/50% \"\xff\n\xc3\xa9");
     let source = store
-        .upsert_source(
-            SourceKind::Folder,
-            odd,
-            "odd",
-            Path::new(odd),
-            true,
+        .take_up_source(
+            &NewSource {
+                kind: SourceKind::Folder,
+                key: odd,
+                name: "odd",
+                path: Path::new(odd),
+                auto_share: true,
+                facts: None,
+            },
             Timestamp(1),
         )
         .unwrap();

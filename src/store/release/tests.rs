@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::NewSource;
 use crate::store::testing::{box_with, content, torrent};
 
 const ID: ReleaseId = ReleaseId(1);
@@ -223,12 +224,15 @@ fn an_upload_found_after_its_removal_was_uploaded_again() {
     let store = Store::in_memory().unwrap();
     let kind = SourceKind::Uploads;
     let source = store
-        .upsert_source(
-            kind,
-            "uploads".as_ref(),
-            "Uploads",
-            "/data/uploads".as_ref(),
-            true,
+        .take_up_source(
+            &NewSource {
+                kind,
+                key: "uploads".as_ref(),
+                name: "Uploads",
+                path: "/data/uploads".as_ref(),
+                auto_share: true,
+                facts: None,
+            },
             Timestamp(1),
         )
         .unwrap()
