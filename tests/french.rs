@@ -52,6 +52,26 @@ const SAYING: [(&str, &str, bool); 2] = [
     ("store/setting.rs", "check_window", true),
 ];
 
+/// Files that say of a drive or a share what it is or does: each literal that begins like a predicate is one, and is
+/// shown after "it".
+const OF_IT: [&str; 7] = [
+    "app/sources.rs",
+    "intake/drives/judge.rs",
+    "intake/drives/watch.rs",
+    "intake/mount/condition.rs",
+    "intake/mount/drive.rs",
+    "intake/mount/guard.rs",
+    "intake/mount/point.rs",
+];
+
+/// Macros whose text goes to the log.
+const LOGGED: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// How predicates begin.
+const PREDICATES: [&str; 8] = [
+    "is ", "was ", "has ", "holds ", "belongs ", "cannot ", "can be ", "does ",
+];
+
 /// What an error is filled with, of its own kind: what can be in it is data, and a sentence is not.
 const DATA: [&str; 18] = [
     "String",
@@ -225,6 +245,16 @@ impl Reader {
             self.read_error(file, &tokens, at);
             self.read_problem(file, &tokens, at);
             self.read_saying(file, &tokens, at);
+            if OF_IT.contains(&file) {
+                self.read_predicate(file, &tokens, at);
+            }
+            // What is logged stays English.
+            let is_logged = matches!(tokens.get(at), Some(TokenTree::Ident(name)) if LOGGED.contains(&name.to_string().as_str()))
+                && matches!(tokens.get(at + 1), Some(TokenTree::Punct(mark)) if mark.as_char() == '!');
+            if is_logged {
+                at += 3;
+                continue;
+            }
             if let TokenTree::Group(group) = &tokens[at] {
                 self.read(file, group.stream());
             }
@@ -265,6 +295,18 @@ impl Reader {
                 .push(format!("{file}: Problem::new({})", arguments.stream()));
         }
         found.iter().for_each(|text| self.say(file, text, None));
+    }
+
+    /// What is said of "it": the literal itself, outside of documentation.
+    fn read_predicate(&mut self, file: &str, tokens: &[TokenTree], at: usize) {
+        let is_documentation = at >= 2 && is_word(tokens.get(at - 2), "doc");
+        let Some(text) = literal(&tokens[at]).filter(|_| !is_documentation) else {
+            return;
+        };
+        let whole = text.strip_prefix("it ").unwrap_or(&text);
+        if PREDICATES.iter().any(|begins| whole.starts_with(begins)) {
+            self.say(file, &format!("it {whole}"), None);
+        }
     }
 
     fn read_saying(&mut self, file: &str, tokens: &[TokenTree], at: usize) {
