@@ -2,6 +2,7 @@
 
 pub mod folder;
 pub mod place;
+pub mod shares;
 pub mod uploads;
 
 pub use uploads::{UploadError, Uploads};

@@ -18,6 +18,7 @@ mod release;
 mod release_setting;
 mod session;
 mod setting;
+mod share;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -46,6 +47,7 @@ pub use session::{
     SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, Session, TokenHash,
 };
 pub use setting::{BadSetting, Settings};
+pub use share::{SHARES_AT_MOST, Share};
 pub use source::{NewSource, Source, SourceKind};
 pub use torrent::NewTorrent;
 
