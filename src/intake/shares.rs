@@ -13,6 +13,7 @@ mod task;
 mod world;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ use crate::store::{Share, Store, StoreError};
 pub use fault::Fault;
 use machine::Standing;
 use task::{Told, Wish, tend};
-use world::World;
+use world::{Here, World};
 
 /// Wishes waiting for one share's task: it takes them up between two steps, and more of them say nothing new.
 const WISHES: usize = 8;
@@ -64,7 +65,18 @@ enum Order {
 }
 
 impl Shares {
-    /// Starts a task for every share in the database. What they find is told to `places`.
+    /// Starts a task for every share in the database. The helper at `socket` mounts them below `mounts`; what they find is
+    /// told to `places`.
+    pub fn start(
+        store: Store,
+        socket: PathBuf,
+        mounts: PathBuf,
+        places: mpsc::Sender<Place>,
+    ) -> Self {
+        let world = move |share: &Share| Here::new(share, &socket, &mounts);
+        Self::start_in(store, places, world)
+    }
+
     fn start_in<W, F>(store: Store, places: mpsc::Sender<Place>, world: F) -> Self
     where
         W: World,

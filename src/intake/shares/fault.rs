@@ -12,6 +12,9 @@ pub enum Fault {
     /// Nobody mounts for us.
     #[error("network shares cannot be used: the box's mount service does not run")]
     NoHelper,
+    /// Too much is being mounted at once.
+    #[error("the box is busy opening others")]
+    Busy,
     /// No address belongs to the server's name.
     #[error("no machine of that name was found in the network; it may be switched off")]
     NotFound,

@@ -55,6 +55,7 @@ impl Pace {
             | Fault::NoClient
             | Fault::Other(_) => (REFUSED_FIRST, REFUSED_AT_MOST, GROWTH),
             Fault::NoHelper
+            | Fault::Busy
             | Fault::NotFound
             | Fault::Unreachable
             | Fault::Refused

@@ -7,13 +7,22 @@ use std::time::Duration;
 
 use nix::sys::statfs::statfs;
 
+use super::errand::Errand;
 use super::fault::Fault;
+use super::reach::reach;
 use crate::base::ShareProtocol;
+use crate::intake::mount::{
+    self, Client, ClientError, MountId, Reason, Refusal, Request, ShareRequest,
+};
 use crate::store::{Facts, Share};
 
 /// How long a share may take to answer when it is looked at. What is asked is in the server's memory; its disks need not
 /// wake up for it.
 pub(super) const PROBE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the helper may take. The kernel's clients give up after 30 s of silence, and up to four versions are tried; when
+/// the answer comes later the place is cleared before the next try.
+const MOUNT_LIMIT: Duration = Duration::from_secs(100);
 
 /// The world of one share. Each call ends within a limit of its own.
 pub(super) trait World: Send + 'static {
@@ -39,6 +48,104 @@ pub(super) trait World: Send + 'static {
 
     /// Looks whether it can be read, and what it is.
     fn probe(&mut self, share: &Share) -> impl Future<Output = Result<Facts, Fault>> + Send;
+}
+
+/// The world itself.
+#[derive(Debug)]
+pub(super) struct Here {
+    helper: Client,
+    /// What the share is mounted as.
+    id: MountId,
+    path: PathBuf,
+    resolver: Errand<io::Result<Vec<SocketAddr>>>,
+    prober: Errand<Result<Facts, Fault>>,
+}
+
+impl Here {
+    /// The world of a share that is mounted by the helper at `socket`, below `mounts` by default.
+    pub fn new(share: &Share, socket: &Path, mounts: &Path) -> Self {
+        let name = format!("share-{}", share.source);
+        Self {
+            helper: Client::new(socket.to_owned(), MOUNT_LIMIT),
+            path: mounts.join(&name),
+            // A word and a number.
+            id: name.parse().expect("the name of a mounted place"),
+            resolver: Errand::new("share-resolve"),
+            prober: Errand::new("share-probe"),
+        }
+    }
+}
+
+impl World for Here {
+    fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    async fn reach(
+        &mut self,
+        share: &Share,
+        prefer: Option<SocketAddr>,
+    ) -> Result<SocketAddr, Fault> {
+        reach(&mut self.resolver, &share.address, prefer).await
+    }
+
+    async fn mount(&mut self, share: &Share, at: SocketAddr) -> Result<(), Fault> {
+        let (address, login) = (&share.address, &share.login);
+        let protocol = match address.protocol() {
+            ShareProtocol::Smb => mount::Protocol::Smb,
+            ShareProtocol::Nfs => mount::Protocol::Nfs,
+        };
+        let password = login
+            .password
+            .as_ref()
+            .map(|secret| secret.reveal().to_owned());
+        let request = Request::MountShare(ShareRequest {
+            id: self.id.clone(),
+            protocol,
+            server: address.server().to_string(),
+            at,
+            folder: address.folder().to_owned(),
+            user: login.user.clone(),
+            domain: login.domain.clone(),
+            password: password.map(mount::Secret::new),
+        });
+        match self.helper.mount(&request).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(refused(&error, address.protocol())),
+        }
+    }
+
+    async fn unmount(&mut self, _: &Share) {
+        let id = self.id.clone();
+        if let Err(error) = self.helper.order(&Request::Unmount { id }).await {
+            // Mounting clears the place as well, and says what is wrong to whom it concerns.
+            tracing::debug!(share = %self.id, %error, "not unmounted");
+        }
+    }
+
+    async fn probe(&mut self, share: &Share) -> Result<Facts, Fault> {
+        let (path, protocol) = (self.path.clone(), share.address.protocol());
+        let probed = self.prober.run(PROBE_LIMIT, move || look(&path, protocol));
+        probed.await.unwrap_or(Err(Fault::Silent))
+    }
+}
+
+/// What the helper's refusal says.
+fn refused(error: &ClientError, protocol: ShareProtocol) -> Fault {
+    match error {
+        ClientError::Io { error, socket } => {
+            tracing::debug!(socket = %socket.display(), %error, "the mount helper is not there");
+            Fault::NoHelper
+        }
+        ClientError::TooSlow { .. } => Fault::Silent,
+        ClientError::Refused(Refusal {
+            errno: Some(errno), ..
+        }) => Fault::of_mount(*errno, protocol),
+        ClientError::Refused(refusal) => match refusal.reason {
+            Reason::Busy | Reason::TooMany => Fault::Busy,
+            _ => Fault::Other(refusal.why.clone()),
+        },
+    }
 }
 
 /// The kernel's numbers for what it mounts (`statfs(2)`, `linux/magic.h`), and its words.
@@ -76,6 +183,42 @@ pub(super) fn look(path: &Path, protocol: ShareProtocol) -> Result<Facts, Fault>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{ShareAddress, ShareLogin, SourceId};
+
+    #[test]
+    fn a_refusal_is_said_in_the_shares_words() {
+        let refused = |reason, errno| {
+            let mut refusal = Refusal::new(reason, "is odd");
+            refusal.errno = errno;
+            refused(&refusal.into(), ShareProtocol::Smb)
+        };
+        assert_eq!(
+            refused(Reason::Credentials, Some(libc::EACCES)),
+            Fault::Login
+        );
+        assert_eq!(refused(Reason::TooMany, None), Fault::Busy);
+        assert_eq!(
+            refused(Reason::Internal, None),
+            Fault::Other("is odd".to_owned())
+        );
+    }
+
+    #[tokio::test]
+    async fn without_a_helper_it_is_said_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = ShareAddress::new(ShareProtocol::Nfs, "127.0.0.1", "/films").unwrap();
+        let share = Share {
+            source: SourceId(7),
+            address,
+            login: ShareLogin::default(),
+        };
+        let mut here = Here::new(&share, &dir.path().join("mount.sock"), dir.path());
+        assert_eq!(here.path(), dir.path().join("share-7"));
+        let at = SocketAddr::from(([127, 0, 0, 1], 2049));
+        assert_eq!(here.mount(&share, at).await, Err(Fault::NoHelper));
+        here.unmount(&share).await;
+        assert_eq!(here.probe(&share).await, Err(Fault::Lost));
+    }
 
     #[test]
     fn a_folder_that_is_no_share_is_not_taken_for_one() {
