@@ -5,12 +5,18 @@
 
 mod block;
 mod database;
+mod desktop;
 mod file_system;
 mod judge;
 mod key;
 mod label;
+mod name;
+mod netlink;
 mod number;
 mod roots;
+mod survey;
+mod table;
+mod watch;
 
 pub use block::Block;
 pub use database::Properties;
@@ -19,3 +25,4 @@ pub use judge::{Verdict, is_plugged_in, judge};
 pub use key::key;
 pub use number::{BadDeviceNumber, DeviceNumber};
 pub use roots::Roots;
+pub use watch::{Drives, DrivesConfig};

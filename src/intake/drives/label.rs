@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_label_is_one_line_of_what_can_be_seen() {
-        let clean = |text| clean(text).unwrap_or_default();
+        let clean = |text: &str| clean(text).unwrap_or_default();
         assert_eq!(clean("  Films \t of\nAda  "), "Films of Ada");
         assert_eq!(clean("a\u{1b}[31mb\u{0}c"), "a[31mbc");
         assert_eq!(clean("gpj.\u{202e}exe\u{200b}"), "gpj.exe");

@@ -71,7 +71,7 @@ impl Drive {
             &helper.roots,
             &block,
             &helper.points.table()?,
-            helper.points.dir(),
+            Some(helper.points.dir()),
         )?;
         let approved = || {
             let read = helper.approvals.contains(&key);

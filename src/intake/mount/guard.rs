@@ -12,11 +12,17 @@ use crate::intake::drives::{Block, DeviceNumber, Properties, Roots};
 const PLUGGED_IN: [&str; 3] = ["/media", "/run/media", "/mnt"];
 
 /// Refuses `block` when its disk holds the system, in whole or in part, or is used by this machine: mounted by others than
-/// us, for swapping, as part of a RAID, of an LVM or of an opened encryption. `ours` is the folder of our own mounts.
+/// us, for swapping, as part of a RAID, of an LVM or of an opened encryption. `ours` is the folder of our own mounts, when
+/// there are any.
 ///
 /// # Errors
 /// The refusal; also when the kernel does not tell.
-pub fn check(roots: &Roots, block: &Block, table: &[Entry], ours: &Path) -> Result<(), Refusal> {
+pub fn check(
+    roots: &Roots,
+    block: &Block,
+    table: &[Entry],
+    ours: Option<&Path>,
+) -> Result<(), Refusal> {
     let all = Block::all(roots).map_err(|error| {
         let why = format!("cannot be told from the system's own disk: {error}");
         Refusal::new(Reason::Internal, why)
@@ -29,7 +35,10 @@ pub fn check(roots: &Roots, block: &Block, table: &[Entry], ours: &Path) -> Resu
     if block.held || same.iter().any(|other| other.held) {
         return Err(system());
     }
-    for entry in table.iter().filter(|entry| !entry.point.starts_with(ours)) {
+    for entry in table
+        .iter()
+        .filter(|entry| !ours.is_some_and(|ours| entry.point.starts_with(ours)))
+    {
         // The file systems that have a number of their own (btrfs) say what they are on in words.
         let named = resolve(roots, Path::new(&entry.source));
         if !is_same(entry.device) && !named.is_some_and(is_same) {
