@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp, Visits};
 use crate::device;
 use crate::intake::place::Place;
+use crate::intake::shares::Shares;
 use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig};
@@ -39,6 +40,7 @@ mod shelf;
 mod sources;
 mod swarms;
 
+pub use crate::intake::shares;
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
 pub use history::HistoryView;
@@ -64,6 +66,9 @@ const BRISK: Duration = Duration::from_millis(250);
 /// How often what was spent is written down: at most this much is lost with the power (design, section 6).
 const LEDGER: Duration = Duration::from_secs(10);
 
+/// Messages from drives and shares that may wait for the conductor; whoever has more to say waits.
+const PLACES: usize = 64;
+
 /// What the conductor works with.
 #[derive(Debug, Clone)]
 pub struct AppConfig {
@@ -81,6 +86,10 @@ pub struct AppConfig {
     pub quiet: Duration,
     /// Port of the public listener.
     pub public_port: u16,
+    /// The mount helper's socket.
+    pub helper: PathBuf,
+    /// Below which folder it mounts.
+    pub mounts: PathBuf,
     /// Where the public listener notes that somebody came from outside.
     pub visits: Visits,
 }
@@ -138,6 +147,7 @@ pub struct App {
     sources: HashMap<SourceId, At>,
     looks: Looks,
     places: mpsc::Receiver<Place>,
+    shares: Shares,
     live: HashMap<ReleaseId, Live>,
     by_hash: HashMap<InfoHash, ReleaseId>,
     orders: Orders,
@@ -208,14 +218,17 @@ impl App {
         let (handle, orders) = Handle::new(watch);
         let swarms = Swarms::new(engine.clone(), Instant::now());
         let handle = handle.seeing(swarms.clone());
-        // Nobody watches for drives and shares yet.
-        let (_, places) = mpsc::channel(1);
+        let (tell, places) = mpsc::channel(PLACES);
+        let (helper, mounts) = (config.helper.clone(), config.mounts.clone());
+        let shares = Shares::start(store.clone(), helper, mounts, tell);
+        let handle = handle.with_shares(shares.clone());
         let mut app = Self {
             queue: HashQueue::new(),
             hashing: Hashing::default(),
             sources: HashMap::new(),
             looks: Looks::default(),
             places,
+            shares,
             live: HashMap::new(),
             by_hash: HashMap::new(),
             written_down: Instant::now(),

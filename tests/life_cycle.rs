@@ -4,7 +4,7 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::clients::{Client, Kind, Limits, Link, verify, wait_complete, wait_until};
@@ -67,6 +67,8 @@ impl TheBox {
             rule: RULE,
             quiet: Duration::ZERO,
             public_port: 0,
+            helper: PathBuf::new(),
+            mounts: PathBuf::new(),
             visits: Visits::default(),
         };
         let (handle, public) = runtime.block_on(async {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::app::handle::OrderError;
 use crate::app::uploads::UploadError;
-use crate::base::{ErrorKind, Kind};
+use crate::base::{BadShare, ErrorKind, Kind};
 use crate::store::StoreError;
 
 /// An error (RFC 9457), sent as `application/problem+json`.
@@ -99,6 +99,12 @@ impl From<StoreError> for Problem {
             }
             _ => problem,
         }
+    }
+}
+
+impl From<BadShare> for Problem {
+    fn from(error: BadShare) -> Self {
+        Self::of(&error)
     }
 }
 

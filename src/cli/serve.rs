@@ -21,6 +21,7 @@ use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::device::{reset, supervisor};
+use crate::intake::mount;
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
@@ -175,6 +176,8 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         rule: Rule::default(),
         quiet: QUIET,
         public_port: public_addr.port(),
+        helper: mount::SOCKET.into(),
+        mounts: mount::MOUNTS.into(),
         visits: visits.clone(),
     };
     let (app, handle) =

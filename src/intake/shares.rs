@@ -101,9 +101,15 @@ impl Shares {
         let _ = self.orders.send(Order::Reload).await;
     }
 
-    /// Tries a share now, whatever it waits for. Also for whoever met an error reading from one that seems to be here.
+    /// Tries a share now, whatever it waits for.
     pub async fn try_now(&self, id: SourceId) {
         let _ = self.orders.send(Order::TryNow(id)).await;
+    }
+
+    /// Somebody met an error reading from a share that seems to be here: looks at it now.
+    pub fn doubt(&self, id: SourceId) {
+        // When more is being asked than that, it is looked at in a moment all the same.
+        let _ = self.orders.try_send(Order::TryNow(id));
     }
 
     /// How a share is.

@@ -18,6 +18,7 @@ mod release_settings;
 mod releases;
 mod session;
 mod settings;
+mod shares;
 mod sources;
 mod swarms;
 mod tokens;

@@ -70,6 +70,9 @@ impl Appliance {
             // The sample was whole before the box came.
             quiet: Duration::ZERO,
             public_port: public.port(),
+            // It has no drives and no shares.
+            helper: PathBuf::new(),
+            mounts: PathBuf::new(),
             visits: Visits::default(),
         };
         let (app, handle) = App::start(config, store.clone(), uploads, tracker.clone()).await?;

@@ -11,7 +11,7 @@
 mod options;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -27,7 +27,7 @@ use rustix::mount::{
 use super::helper::Helper;
 use super::point::internal;
 use super::request::{MountId, Mounted, Protocol, Reason, Refusal, ShareRequest};
-use crate::base::{Kind, Secret, ShareAddress, ShareLogin, ShareProtocol};
+use crate::base::{Secret, ShareAddress, ShareLogin, ShareProtocol};
 use options::{Attempt, attempts};
 
 /// How long a server may say nothing before reads from it fail, in seconds. A disk that wakes up takes ten or fifteen.

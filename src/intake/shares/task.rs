@@ -156,11 +156,6 @@ pub(super) async fn tend(
         };
         match wish {
             Some(Wish::Change(changed)) => {
-                // It is another place for whoever keeps books by its key.
-                if changed.address.key() != share.address.key() {
-                    machine.changed();
-                    told.tell(&share, machine.standing(), &facts, &path).await;
-                }
                 share = *changed;
                 told.is_at(&share);
                 machine.changed();

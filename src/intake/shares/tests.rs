@@ -211,7 +211,7 @@ async fn a_new_password_is_tried_at_once() {
 }
 
 #[tokio::test]
-async fn a_share_that_moves_is_another_place() {
+async fn a_share_that_moves_is_told_of_by_its_new_key() {
     let mut bench = Bench::new(&["films"]);
     assert_eq!(bench.place().await.key, "smb://nas/films");
     let moved = |share: &mut Share| share.address = address("movies");
@@ -220,7 +220,8 @@ async fn a_share_that_moves_is_another_place() {
     let place = bench.place().await;
     assert_eq!(
         (place.key.to_str(), why(&place)),
-        (Some("smb://nas/films"), "it is being opened")
+        (Some("smb://nas/movies"), "it is being opened"),
+        "the database has the new key already"
     );
     loop {
         let place = bench.place().await;
