@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::disk::Lost;
+use super::lot::Lot;
 use super::machine::{Hardware, Machine};
 use super::parts::Parts;
 use crate::common::http;
@@ -100,8 +102,9 @@ impl Guest {
     }
 
     /// Cuts the power. The pages are gone, the disks stay.
-    pub fn cut_power(&mut self) {
-        self.machine.take().expect("it is switched on").cut_power();
+    pub fn cut_power(&mut self, lot: &mut Lot) -> Lost {
+        let machine = self.machine.take().expect("it is switched on");
+        machine.cut_power(lot)
     }
 
     /// Switches it on again after [`Self::cut_power`], has the database checked before the box opens it, and signs in.

@@ -7,10 +7,15 @@ mod common;
 
 mod agent;
 mod claim;
+mod disk;
 mod guest;
+mod lot;
 mod machine;
+mod mounts;
 mod parts;
+mod power;
 mod qmp;
 mod recipe;
 mod stick;
+mod sticks;
 mod workshop;

@@ -149,6 +149,14 @@ impl Recipe {
         found.unwrap_or_else(|| panic!("no recipe makes {name}"))
     }
 
+    /// What udev's names of its file system end with.
+    pub fn partition(&self) -> &'static str {
+        match self.layout {
+            Layout::Whole => "0:0",
+            Layout::Table(..) => "0:0-part1",
+        }
+    }
+
     /// The lines that make it on the guest's disk with its name as the serial number, from what lies below /content.
     pub fn script(&self) -> String {
         let Recipe { name, make, .. } = self;
