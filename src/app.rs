@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp, Visits};
 use crate::device;
+use crate::intake::drives::Drives;
+pub use crate::intake::drives::DrivesConfig;
 use crate::intake::place::Place;
 use crate::intake::shares::Shares;
 use crate::metainfo::{HashEvent, HashQueue};
@@ -63,11 +65,10 @@ use swarms::Swarms;
 const STEP: Duration = Duration::from_secs(1);
 /// The least time between two looks when releases are hashed in quick succession: a look reads the whole catalogue.
 const BRISK: Duration = Duration::from_millis(250);
-/// How often what was spent is written down: at most this much is lost with the power (design, section 6).
-const LEDGER: Duration = Duration::from_secs(10);
-
 /// Messages from drives and shares that may wait for the conductor; whoever has more to say waits.
 const PLACES: usize = 64;
+/// How often what was spent is written down: at most this much is lost with the power (design, section 6).
+const LEDGER: Duration = Duration::from_secs(10);
 
 /// What the conductor works with.
 #[derive(Debug, Clone)]
@@ -86,12 +87,12 @@ pub struct AppConfig {
     pub quiet: Duration,
     /// Port of the public listener.
     pub public_port: u16,
-    /// The mount helper's socket.
-    pub helper: PathBuf,
-    /// Below which folder it mounts.
-    pub mounts: PathBuf,
+    /// The mount helper's socket; without one, network shares cannot be used.
+    pub helper: Option<PathBuf>,
     /// Where the public listener notes that somebody came from outside.
     pub visits: Visits,
+    /// How drives are looked for; none are without.
+    pub drives: Option<DrivesConfig>,
 }
 
 /// Why the box does not start.
@@ -147,6 +148,8 @@ pub struct App {
     sources: HashMap<SourceId, At>,
     looks: Looks,
     places: mpsc::Receiver<Place>,
+    /// The watch over drives, which ends with us.
+    drives: Option<Drives>,
     shares: Shares,
     live: HashMap<ReleaseId, Live>,
     by_hash: HashMap<InfoHash, ReleaseId>,
@@ -219,15 +222,19 @@ impl App {
         let swarms = Swarms::new(engine.clone(), Instant::now());
         let handle = handle.seeing(swarms.clone());
         let (tell, places) = mpsc::channel(PLACES);
-        let (helper, mounts) = (config.helper.clone(), config.mounts.clone());
-        let shares = Shares::start(store.clone(), helper, mounts, tell);
+        let shares = Shares::start(store.clone(), config.helper.clone(), tell.clone());
         let handle = handle.with_shares(shares.clone());
+        let drives = config
+            .drives
+            .clone()
+            .map(|config| watch_drives(config, tell));
         let mut app = Self {
             queue: HashQueue::new(),
             hashing: Hashing::default(),
             sources: HashMap::new(),
             looks: Looks::default(),
             places,
+            drives,
             shares,
             live: HashMap::new(),
             by_hash: HashMap::new(),
@@ -364,7 +371,23 @@ impl App {
             tracing::error!(%error, "who holds what could not be written down");
         }
         tokio::join!(self.announcer.shutdown(), self.engine.stop());
+        if let Some(drives) = self.drives {
+            drives.shutdown().await;
+        }
     }
+}
+
+/// Watches for drives, and tells what becomes of them.
+fn watch_drives(config: DrivesConfig, tell: mpsc::Sender<Place>) -> Drives {
+    let (drives, mut said) = Drives::start(config);
+    tokio::spawn(async move {
+        while let Some(place) = said.recv().await {
+            if tell.send(place).await.is_err() {
+                return;
+            }
+        }
+    });
+    drives
 }
 
 /// All streams of found addresses in one. Those who announced to our own tracker are dialled as well: some clients

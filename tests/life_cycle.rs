@@ -4,7 +4,7 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::clients::{Client, Kind, Limits, Link, verify, wait_complete, wait_until};
@@ -67,9 +67,9 @@ impl TheBox {
             rule: RULE,
             quiet: Duration::ZERO,
             public_port: 0,
-            helper: PathBuf::new(),
-            mounts: PathBuf::new(),
+            helper: None,
             visits: Visits::default(),
+            drives: None,
         };
         let (handle, public) = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(any).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::intake::drives::Roots;
 use crate::intake::mount::helper::HelperConfig;
-use crate::intake::mount::{self, Helper, HelperError, activation};
+use crate::intake::mount::{Helper, HelperError, activation};
 
 /// How the helper is started. systemd hands over the socket.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "semoir")]
     pub user: String,
     /// Mount below this folder
-    #[arg(long, value_name = "DIR", default_value = mount::MOUNTS)]
+    #[arg(long, value_name = "DIR", default_value = "/run/semoir/mounts")]
     pub mounts: PathBuf,
     /// Keep the list of built-in drives that the owner approved in this file
     #[arg(

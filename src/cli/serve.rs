@@ -16,12 +16,11 @@ pub use data::DataError;
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
-use crate::app::{App, AppConfig, AppError, Ending, Uploads};
+use crate::app::{App, AppConfig, AppError, DrivesConfig, Ending, Uploads};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::device::{reset, supervisor};
-use crate::intake::mount;
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
@@ -176,9 +175,12 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         rule: Rule::default(),
         quiet: QUIET,
         public_port: public_addr.port(),
-        helper: mount::SOCKET.into(),
-        mounts: mount::MOUNTS.into(),
+        helper: config.mount_helper.clone(),
         visits: visits.clone(),
+        drives: Some(DrivesConfig {
+            helper: config.mount_helper,
+            ..DrivesConfig::default()
+        }),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;

@@ -22,12 +22,6 @@ pub mod request;
 mod share;
 pub mod table;
 
-/// Where the helper listens, as its socket unit says.
-pub const SOCKET: &str = "/run/semoir/mount.sock";
-
-/// Where it mounts.
-pub const MOUNTS: &str = "/run/semoir/mounts";
-
 pub use client::{Client, ClientError};
 pub use helper::{DaemonUser, Helper, HelperError};
 pub use request::{

@@ -65,15 +65,9 @@ enum Order {
 }
 
 impl Shares {
-    /// Starts a task for every share in the database. The helper at `socket` mounts them below `mounts`; what they find is
-    /// told to `places`.
-    pub fn start(
-        store: Store,
-        socket: PathBuf,
-        mounts: PathBuf,
-        places: mpsc::Sender<Place>,
-    ) -> Self {
-        let world = move |share: &Share| Here::new(share, &socket, &mounts);
+    /// Starts a task for every share in the database. The helper at `socket` mounts them; what they find is told to `places`.
+    pub fn start(store: Store, socket: Option<PathBuf>, places: mpsc::Sender<Place>) -> Self {
+        let world = move |share: &Share| Here::new(share, socket.clone());
         Self::start_in(store, places, world)
     }
 

@@ -71,9 +71,9 @@ impl Appliance {
             quiet: Duration::ZERO,
             public_port: public.port(),
             // It has no drives and no shares.
-            helper: PathBuf::new(),
-            mounts: PathBuf::new(),
+            helper: None,
             visits: Visits::default(),
+            drives: None,
         };
         let (app, handle) = App::start(config, store.clone(), uploads, tracker.clone()).await?;
         let router = publish::router(PublishState {

@@ -113,11 +113,11 @@ pub(super) async fn tend(
     mut wishes: mpsc::Receiver<Wish>,
     mut told: Told,
 ) {
-    let mut machine = Machine::new(rand::random());
+    let mut machine = Machine::new(share.address.protocol(), rand::random());
     let mut facts = Facts::default();
-    let path = world.path();
     loop {
-        told.tell(&share, machine.standing(), &facts, &path).await;
+        told.tell(&share, machine.standing(), &facts, world.path())
+            .await;
         // What takes a moment and leaves nothing behind is given up for a wish; mounting is waited for.
         let wish = match machine.next(Instant::now()) {
             Step::Over => return,
@@ -158,7 +158,7 @@ pub(super) async fn tend(
             Some(Wish::Change(changed)) => {
                 share = *changed;
                 told.is_at(&share);
-                machine.changed();
+                machine.changed(share.address.protocol());
             }
             Some(Wish::TryNow) => machine.try_now(Instant::now()),
             Some(Wish::Remove) => machine.remove(),

@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -24,7 +24,7 @@ struct Story {
 
 type Told = Arc<(Mutex<Story>, Notify)>;
 
-struct Pretended(Told, String);
+struct Pretended(Told, String, PathBuf);
 
 impl Pretended {
     fn note(&self, what: &str) {
@@ -34,8 +34,8 @@ impl Pretended {
 }
 
 impl World for Pretended {
-    fn path(&self) -> PathBuf {
-        PathBuf::from("/mounts").join(&self.1)
+    fn path(&self) -> &Path {
+        &self.2
     }
 
     async fn reach(&mut self, share: &Share, _: Option<SocketAddr>) -> Result<SocketAddr, Fault> {
@@ -88,7 +88,11 @@ impl Bench {
         let (tell, places) = mpsc::channel(16);
         let told = Told::default();
         let theirs = Arc::clone(&told);
-        let world = move |share: &Share| Pretended(Arc::clone(&theirs), share.source.to_string());
+        let world = move |share: &Share| {
+            let name = share.source.to_string();
+            let path = Path::new("/mounts").join(&name);
+            Pretended(Arc::clone(&theirs), name, path)
+        };
         let shares = Shares::start_in(store.clone(), tell, world);
         Self {
             store,

@@ -26,8 +26,8 @@ const MOUNT_LIMIT: Duration = Duration::from_secs(100);
 
 /// The world of one share. Each call ends within a limit of its own.
 pub(super) trait World: Send + 'static {
-    /// Where the share is mounted, or would be.
-    fn path(&self) -> PathBuf;
+    /// Where the share is mounted, when it is.
+    fn path(&self) -> &Path;
 
     /// Finds the server and connects to it, at that address first if it has it.
     fn reach(
@@ -53,21 +53,22 @@ pub(super) trait World: Send + 'static {
 /// The world itself.
 #[derive(Debug)]
 pub(super) struct Here {
-    helper: Client,
+    helper: Option<Client>,
     /// What the share is mounted as.
     id: MountId,
+    /// Where it was mounted last; empty before.
     path: PathBuf,
     resolver: Errand<io::Result<Vec<SocketAddr>>>,
     prober: Errand<Result<Facts, Fault>>,
 }
 
 impl Here {
-    /// The world of a share that is mounted by the helper at `socket`, below `mounts` by default.
-    pub fn new(share: &Share, socket: &Path, mounts: &Path) -> Self {
+    /// The world of a share that is mounted by the helper at `socket`.
+    pub fn new(share: &Share, socket: Option<PathBuf>) -> Self {
         let name = format!("share-{}", share.source);
         Self {
-            helper: Client::new(socket.to_owned(), MOUNT_LIMIT),
-            path: mounts.join(&name),
+            helper: socket.map(|socket| Client::new(socket, MOUNT_LIMIT)),
+            path: PathBuf::new(),
             // A word and a number.
             id: name.parse().expect("the name of a mounted place"),
             resolver: Errand::new("share-resolve"),
@@ -77,8 +78,8 @@ impl Here {
 }
 
 impl World for Here {
-    fn path(&self) -> PathBuf {
-        self.path.clone()
+    fn path(&self) -> &Path {
+        &self.path
     }
 
     async fn reach(
@@ -109,15 +110,22 @@ impl World for Here {
             domain: login.domain.clone(),
             password: password.map(mount::Secret::new),
         });
-        match self.helper.mount(&request).await {
-            Ok(_) => Ok(()),
+        let helper = self.helper.as_ref().ok_or(Fault::NoHelper)?;
+        match helper.mount(&request).await {
+            Ok(mounted) => {
+                self.path = mounted.path;
+                Ok(())
+            }
             Err(error) => Err(refused(&error, address.protocol())),
         }
     }
 
     async fn unmount(&mut self, _: &Share) {
         let id = self.id.clone();
-        if let Err(error) = self.helper.order(&Request::Unmount { id }).await {
+        let Some(helper) = &self.helper else {
+            return;
+        };
+        if let Err(error) = helper.order(&Request::Unmount { id }).await {
             // Mounting clears the place as well, and says what is wrong to whom it concerns.
             tracing::debug!(share = %self.id, %error, "not unmounted");
         }
@@ -212,12 +220,13 @@ mod tests {
             address,
             login: ShareLogin::default(),
         };
-        let mut here = Here::new(&share, &dir.path().join("mount.sock"), dir.path());
-        assert_eq!(here.path(), dir.path().join("share-7"));
-        let at = SocketAddr::from(([127, 0, 0, 1], 2049));
-        assert_eq!(here.mount(&share, at).await, Err(Fault::NoHelper));
-        here.unmount(&share).await;
-        assert_eq!(here.probe(&share).await, Err(Fault::Lost));
+        for socket in [None, Some(dir.path().join("mount.sock"))] {
+            let mut here = Here::new(&share, socket);
+            let at = SocketAddr::from(([127, 0, 0, 1], 2049));
+            assert_eq!(here.mount(&share, at).await, Err(Fault::NoHelper));
+            here.unmount(&share).await;
+            assert_eq!(here.probe(&share).await, Err(Fault::Lost));
+        }
     }
 
     #[test]

@@ -45,9 +45,13 @@ const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
 impl World {
     fn new(server: Server) -> Self {
+        Self::of(ShareProtocol::Nfs, server)
+    }
+
+    fn of(protocol: ShareProtocol, server: Server) -> Self {
         let start = Instant::now();
         Self {
-            machine: Machine::new(3),
+            machine: Machine::new(protocol, 3),
             start,
             now: start,
             server,
@@ -206,10 +210,15 @@ fn a_power_cut_in_the_house_costs_no_minute() {
 }
 
 #[test]
-fn a_server_that_restarts_keeps_its_mount() {
-    let mut world = World::new(Server::Up);
+fn a_server_that_restarts_is_back_soon() {
+    for (protocol, mounts) in [(ShareProtocol::Nfs, 1), (ShareProtocol::Smb, 5)] {
+        restarts(protocol, mounts);
+    }
+}
+
+fn restarts(protocol: ShareProtocol, mounts: u32) {
+    let mut world = World::of(protocol, Server::Up);
     world.pass(HOUR);
-    let unmounts = world.unmounts;
     for outage in [5, 30, 90, 1_800] {
         world.server = Server::Refusing;
         let noticed = world.until(|world| !world.is_here(), MINUTE);
@@ -221,8 +230,7 @@ fn a_server_that_restarts_keeps_its_mount() {
         assert!(back <= Duration::from_secs(75), "{back:?} after {outage} s");
         world.pass(HOUR);
     }
-    assert_eq!(world.mounts, 1, "open files outlived it");
-    assert_eq!(world.unmounts, unmounts);
+    assert_eq!((world.mounts, world.unmounts), (mounts, mounts));
 }
 
 #[test]
@@ -245,9 +253,24 @@ fn a_server_that_hangs_is_said_and_mounted_anew_when_it_takes_connections_for_lo
     assert!(back <= 2 * MINUTE, "{back:?}");
 }
 
+/// As it is with a real server: the kernel's client says that the host is down, and goes on logging on.
+#[test]
+fn a_lost_smb_share_is_not_left_to_the_kernel() {
+    let mut world = World::of(ShareProtocol::Smb, Server::Up);
+    world.pass(HOUR);
+    world.server = Server::Refusing;
+    world.until(|world| !world.is_here(), MINUTE);
+    assert_eq!(world.mounted, None);
+    world.server = Server::Wrong(Fault::Login);
+    world.until(|world| world.why() == Fault::Login, 2 * MINUTE);
+    let before = world.mounts;
+    world.pass(30 * MINUTE);
+    assert!(world.mounts - before <= 2, "{}", world.mounts - before);
+}
+
 #[test]
 fn a_changed_password_is_said_and_not_hammered() {
-    let mut world = World::new(Server::Up);
+    let mut world = World::of(ShareProtocol::Smb, Server::Up);
     world.pass(HOUR);
     world.server = Server::Wrong(Fault::Login);
     world.until(|world| !world.is_here(), MINUTE);
@@ -267,7 +290,7 @@ fn a_changed_password_is_said_and_not_hammered() {
     assert_eq!(world.why(), Fault::Login);
     // The owner tells us the new one.
     world.server = Server::Up;
-    world.machine.changed();
+    world.machine.changed(ShareProtocol::Smb);
     assert_eq!(world.machine.standing(), Standing::Opening);
     let back = world.until(World::is_here, MINUTE);
     assert!(back <= Duration::from_secs(1), "{back:?}");
@@ -346,7 +369,7 @@ fn removal_unmounts_whatever_it_was_doing_and_ends() {
             world.machine.reached(Ok(at(7)), world.now);
             world.machine.mounted(Ok(()), world.now);
             world.machine.probed(Ok(()), world.now);
-            world.machine.changed();
+            world.machine.changed(ShareProtocol::Smb);
             world.machine.try_now(world.now);
             world.pass(Duration::from_secs(1));
             assert!(world.over);
