@@ -2,6 +2,7 @@
 #
 #   make run [MEDIA=DIR]  build page and daemon, and start the box on this computer
 #   make test             every test
+#   make vm-test          the box in a virtual machine: sticks plugged and pulled, power cuts, network shares
 #   make demo             the whole life of a release, in about a minute, with no network
 #   make bench            the benches, against an optimised build: two hours; half an hour with ARGS=--quick
 #   make bench-TABLE      one of them: create, first-copy, cap, latency, cost, idle, peers
@@ -21,7 +22,7 @@ PAGE_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -p
 export PATH := $(abspath $(TARGET))/node/node_modules/node/bin:$(PATH)
 export MEDIA
 
-.PHONY: run test demo page check clean setup-build setup-test setup-bench
+.PHONY: run test vm-test demo page check clean setup-build setup-test setup-bench setup-vm
 
 run: $(PAGE)
 	@cargo build --locked
@@ -37,6 +38,11 @@ run: $(PAGE)
 test: export SEMOIR_OFFLINE = 1
 test: setup-test $(PAGE)
 	cargo nextest run --locked --config-file .ci/nextest.toml $(ARGS)
+
+# ARGS narrows it down: ARGS=power, or ARGS=short for what CI runs.
+vm-test: export SEMOIR_OFFLINE = 1
+vm-test: setup-vm $(PAGE)
+	cargo nextest run --locked --config-file .ci/nextest.toml --test vm --run-ignored all $(ARGS)
 
 demo: export SEMOIR_OFFLINE = 1
 demo: $(PAGE)
@@ -70,6 +76,9 @@ setup-test:
 
 setup-bench:
 	@tests/setup.sh bench
+
+setup-vm:
+	@tests/setup.sh vm
 
 $(PAGE): $(PAGE_SOURCES) | setup-build
 	cd web && npm ci --no-fund --no-audit && npm run build

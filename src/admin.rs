@@ -30,6 +30,7 @@ mod security;
 mod session;
 mod settings;
 mod setup_code;
+mod shares;
 mod sources;
 mod swarms;
 mod tag;
@@ -182,6 +183,9 @@ fn owners_routes() -> OpenApiRouter<App> {
         ))
         .routes(routes!(sources::rescan))
         .routes(routes!(sources::change_source))
+        .routes(routes!(shares::shares, shares::add_share))
+        .routes(routes!(shares::change_share, shares::remove_share))
+        .routes(routes!(shares::try_share))
         .routes(routes!(settings::settings, settings::change_settings))
         .routes(routes!(uploads::begin_upload))
         .routes(routes!(uploads::upload, uploads::cancel_upload))

@@ -18,6 +18,7 @@ use crate::device;
 use crate::intake::drives::Drives;
 pub use crate::intake::drives::DrivesConfig;
 use crate::intake::place::Place;
+use crate::intake::shares::Shares;
 use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig};
@@ -41,6 +42,7 @@ mod shelf;
 mod sources;
 mod swarms;
 
+pub use crate::intake::shares;
 pub use crate::intake::uploads::{self, Uploads};
 pub use handle::{Handle, Order, OrderError};
 pub use history::HistoryView;
@@ -85,6 +87,8 @@ pub struct AppConfig {
     pub quiet: Duration,
     /// Port of the public listener.
     pub public_port: u16,
+    /// The mount helper's socket; without one, network shares cannot be used.
+    pub helper: Option<PathBuf>,
     /// Where the public listener notes that somebody came from outside.
     pub visits: Visits,
     /// How drives are looked for; none are without.
@@ -146,6 +150,7 @@ pub struct App {
     places: mpsc::Receiver<Place>,
     /// The watch over drives, which ends with us.
     drives: Option<Drives>,
+    shares: Shares,
     live: HashMap<ReleaseId, Live>,
     by_hash: HashMap<InfoHash, ReleaseId>,
     orders: Orders,
@@ -217,6 +222,8 @@ impl App {
         let swarms = Swarms::new(engine.clone(), Instant::now());
         let handle = handle.seeing(swarms.clone());
         let (tell, places) = mpsc::channel(PLACES);
+        let shares = Shares::start(store.clone(), config.helper.clone(), tell.clone());
+        let handle = handle.with_shares(shares.clone());
         let drives = config
             .drives
             .clone()
@@ -228,6 +235,7 @@ impl App {
             looks: Looks::default(),
             places,
             drives,
+            shares,
             live: HashMap::new(),
             by_hash: HashMap::new(),
             written_down: Instant::now(),

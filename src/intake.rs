@@ -4,6 +4,7 @@ pub mod drives;
 pub mod folder;
 pub mod mount;
 pub mod place;
+pub mod shares;
 pub mod uploads;
 
 pub use uploads::{UploadError, Uploads};

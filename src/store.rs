@@ -10,6 +10,7 @@ mod content;
 mod decision;
 mod error;
 mod facts;
+mod flush;
 mod hash_progress;
 mod ledger;
 mod owner;
@@ -18,6 +19,7 @@ mod release;
 mod release_setting;
 mod session;
 mod setting;
+mod share;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -36,6 +38,7 @@ pub use backup::{BACKUP_VERSION, Backup, BadBackup, ReleaseWish, Restored, Sourc
 pub use decision::{Decision, LoggedDecision};
 pub use error::StoreError;
 pub use facts::Facts;
+use flush::Flusher;
 pub use hash_progress::HashProgress;
 pub use ledger::{Spend, SpendBeside, Spent, SpentSince};
 pub use owner::Owner;
@@ -46,6 +49,7 @@ pub use session::{
     SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS, SESSIONS_AT_MOST, Session, TokenHash,
 };
 pub use setting::{BadSetting, Settings};
+pub use share::{SHARES_AT_MOST, Share};
 pub use source::{NewSource, Source, SourceKind};
 pub use torrent::NewTorrent;
 
@@ -58,6 +62,8 @@ pub use torrent::NewTorrent;
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
     changes: Arc<AtomicU64>,
+    /// None of a database in memory.
+    flusher: Option<Flusher>,
 }
 
 impl std::fmt::Debug for Store {
@@ -75,7 +81,13 @@ impl Store {
     /// When the file cannot be opened, is damaged, is not ours or was written by a newer Semoir. It is then left as
     /// it is: never deleted, never begun anew.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        connection::open(path).map(Self::new)
+        let connection = connection::open(path)?;
+        let flusher = Flusher::start(path);
+        let flusher = flusher.map_err(|source| StoreError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self::new(connection, Some(flusher)))
     }
 
     /// A database that lives as long as this value, for tests and for commands without state.
@@ -83,13 +95,15 @@ impl Store {
     /// # Errors
     /// When SQLite has no memory.
     pub fn in_memory() -> Result<Self, StoreError> {
-        connection::open_in_memory().map(Self::new)
+        let connection = connection::open_in_memory()?;
+        Ok(Self::new(connection, None))
     }
 
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Connection, flusher: Option<Flusher>) -> Self {
         Self {
             connection: Arc::new(Mutex::new(connection)),
             changes: Arc::new(AtomicU64::new(0)),
+            flusher,
         }
     }
 
@@ -129,7 +143,8 @@ impl Store {
         call(&self.connection.lock()).map_err(|source| StoreError::sql(doing(), source))
     }
 
-    /// Writes in one transaction, which is undone when `call` fails. `doing` completes the sentence "could not …".
+    /// Writes in one transaction, which is undone when `call` fails. It is on the disk within a second (see [`flush`]).
+    /// `doing` completes the sentence "could not …".
     fn write<T>(
         &self,
         doing: impl Fn() -> String,
@@ -137,10 +152,13 @@ impl Store {
     ) -> Result<T, StoreError> {
         let value = self.write_quietly(doing, call)?;
         self.changes.fetch_add(1, Ordering::SeqCst);
+        if let Some(flusher) = &self.flusher {
+            flusher.changed();
+        }
         Ok(value)
     }
 
-    /// As [`Store::write`], what is written being no change to anybody.
+    /// As [`Store::write`], what is written being no change to anybody, nor worth a write of its own to the disk.
     fn write_quietly<T>(
         &self,
         doing: impl Fn() -> String,

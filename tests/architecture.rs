@@ -33,9 +33,11 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 /// The rooms whose work a release passes through; none of them knows another.
 const STATIONS: [&str; 5] = ["intake", "metainfo", "seed", "tracker", "device"];
 
-/// What `admin` may see of `app`: the handle, the picture that comes through it, and the receiver of uploads it hands on.
-const HANDLE: [&str; 12] = [
+/// What `admin` may see of `app`: the handle, the picture that comes through it, the receiver of uploads it hands on, and how a
+/// network share is.
+const HANDLE: [&str; 13] = [
     "uploads",
+    "shares",
     "Handle",
     "handle",
     "overview",

@@ -67,6 +67,7 @@ impl TheBox {
             rule: RULE,
             quiet: Duration::ZERO,
             public_port: 0,
+            helper: None,
             visits: Visits::default(),
             drives: None,
         };

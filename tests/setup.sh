@@ -6,6 +6,7 @@
 #   tests/setup.sh bench    the clients, libtorrent, and what makes network namespaces
 #   tests/setup.sh media    the media alone
 #   tests/setup.sh browser  what the page's tests in a browser need
+#   tests/setup.sh vm       what makes the virtual machine, its guest, and the client that downloads from it
 #
 # Debian packages are installed by name (through sudo when not root); all else goes below target/.
 set -eu
@@ -144,6 +145,13 @@ bench() {
     clients
 }
 
+# The test runner.
+runner() {
+    cargo nextest --version >/dev/null 2>&1 && return 0
+    say "installing cargo-nextest from crates.io (it is compiled: some minutes)"
+    cargo install --quiet --locked cargo-nextest
+}
+
 tests() {
     spaces
     # A router of the house, and its packet filter.
@@ -151,10 +159,7 @@ tests() {
     need nft nftables
     drives
     clients
-    cargo nextest --version >/dev/null 2>&1 || {
-        say "installing cargo-nextest from crates.io (it is compiled: some minutes)"
-        cargo install --quiet --locked cargo-nextest
-    }
+    runner
     media
 }
 
@@ -164,11 +169,23 @@ browser() {
     install_missing
 }
 
+# The machine's own parts go below target/vm; of Debian's packages only the tools that make them are installed.
+vm() {
+    clients
+    runner
+    need mmdebstrap mmdebstrap
+    need mksquashfs squashfs-tools
+    need mke2fs e2fsprogs
+    install_missing
+    tests/vm/build.sh
+}
+
 case "${1:-}" in
     build) build ;;
     test) tests ;;
     bench) bench ;;
     media) media ;;
     browser) browser ;;
-    *) fail "tests/setup.sh build|test|bench|media|browser" ;;
+    vm) vm ;;
+    *) fail "tests/setup.sh build|test|bench|media|browser|vm" ;;
 esac

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::french;
 use crate::app::handle::OrderError;
 use crate::app::uploads::UploadError;
-use crate::base::{ErrorKind, Kind, Language};
+use crate::base::{BadShare, ErrorKind, Kind, Language};
 use crate::store::StoreError;
 
 /// An error (RFC 9457), sent as `application/problem+json`.
@@ -103,6 +103,12 @@ impl From<StoreError> for Problem {
             }
             _ => problem,
         }
+    }
+}
+
+impl From<BadShare> for Problem {
+    fn from(error: BadShare) -> Self {
+        Self::of(&error)
     }
 }
 

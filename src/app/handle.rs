@@ -8,7 +8,8 @@ use super::history::HistoryView;
 use super::overview::Overview;
 use super::swarms::{PiecesView, Swarms};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, InfoHash, Kind, ReleaseId};
+use crate::base::{ErrorKind, InfoHash, Kind, ReleaseId, SourceId};
+use crate::intake::shares::{ShareState, Shares};
 use crate::seed::swarm::PieceMap;
 
 /// What the owner can ask for.
@@ -35,6 +36,10 @@ pub enum Order {
     },
     /// Read again what is wanted of each source: it changed in the database.
     ReloadSources,
+    /// Read again which network shares there are, and how they are reached: it changed in the database.
+    ReloadShares,
+    /// Try a network share now, whatever it waits for.
+    TryShare(SourceId),
 }
 
 /// An order that could not be carried out.
@@ -87,17 +92,19 @@ pub struct Handle {
     overview: watch::Receiver<Arc<Overview>>,
     /// None where there is no engine behind it.
     swarms: Option<Swarms>,
+    /// None where nobody looks after shares.
+    shares: Option<Shares>,
 }
 
 impl Handle {
     /// A handle, and the end at which the conductor takes its orders.
     pub fn new(overview: watch::Receiver<Arc<Overview>>) -> (Self, Orders) {
         let (orders, taken) = mpsc::channel(ORDER_QUEUE);
-        let swarms = None;
         let handle = Self {
             orders,
             overview,
-            swarms,
+            swarms: None,
+            shares: None,
         };
         (handle, taken)
     }
@@ -106,6 +113,14 @@ impl Handle {
     pub(super) fn seeing(self, swarms: Swarms) -> Self {
         Self {
             swarms: Some(swarms),
+            ..self
+        }
+    }
+
+    /// With network shares that can be asked how they are.
+    pub(super) fn with_shares(self, shares: Shares) -> Self {
+        Self {
+            shares: Some(shares),
             ..self
         }
     }
@@ -141,6 +156,12 @@ impl Handle {
     pub fn history(&self, id: Option<ReleaseId>) -> HistoryView {
         let swarms = self.swarms.as_ref();
         swarms.map(|swarms| swarms.history(id)).unwrap_or_default()
+    }
+
+    /// How a network share is.
+    pub fn share_state(&self, id: SourceId) -> ShareState {
+        let shares = self.shares.as_ref();
+        shares.map_or(ShareState::Opening, |shares| shares.state(id))
     }
 
     /// The picture as it changes.

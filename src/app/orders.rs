@@ -34,6 +34,14 @@ impl App {
             }
             Order::Reset { keep_uploads } => self.reset(keep_uploads).await,
             Order::ReloadSources => self.reload_sources().await,
+            Order::ReloadShares => {
+                self.shares.reload().await;
+                Ok(())
+            }
+            Order::TryShare(id) => {
+                self.shares.try_now(id).await;
+                Ok(())
+            }
         }
     }
 

@@ -30,6 +30,9 @@ const AWAITED: Duration = Duration::from_secs(20);
 /// A drive that is pulled out fails reads a moment before we are told that it is gone. What cannot be read has failed
 /// when its source is still here this much later.
 const DOUBT: Duration = Duration::from_secs(3);
+/// As [`DOUBT`], of a share: its server has ten seconds to answer whether it is there, and a look may find in memory what
+/// nobody can read.
+const DOUBT_OF_SHARE: Duration = Duration::from_secs(15);
 /// Looks under way at once, those that hang included; each holds a thread.
 const LOOKS: usize = 64;
 /// The bit that sets a drive's own number apart from those of file systems.
@@ -152,6 +155,14 @@ impl At {
         }
     }
 
+    /// How long whoever watches over it may take to say that it is gone.
+    fn patience(&self) -> Duration {
+        match self.source.kind {
+            SourceKind::Share => DOUBT_OF_SHARE,
+            _ => DOUBT,
+        }
+    }
+
     /// It is to be looked at now.
     pub fn look_again(&mut self, now: Instant) {
         self.next = now;
@@ -219,6 +230,10 @@ impl App {
     /// A drive or a share came, went, or changed.
     pub(super) async fn place_changed(&mut self, place: Place) -> Result<(), StoreError> {
         tracing::info!(kind = place.kind.as_str(), name = place.name, state = ?place.state);
+        // What is said of a share may come after its owner removed it.
+        if place.kind == SourceKind::Share && !self.is_wanted(&place).await? {
+            return self.forget(&place).await;
+        }
         match &place.state {
             PlaceState::Here { path, note } => {
                 let (path, note) = (path.clone(), note.clone());
@@ -242,6 +257,26 @@ impl App {
                 self.source_away(id, why, false).await
             }
         }
+    }
+
+    /// Whether a share is among those that its owner named.
+    async fn is_wanted(&self, place: &Place) -> Result<bool, StoreError> {
+        let shares = self.store.run(Store::shares).await?;
+        let key = place.key.as_encoded_bytes();
+        Ok(shares
+            .iter()
+            .any(|share| share.address.key().as_bytes() == key))
+    }
+
+    /// A share was removed: it is no source any more.
+    async fn forget(&mut self, place: &Place) -> Result<(), StoreError> {
+        let Some(id) = self.known_place(place).map(|at| at.source.id) else {
+            return Ok(());
+        };
+        let why = "its folder is not among the box's sources";
+        self.source_away(id, why, false).await?;
+        self.sources.remove(&id);
+        Ok(())
     }
 
     fn known_place(&self, place: &Place) -> Option<&At> {
@@ -422,7 +457,8 @@ impl App {
         let settled = self.compare(&source, found).await?;
         self.settle_doubts(id, look.since).await?;
         if let Some(at) = self.sources.get_mut(&id) {
-            let doubts = at.doubts.values().map(|doubt| doubt.since + DOUBT);
+            let patience = at.patience();
+            let doubts = at.doubts.values().map(|doubt| doubt.since + patience);
             let pause = if settled { RESCAN } else { UNSETTLED };
             let due = doubts.fold(now + pause, Instant::min);
             at.next = if look.again { now } else { due };
@@ -440,6 +476,9 @@ impl App {
             return;
         }
         at.doubts.insert(id, Doubt { why, since: now });
+        if at.source.kind == SourceKind::Share {
+            self.shares.doubt(source);
+        }
         // What is plain to see is seen at once; the rest when whoever pulls drives out has told us.
         at.look_again(now);
     }
@@ -449,7 +488,8 @@ impl App {
         let Some(at) = self.sources.get_mut(&id) else {
             return Ok(());
         };
-        let is_settled = |_: &ReleaseId, doubt: &mut Doubt| looked >= doubt.since + DOUBT;
+        let patience = at.patience();
+        let is_settled = |_: &ReleaseId, doubt: &mut Doubt| looked >= doubt.since + patience;
         let settled: Vec<_> = at.doubts.extract_if(is_settled).collect();
         for (release, doubt) in settled {
             let known = self.store.run(move |store| store.release(release)).await?;

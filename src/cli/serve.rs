@@ -175,6 +175,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         rule: Rule::default(),
         quiet: QUIET,
         public_port: public_addr.port(),
+        helper: config.mount_helper.clone(),
         visits: visits.clone(),
         drives: Some(DrivesConfig {
             helper: config.mount_helper,

@@ -8,7 +8,8 @@ use super::api_token::TOKENS_AT_MOST;
 use super::backup::BadBackup;
 use super::release_setting::BadReleaseSetting;
 use super::setting::BadSetting;
-use crate::base::{ErrorKind, Kind, ReleaseId, SourceId};
+use super::share::SHARES_AT_MOST;
+use crate::base::{BadShare, ErrorKind, Kind, ReleaseId, SourceId};
 
 /// A call to the database that failed. Nothing of it was written.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,22 @@ pub enum StoreError {
     /// No more tokens can be made.
     #[error("there can be {TOKENS_AT_MOST} tokens at most; revoke one that is not needed any more")]
     TooManyTokens,
+    /// The share is a source already.
+    #[error("{0} is among the network shares already")]
+    ShareThere(String),
+    /// The share was a source of its own once.
+    #[error(
+        "{0} was a network share of its own, and is known still; add it again, and remove this one"
+    )]
+    ShareWas(String),
+    /// No more shares can be taken up.
+    #[error(
+        "there can be {SHARES_AT_MOST} network shares at most; remove one that is not needed any more"
+    )]
+    TooManyShares,
+    /// A share that cannot be.
+    #[error(transparent)]
+    Share(#[from] BadShare),
     /// A backup that cannot be restored.
     #[error(transparent)]
     Backup(#[from] BadBackup),
@@ -148,10 +165,14 @@ impl Kind for StoreError {
             | StoreError::Unclaimed
             | StoreError::PasswordChanged
             | StoreError::SettingsChanged
+            | StoreError::ShareThere(_)
+            | StoreError::ShareWas(_)
+            | StoreError::TooManyShares
             | StoreError::TooManyTokens => ErrorKind::Conflict,
-            StoreError::Setting(_) | StoreError::ReleaseSetting(_) | StoreError::Backup(_) => {
-                ErrorKind::BadInput
-            }
+            StoreError::Setting(_)
+            | StoreError::ReleaseSetting(_)
+            | StoreError::Share(_)
+            | StoreError::Backup(_) => ErrorKind::BadInput,
             StoreError::Stopped => ErrorKind::Unavailable,
             StoreError::Damaged { .. }
             | StoreError::Foreign { .. }

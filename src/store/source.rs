@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{Facts, Store, StoreError};
 use crate::base::{SourceId, Timestamp};
@@ -118,6 +118,31 @@ pub(super) fn bytes_of(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
+/// Within a transaction: see [`Store::take_up_source`].
+pub(super) fn take_up(
+    tx: &Connection,
+    new: &NewSource<'_>,
+    now: Timestamp,
+) -> rusqlite::Result<Source> {
+    let sql = format!(
+        "INSERT INTO source (kind, key, name, path, auto_share, added, facts)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (kind, key) DO UPDATE
+         SET name = excluded.name, path = excluded.path, facts = excluded.facts, removed = NULL
+         RETURNING {COLUMNS}"
+    );
+    let values = params![
+        new.kind,
+        new.key.as_bytes(),
+        new.name,
+        bytes_of(new.path),
+        new.auto_share,
+        now.0,
+        new.facts
+    ];
+    tx.prepare_cached(&sql)?.query_row(values, read)
+}
+
 impl Store {
     /// Takes up a source, or brings the one with this kind and key up to date. An existing one keeps its identifier,
     /// its date and its `auto_share`, which is the owner's to change; one that was removed is here again.
@@ -130,25 +155,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Source, StoreError> {
         let doing = || format!("write down the source {}", new.name);
-        self.write(doing, |tx| {
-            let sql = format!(
-                "INSERT INTO source (kind, key, name, path, auto_share, added, facts)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT (kind, key) DO UPDATE
-                 SET name = excluded.name, path = excluded.path, facts = excluded.facts, removed = NULL
-                 RETURNING {COLUMNS}"
-            );
-            let values = params![
-                new.kind,
-                new.key.as_bytes(),
-                new.name,
-                bytes_of(new.path),
-                new.auto_share,
-                now.0,
-                new.facts
-            ];
-            Ok(tx.prepare_cached(&sql)?.query_row(values, read)?)
-        })
+        self.write(doing, |tx| Ok(take_up(tx, new, now)?))
     }
 
     /// Marks a source as removed: it is not listed any more until it is taken up again. Its releases keep their rows.

@@ -181,6 +181,8 @@ impl TestBox {
                     Order::Rescan
                     | Order::ReloadSettings
                     | Order::ReloadSources
+                    | Order::ReloadShares
+                    | Order::TryShare(_)
                     | Order::Restart
                     | Order::Reset { .. } => Ok(()),
                 };

@@ -19,6 +19,7 @@ mod release_settings;
 mod releases;
 mod session;
 mod settings;
+mod shares;
 mod sources;
 mod swarms;
 mod tokens;

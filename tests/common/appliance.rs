@@ -1,22 +1,20 @@
 //! `semoir serve`: the box, met through its listeners only.
 
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::daemon::{Daemon, command};
-use super::http::{self, Answer};
 use super::net;
+use super::owner::{Owner, seeding};
 use super::torrent::Torrent;
 use super::wait::wait_for;
 
 /// From its start to the last of its first lines.
 const START_BOUND: Duration = Duration::from_secs(30);
-
-/// The owner's password in every test.
-const PASSWORD: &str = "correct horse battery staple";
 
 /// A running `semoir serve`, claimed by the test.
 pub struct Appliance {
@@ -24,14 +22,24 @@ pub struct Appliance {
     data: PathBuf,
     sources: Vec<PathBuf>,
     ip: std::net::Ipv4Addr,
-    cookie: String,
-    /// The owner's page, without the trailing slash.
-    pub admin: String,
-    /// The public page, without the trailing slash.
-    pub public: String,
+    owner: Owner,
     /// Where it takes peers.
     pub peers: SocketAddr,
-    code: Option<String>,
+}
+
+/// Its pages.
+impl Deref for Appliance {
+    type Target = Owner;
+
+    fn deref(&self) -> &Owner {
+        &self.owner
+    }
+}
+
+impl DerefMut for Appliance {
+    fn deref_mut(&mut self) -> &mut Owner {
+        &mut self.owner
+    }
 }
 
 impl Appliance {
@@ -40,77 +48,16 @@ impl Appliance {
         let sources: Vec<PathBuf> = sources.iter().map(|source| source.to_path_buf()).collect();
         let ip = net::fresh_ip();
         let started = launch(data, &sources, [net::any_port(ip); 3], true);
-        let mut appliance = Appliance {
+        let mut owner = Owner::new(started.admin, started.public);
+        owner.claim(&started.code.expect("a new box prints its setup code"));
+        Appliance {
             daemon: started.daemon,
             data: data.to_owned(),
             sources,
             ip,
-            cookie: String::new(),
-            admin: started.admin,
-            public: started.public,
+            owner,
             peers: started.peers,
-            code: started.code,
-        };
-        appliance.claim();
-        appliance
-    }
-
-    fn claim(&mut self) {
-        let code = self.code.clone().expect("a new box prints its setup code");
-        let body = json!({ "code": code, "password": PASSWORD });
-        let answer = self.open("POST", "/api/v1/box/claim", body);
-        assert_eq!(answer.status, 204, "claiming: {}", answer.text());
-        self.keep_cookie(&answer);
-    }
-
-    fn sign_in(&mut self) {
-        let answer = self.open("POST", "/api/v1/session", json!({ "password": PASSWORD }));
-        assert_eq!(answer.status, 204, "signing in: {}", answer.text());
-        self.keep_cookie(&answer);
-    }
-
-    /// A request without a session.
-    fn open(&self, method: &str, path: &str, body: Value) -> Answer {
-        let headers = [("Content-Type", "application/json")];
-        let url = format!("{}{path}", self.admin);
-        http::request(method, &url, &headers, body.to_string().into_bytes())
-            .unwrap_or_else(|error| panic!("{method} {url}: {error}"))
-    }
-
-    fn keep_cookie(&mut self, answer: &Answer) {
-        let cookie = answer
-            .header("set-cookie")
-            .expect("a session comes as a cookie");
-        self.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-    }
-
-    /// A request as the owner.
-    pub fn api(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        let headers = [
-            ("Cookie", self.cookie.as_str()),
-            ("Content-Type", "application/json"),
-        ];
-        let url = format!("{}/api/v1{path}", self.admin);
-        let body = body
-            .map(|body| body.to_string().into_bytes())
-            .unwrap_or_default();
-        http::request(method, &url, &headers, body)
-            .unwrap_or_else(|error| panic!("{method} {url}: {error}"))
-    }
-
-    /// The picture of the box now.
-    pub fn overview(&self) -> Value {
-        let answer = self.api("GET", "/overview", None);
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()
-    }
-
-    /// Every release, as the page sees it.
-    pub fn releases(&self) -> Vec<Value> {
-        self.overview()["releases"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
+        }
     }
 
     /// Waits until one release (the first that `which` accepts) is as `enough` wants it.
@@ -120,54 +67,17 @@ impl Appliance {
         bound: Duration,
         enough: impl Fn(&Value) -> bool,
     ) -> Value {
-        let mut seen = Vec::new();
-        let deadline = Instant::now() + bound;
-        loop {
-            self.daemon.assert_alive();
-            seen = Some(self.releases())
-                .filter(|now| !now.is_empty())
-                .unwrap_or(seen);
-            if let Some(release) = seen.iter().find(|release| enough(release)) {
-                return release.clone();
-            }
-            assert!(
-                Instant::now() < deadline,
-                "no release {what} within {bound:?}: {seen:?}"
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let daemon = &mut self.daemon;
+        let meanwhile = || daemon.assert_alive();
+        self.owner
+            .wait_release_while(what, bound, meanwhile, enough)
     }
 
     /// Waits until the release is being seeded, and fetches its .torrent from the public listener.
     pub fn wait_seeding(&mut self, bound: Duration) -> (Value, Torrent, Vec<u8>) {
-        let seeding = |release: &Value| {
-            assert_ne!(release["stage"], "failed", "{release}");
-            matches!(
-                release["stage"].as_str(),
-                Some("spreading" | "supporting" | "retired")
-            )
-        };
         let release = self.wait_release("is being seeded", bound, seeding);
-        let url = format!(
-            "{}/t/{}.torrent",
-            self.public,
-            release["info_hash"].as_str().expect("hashed")
-        );
-        let answer = http::get(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
-        assert_eq!(answer.status, 200, "{url}: {}", answer.text());
-        let torrent = Torrent::parse(&answer.body);
-        (release, torrent, answer.body)
-    }
-
-    /// Sets the owner's cap, in bytes per second on the wire.
-    pub fn set_cap(&self, cap: u64) {
-        let answer = self.api("PATCH", "/settings", Some(json!({ "upstream_cap": cap })));
-        assert!(answer.status < 300, "{}", answer.text());
-    }
-
-    /// The embedded tracker over HTTP.
-    pub fn http_tracker(&self) -> String {
-        format!("{}/announce", self.public)
+        let (torrent, bytes) = self.torrent(&release);
+        (release, torrent, bytes)
     }
 
     /// The embedded tracker over UDP: the public listener's port.
@@ -204,11 +114,6 @@ impl Appliance {
         self.daemon.assert_alive();
     }
 
-    /// The session's cookie, for requests that are written by hand.
-    pub fn cookie(&self) -> &str {
-        &self.cookie
-    }
-
     /// SIGTERM, and waits for the end; fails when it takes longer than `bound`.
     pub fn terminate(&mut self, bound: Duration) -> std::process::ExitStatus {
         self.daemon.terminate(bound)
@@ -225,13 +130,9 @@ impl Appliance {
         let addrs = [self.admin_addr(), self.public_addr(), self.peers];
         let started = launch(&self.data, &self.sources, addrs, false);
         self.daemon = started.daemon;
-        (self.admin, self.public, self.peers) = (started.admin, started.public, started.peers);
-        let state = self.open("GET", "/api/v1/box", Value::Null).json();
-        assert_eq!(
-            state["claimed"], true,
-            "a claimed box stays claimed: {state}"
-        );
-        self.sign_in();
+        self.peers = started.peers;
+        self.owner = Owner::new(started.admin, started.public);
+        self.owner.sign_in();
     }
 
     /// Its address.

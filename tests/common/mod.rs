@@ -12,6 +12,7 @@ pub mod http;
 pub mod hungry;
 pub mod net;
 pub mod origin;
+pub mod owner;
 pub mod proc;
 pub mod relay;
 pub mod sick;

@@ -4,6 +4,7 @@
     {"op": "start", "torrent": PATH | "magnet": URI, "dir": PATH, "ip": "127.x.y.z", "down": BYTES_PER_S, "up": BYTES_PER_S}
     {"op": "status"}   -> {"have", "total", "complete", "peers", "downloaded", "error"}
     {"op": "files"}    -> {"files": [path relative to dir, in the torrent's order]}
+    {"op": "peer", "ip": IP, "port": N} -> {}: dials it
     {"op": "recheck"}  -> {}: reads the content from disk again
     {"op": "inspect", "torrent": PATH} -> {"info_hash", "piece_length", "pieces", "files"} or {"error"}; needs no start
 
@@ -103,6 +104,8 @@ def main():
             answer = status(ses, torrent)
         elif op == "files":
             answer = files(torrent)
+        elif op == "peer":
+            torrent.connect_peer((request["ip"], request["port"]))
         elif op == "recheck":
             torrent.force_recheck()
         elif op == "inspect":

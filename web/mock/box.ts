@@ -5,6 +5,7 @@ import type {
   LogLine,
   Overview,
   Settings,
+  Share,
   SourceView,
   Stage,
   Token,
@@ -84,6 +85,7 @@ export class MockBox {
       auto_share: false,
     },
   ];
+  readonly shares = new Map<number, Share & { password: string }>();
   readonly lives = new Map<number, Life>();
   readonly uploads = new Map<string, Sending>();
   readonly sessions = new Map<string, Browser>();

@@ -11,6 +11,7 @@ import { SETUP_CODE, furnish, type MockBox } from './box.ts';
 import { kit } from './kit.ts';
 import { carriers, pieceMap } from './life.ts';
 import { machine } from './machine.ts';
+import { share } from './shares.ts';
 import { upload } from './uploads.ts';
 
 /** Wrong passwords or codes before the box asks to wait. */
@@ -102,6 +103,7 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   return (
     (await account(box, route, request, token)) ??
     (await machine(box, route, request)) ??
+    (await share(box, route, request)) ??
     (await upload(box, route, request)) ??
     problem(404, 'There is no such thing here.')
   );

@@ -70,6 +70,8 @@ impl Appliance {
             // The sample was whole before the box came.
             quiet: Duration::ZERO,
             public_port: public.port(),
+            // It has no drives and no shares.
+            helper: None,
             visits: Visits::default(),
             drives: None,
         };

@@ -188,7 +188,7 @@ impl Drive {
     }
 }
 
-/// Unmounts; also while files are open when the device is gone, or it is a share (whose server may be).
+/// Unmounts; also while files are open when the device is gone.
 ///
 /// # Errors
 /// When files are open, or the kernel does not let us.
@@ -207,7 +207,7 @@ pub fn unmount(helper: &Helper, id: &MountId) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the device that an entry of ours was mounted from is there. No device is there for a share.
+/// Whether the device that an entry of ours was mounted from is there.
 pub fn is_there(helper: &Helper, entry: &Entry) -> bool {
     let node = Path::new(&entry.source)
         .strip_prefix(&helper.roots.dev)

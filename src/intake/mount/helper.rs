@@ -231,7 +231,10 @@ impl Helper {
             Request::MountDrive { device } => self.mount_drive(device).map(Answer::Mounted),
             Request::MountShare(share) => self.mount_share(&share).map(Answer::Mounted),
             Request::Unmount { id } => self
-                .alone(&id, || drive::unmount(self, &id))
+                .alone(&id, || match share::is_share(&id) {
+                    true => share::unmount(self, &id),
+                    false => drive::unmount(self, &id),
+                })
                 .map(|()| Answer::Done),
             Request::Approve { key } => self.approve(&key, true),
             Request::Withdraw { key } => self.approve(&key, false),
@@ -248,7 +251,7 @@ impl Helper {
     }
 
     fn mount_share(self: &Arc<Self>, share: &ShareRequest) -> Result<Mounted, Refusal> {
-        if !share.id.as_str().starts_with("share-") {
+        if !share::is_share(&share.id) {
             let why = "is asked for under a name that is not a share's";
             return Err(Refusal::new(Reason::Malformed, why));
         }
@@ -287,13 +290,12 @@ impl Helper {
             return;
         };
         for entry in self.points.ours(&table) {
-            // A share has no device that could be gone.
-            let is_drive = entry.source.as_encoded_bytes().starts_with(b"/");
             let id = entry.point.file_name().and_then(|name| name.to_str());
             let Some(id) = id.and_then(|id| id.parse::<MountId>().ok()) else {
                 continue;
             };
-            if is_drive && !drive::is_there(self, entry) {
+            // A share has no device that could be gone.
+            if !share::is_share(&id) && !drive::is_there(self, entry) {
                 match self.points.unmount(&id, true) {
                     Ok(()) => {
                         tracing::info!(%id, "unmounted what is left of a drive that was pulled")

@@ -76,12 +76,7 @@ impl Points {
         flags: MsFlags,
         data: &OsStr,
     ) -> Result<PathBuf, Errno> {
-        let point = self.path(id);
-        match fs::create_dir(&point) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)),
-        }
+        let point = self.make(id)?;
         let mounted = mount(
             Some(source),
             &point,
@@ -96,18 +91,42 @@ impl Points {
         mounted.map(|()| point)
     }
 
+    /// Makes the folder that `id` is mounted on.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn make(&self, id: &MountId) -> Result<PathBuf, Errno> {
+        let point = self.path(id);
+        match fs::create_dir(&point) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)),
+        }
+        Ok(point)
+    }
+
     /// Unmounts `id`, however often it is mounted; when `lazily`, also while files in it are open: whoever has them keeps
     /// them, and nobody new finds them. Nothing to unmount is no error.
     ///
     /// # Errors
     /// What the kernel says; `EBUSY` when files are open.
     pub fn unmount(&self, id: &MountId, lazily: bool) -> Result<(), Errno> {
+        self.unmount_by(
+            id,
+            if lazily {
+                MntFlags::MNT_DETACH
+            } else {
+                MntFlags::empty()
+            },
+        )
+    }
+
+    /// As [`Points::unmount`], with those flags.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn unmount_by(&self, id: &MountId, flags: MntFlags) -> Result<(), Errno> {
         let point = self.path(id);
-        let flags = if lazily {
-            MntFlags::MNT_DETACH
-        } else {
-            MntFlags::empty()
-        };
         loop {
             match umount2(&point, flags | MntFlags::UMOUNT_NOFOLLOW) {
                 Ok(()) => {}

@@ -11,6 +11,7 @@
 //! Unknown requests and fields are refused.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -63,8 +64,11 @@ pub struct ShareRequest {
     pub id: MountId,
     /// How the other machine is spoken to.
     pub protocol: Protocol,
-    /// Its name or address.
+    /// Its name or address, with its port if that is not the usual one.
     pub server: String,
+    /// Where it took a connection a moment ago: whoever asks finds and greets it, so that the helper asks no name server
+    /// and waits for no machine that is switched off.
+    pub at: SocketAddr,
     /// The share's name and the folder in it (SMB), or the exported folder (NFS).
     pub folder: String,
     /// Who we are there; nobody in particular when not given.
@@ -146,6 +150,9 @@ pub struct Refusal {
     /// For the owner: what is to be said of the drive or the share, to follow "it" and without a full stop
     /// ("has a damaged file system").
     pub why: String,
+    /// The kernel's number (`errno`), where it was the kernel that refused a share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<i32>,
 }
 
 impl Refusal {
@@ -154,6 +161,7 @@ impl Refusal {
         Self {
             reason,
             why: why.into(),
+            errno: None,
         }
     }
 }
@@ -279,6 +287,7 @@ mod tests {
             id: "share-1".parse().unwrap(),
             protocol: Protocol::Smb,
             server: "nas".to_owned(),
+            at: "192.168.1.7:445".parse().unwrap(),
             folder: "films/new".to_owned(),
             user: Some("ada".to_owned()),
             domain: None,
@@ -308,8 +317,9 @@ mod tests {
             r#"{"mount-drive": {"device": "8:17", "options": "rw"}}"#,
             r#"{"mount-drive": {"device": "/dev/sda1"}}"#,
             r#"{"mount-drive": {"device": "8:17"}, "unmount": {"id": "a"}}"#,
-            r#"{"mount-share": {"id": "share-1", "protocol": "smb", "server": "a", "folder": "b", "more": 1}}"#,
-            r#"{"mount-share": {"id": "share-1", "protocol": "ftp", "server": "a", "folder": "b"}}"#,
+            r#"{"mount-share": {"id": "share-1", "protocol": "smb", "server": "a", "at": "1.1.1.1:1", "folder": "b", "more": 1}}"#,
+            r#"{"mount-share": {"id": "share-1", "protocol": "ftp", "server": "a", "at": "1.1.1.1:1", "folder": "b"}}"#,
+            r#"{"mount-share": {"id": "share-1", "protocol": "smb", "server": "a", "at": "a:1", "folder": "b"}}"#,
             r#"{"unmount": {"id": "../etc"}}"#,
             r#"{"halt": {}}"#,
             r#""mount-drive""#,

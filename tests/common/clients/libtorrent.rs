@@ -1,6 +1,7 @@
 //! libtorrent, driven through `tests/support/lt_client.py`, one JSON line each way.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Stdio};
 
@@ -53,6 +54,11 @@ impl Libtorrent {
             "down": limits.down.unwrap_or(0), "up": limits.up.unwrap_or(0),
         }));
         client
+    }
+
+    /// Has it dial a peer that no tracker tells it of.
+    pub fn dial(&mut self, peer: SocketAddr) {
+        self.call(json!({ "op": "peer", "ip": peer.ip().to_string(), "port": peer.port() }));
     }
 
     /// Makes it a seeder: copies `original(i)` to where it expects file `i`, and lets it check.

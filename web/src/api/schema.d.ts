@@ -597,6 +597,72 @@ export interface paths {
         patch: operations["change_settings"];
         trace?: never;
     };
+    "/api/v1/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The network shares */
+        get: operations["shares"];
+        put?: never;
+        /**
+         * Add a network share
+         * @description It is taken up whether its server is there now or not; how it fares is in its state.
+         */
+        post: operations["add_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shares/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a network share
+         * @description Nothing on its server changes. What is shared from it stops, and is known again when the share is added again.
+         */
+        delete: operations["remove_share"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a network share
+         * @description It stays the same source, and is opened anew at once. A password goes only to the server that it was given for: with
+         *     another server and no new password, the one that is kept is forgotten.
+         */
+        patch: operations["change_share"];
+        trace?: never;
+    };
+    "/api/v1/shares/{id}/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a network share now
+         * @description Whatever it waits for. How it fares is in its state.
+         */
+        post: operations["try_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sources/{id}": {
         parameters: {
             query?: never;
@@ -975,6 +1041,11 @@ export interface components {
              */
             type: string;
         };
+        /**
+         * @description How a share is reached.
+         * @enum {string}
+         */
+        Protocol: "smb" | "nfs";
         /** @description What is used of the month's quota. */
         QuotaView: {
             /**
@@ -1643,6 +1714,69 @@ export interface components {
             snippet: string;
             /** @description Its `.torrent` there. */
             torrent: string;
+        };
+        /** @description A change to a share. What is not given stays. */
+        SharePatch: {
+            /** @description The user's domain; empty for none. */
+            domain?: string | null;
+            /** @description The folder. */
+            folder?: string | null;
+            /** @description The user's password; empty for none. */
+            password?: string | null;
+            protocol?: components["schemas"]["Protocol"] | null;
+            /** @description The server. With another one, the password that is kept is forgotten. */
+            server?: string | null;
+            /** @description The user; empty for a guest, whose password is forgotten. */
+            user?: string | null;
+        };
+        /** @description A share to be added. */
+        ShareRequest: {
+            /** @description Share what is found in it without asking. */
+            auto_share?: boolean;
+            /** @description The user's domain. */
+            domain?: string | null;
+            /** @description SMB: the share's name, and the folder in it if it is not the whole. NFS: the exported path. */
+            folder: string;
+            /** @description The user's password. */
+            password?: string | null;
+            /** @description How it is reached. */
+            protocol: components["schemas"]["Protocol"];
+            /** @description The server: a name or an address, with its port if that is not the usual one. */
+            server: string;
+            /** @description The user at an SMB server, also as `DOMAIN\user`; none is a guest. */
+            user?: string | null;
+        };
+        /** @description A network share. */
+        ShareView: {
+            /** @description The user's domain. */
+            domain?: string | null;
+            /** @description SMB: the share's name and the folder in it. NFS: the exported path. */
+            folder: string;
+            /** @description Whether a password is kept. The password itself is shown to nobody. */
+            has_password: boolean;
+            /**
+             * Format: int64
+             * @description The number of the source it is.
+             */
+            id: number;
+            /** @description How it is reached. */
+            protocol: components["schemas"]["Protocol"];
+            /**
+             * Format: int64
+             * @description When it is tried again, in Unix time; none while it is.
+             */
+            retry_at?: number | null;
+            /** @description The server, with its port if that is not the usual one. */
+            server: string;
+            /**
+             * @description How it is: `opening`, `here`, or `failing`.
+             * @example here
+             */
+            state: string;
+            /** @description The user at an SMB server; none is a guest. */
+            user?: string | null;
+            /** @description Why it is failing, in plain words. */
+            why?: string | null;
         };
         /** @description The owner's password. */
         SignInRequest: {
@@ -3658,6 +3792,272 @@ export interface operations {
             };
             /** @description A value is out of its range. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareView"][];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareRequest"];
+            };
+        };
+        responses: {
+            /** @description It is being opened. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or there are too many. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something of it cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The share. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is no source any more, and its password is forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such share. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The share. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SharePatch"];
+            };
+        };
+        responses: {
+            /** @description It is being opened. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such share. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is another share already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something of it cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    try_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The share. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is being tried. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such share. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

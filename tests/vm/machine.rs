@@ -1,0 +1,343 @@
+//! A virtual machine: QEMU with the guest, what is tested laid over it, a data disk and ports for sticks.
+//!
+//! Its network is QEMU's own and restricted: nothing in the guest reaches anything outside, and what is outside reaches
+//! three ports of it, on an address in 127/8.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::agent::{Agent, Ended};
+use super::disk::{Disk, Lost};
+use super::lot::Lot;
+use super::parts::Parts;
+use super::qmp::Qmp;
+use super::stick::Stick;
+use crate::common::daemon::{Daemon, command};
+use crate::common::net;
+
+/// From QEMU's start to the agent's first answer. A quarter of a minute where the guest has a processor to itself, minutes
+/// where it is emulated on a busy machine.
+const BOOT_BOUND: Duration = Duration::from_secs(300);
+/// What a command in the guest may take, unless said otherwise.
+const COMMAND_BOUND: Duration = Duration::from_secs(120);
+/// The data disk, in bytes: sparse, so that it takes what is written.
+const DATA_SIZE: u64 = 1 << 30;
+/// USB ports of the guest.
+pub const PORTS: u32 = 8;
+/// Memory of the guest, in MiB: half of it is the root's writable layer.
+const MEMORY: u32 = 1024;
+
+/// The disks and addresses of a machine, which outlive a power cut.
+pub struct Hardware {
+    dir: PathBuf,
+    /// What outlives a power cut.
+    data: PathBuf,
+    /// Serial number and file of further disks.
+    disks: Vec<(String, PathBuf)>,
+    words: String,
+    /// Where the guest's ports are forwarded from.
+    pub ip: Ipv4Addr,
+    admin: u16,
+    public: u16,
+    peers: u16,
+}
+
+impl Hardware {
+    /// A new machine with an empty data disk, its files in `dir`.
+    pub fn new(dir: &Path) -> Hardware {
+        let data = dir.join("data.img");
+        let disk = File::create(&data).and_then(|file| file.set_len(DATA_SIZE));
+        disk.expect("a disk image can be made");
+        let made = command("mke2fs")
+            .args(["-q", "-F", "-t", "ext4", "-L", "semoir-data"])
+            .arg(&data)
+            .output()
+            .expect("mke2fs starts");
+        assert!(made.status.success(), "mke2fs: {made:?}");
+        let ip = net::fresh_ip();
+        Hardware {
+            dir: dir.to_owned(),
+            data,
+            disks: Vec::new(),
+            words: KERNEL_WORDS.to_owned(),
+            ip,
+            admin: net::free_port(ip),
+            public: net::free_port(ip),
+            peers: net::free_port(ip),
+        }
+    }
+
+    /// Adds a built-in disk, found in the guest as /dev/disk/by-id/virtio-NAME.
+    pub fn add_disk(&mut self, name: &str, image: &Path) {
+        self.disks.push((name.to_owned(), image.to_owned()));
+    }
+
+    /// Has the guest not start a service.
+    pub fn leave_out(&mut self, unit: &str) {
+        self.words += &format!(" systemd.mask={unit}");
+    }
+
+    /// The owner's page, from outside.
+    pub fn admin(&self) -> String {
+        format!("http://{}:{}", self.ip, self.admin)
+    }
+
+    /// The public page, from outside.
+    pub fn public(&self) -> String {
+        format!("http://{}:{}", self.ip, self.public)
+    }
+
+    /// Where peers connect, from outside.
+    pub fn peers(&self) -> SocketAddr {
+        (self.ip, self.peers).into()
+    }
+
+    /// What the guest printed on its serial port, over all boots.
+    pub fn console(&self) -> String {
+        let text = std::fs::read(self.dir.join("console.log")).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// How the guest's processor is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceleration {
+    /// By the host's.
+    Kvm,
+    /// Emulated.
+    Tcg,
+}
+
+impl Acceleration {
+    /// The host's processor where it has what that needs, or what `SEMOIR_VM_ACCEL` says. A /dev/kvm alone is not enough:
+    /// some virtual machines offer one that runs no ordinary kernel.
+    pub fn here() -> Acceleration {
+        let able = || {
+            let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+            let flag = |name: &str| cpu.split_whitespace().any(|word| word == name);
+            (flag("vmx") || flag("svm"))
+                && File::options()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/kvm")
+                    .is_ok()
+        };
+        match std::env::var("SEMOIR_VM_ACCEL").as_deref() {
+            Ok("kvm") => Acceleration::Kvm,
+            Ok("tcg") => Acceleration::Tcg,
+            Ok(other) => panic!("SEMOIR_VM_ACCEL is kvm or tcg, not {other:?}"),
+            Err(_) if able() => Acceleration::Kvm,
+            Err(_) => Acceleration::Tcg,
+        }
+    }
+
+    /// QEMU's words for it. Five-level page tables cost an emulated processor much.
+    fn options(self) -> [&'static str; 4] {
+        match self {
+            Acceleration::Kvm => ["-accel", "kvm", "-cpu", "host"],
+            Acceleration::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
+        }
+    }
+}
+
+/// A running machine. It is killed, as by a power cut, when dropped.
+pub struct Machine {
+    qemu: Daemon,
+    disk: Disk,
+    qmp: Qmp,
+    agent: Agent,
+    /// From the start of QEMU to the first answer of the guest's agent.
+    pub boot_time: Duration,
+}
+
+impl Machine {
+    /// Switches it on, and waits until the guest's agent answers.
+    pub fn boot(parts: &Parts, hardware: &Hardware) -> Machine {
+        let start = Instant::now();
+        let dir = &hardware.dir;
+        for socket in ["qmp", "agent"] {
+            let _ = std::fs::remove_file(dir.join(socket));
+        }
+        let mut command = command(&parts.qemu);
+        command
+            .args([
+                "-nodefaults",
+                "-no-user-config",
+                "-display",
+                "none",
+                "-no-reboot",
+            ])
+            .args(["-machine", "pc", "-smp", "2", "-m", &MEMORY.to_string()])
+            .args(Acceleration::here().options())
+            .arg("-kernel")
+            .arg(&parts.kernel)
+            .arg("-initrd")
+            .arg(&parts.initrd)
+            .args(["-append", &hardware.words]);
+        let disk = Disk::switch_on(&hardware.data, &dir.join("disk"));
+        let image = |file: &Path, read_only: bool| {
+            let read_only = if read_only { "on" } else { "off" };
+            format!(
+                "driver=raw,read-only={read_only},file.driver=file,file.filename={}",
+                file.display()
+            )
+        };
+        let served = format!(
+            "driver=nbd,server.type=unix,server.path={}",
+            disk.socket().display()
+        );
+        let system = [
+            ("base", image(&parts.base, true)),
+            ("top", image(&parts.top, true)),
+            ("data", served),
+        ];
+        let more = hardware.disks.iter();
+        let more = more.map(|(name, file)| (name.as_str(), image(file, false)));
+        for (name, backing) in system.into_iter().chain(more) {
+            command
+                .arg("-blockdev")
+                .arg(format!("{backing},node-name={name}"))
+                .arg("-device")
+                .arg(format!("virtio-blk-pci,drive={name},serial={name}"));
+        }
+        let forward = |udp: bool, outside: u16, inside: u16| {
+            let kind = if udp { "udp" } else { "tcp" };
+            format!(
+                ",hostfwd={kind}:{}:{outside}-10.0.2.15:{inside}",
+                hardware.ip
+            )
+        };
+        command
+            .arg("-netdev")
+            .arg(
+                "user,id=net,restrict=on,ipv6=off".to_owned()
+                    + &forward(false, hardware.admin, 80)
+                    + &forward(false, hardware.public, 6880)
+                    + &forward(true, hardware.public, 6880)
+                    + &forward(false, hardware.peers, 6881),
+            )
+            .args(["-device", "virtio-net-pci,netdev=net,romfile="])
+            .args(["-device", "virtio-serial-pci"])
+            .arg("-chardev")
+            .arg(format!(
+                "socket,id=agent,path={}/agent,server=on,wait=off",
+                dir.display()
+            ))
+            .args([
+                "-device",
+                "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
+            ])
+            .args([
+                "-device",
+                &format!("qemu-xhci,id=usb,p2={PORTS},p3={PORTS}"),
+            ])
+            .args(["-rtc", "base=utc"])
+            .arg("-chardev")
+            .arg(format!(
+                "file,id=console,append=on,path={}/console.log",
+                dir.display()
+            ))
+            .args(["-serial", "chardev:console", "-qmp"])
+            .arg(format!("unix:{}/qmp,server=on,wait=off", dir.display()));
+        let mut qemu = Daemon::start("QEMU", &mut command, &dir.join("qemu.log"));
+        let qmp = Qmp::connect(&dir.join("qmp"), || qemu.assert_alive());
+        let alive = || {
+            assert!(
+                qemu.alive(),
+                "QEMU ended; the console says:\n{}",
+                tail(&hardware.console())
+            );
+        };
+        let agent = Agent::connect(&dir.join("agent"), BOOT_BOUND, alive);
+        Machine {
+            qemu,
+            disk,
+            qmp,
+            agent,
+            boot_time: start.elapsed(),
+        }
+    }
+
+    /// Runs a line of shell in the guest, as root, and gives what it printed; fails the test when it fails.
+    pub fn run(&mut self, line: &str) -> String {
+        let ended = self.run_any(line);
+        assert_eq!(ended.status, 0, "in the guest: {line}\n{}", ended.text);
+        ended.text
+    }
+
+    /// The same, whatever it ends with.
+    pub fn run_any(&mut self, line: &str) -> Ended {
+        self.agent.run(line, COMMAND_BOUND)
+    }
+
+    /// Puts a stick into a USB port (1 to [`PORTS`]). The guest may write to it, so that a test can show that it does not.
+    pub fn plug(&mut self, stick: &Stick, port: u32) {
+        let (id, path) = (&stick.id, &stick.image);
+        if stick.rate > 0 {
+            let limits = json!({ "bps-total": stick.rate });
+            self.qmp.run(
+                "object-add",
+                json!({ "qom-type": "throttle-group", "id": format!("rate-{id}"), "limits": limits }),
+            );
+        }
+        let raw = json!({ "driver": "raw", "file": { "driver": "file", "filename": path } });
+        let mut disk = match stick.rate {
+            0 => raw,
+            _ => {
+                json!({ "driver": "throttle", "throttle-group": format!("rate-{id}"), "file": raw })
+            }
+        };
+        disk["node-name"] = json!(id);
+        self.qmp.run("blockdev-add", disk);
+        self.qmp.run(
+            "device_add",
+            json!({
+                "driver": "usb-storage", "id": format!("stick-{id}"), "drive": id, "bus": "usb.0",
+                "port": port.to_string(), "removable": true, "serial": stick.serial,
+            }),
+        );
+    }
+
+    /// Pulls a stick out, without a word to the guest before.
+    pub fn pull(&mut self, stick: &Stick) {
+        let device = format!("stick-{}", stick.id);
+        self.qmp.run("device_del", json!({ "id": device }));
+        self.qmp.wait_deleted(&device);
+        self.qmp
+            .run("blockdev-del", json!({ "node-name": stick.id }));
+        if stick.rate > 0 {
+            let group = format!("rate-{}", stick.id);
+            self.qmp.run("object-del", json!({ "id": group }));
+        }
+    }
+
+    /// Cuts the power: QEMU is killed, what was in the guest's memory is gone, and of what its data disk had in its cache a
+    /// part. Disks that were added have what was written to them.
+    pub fn cut_power(mut self, lot: &mut Lot) -> Lost {
+        self.qemu.kill();
+        self.disk.cut_power(lot)
+    }
+
+    /// Fails the test when QEMU has ended.
+    pub fn assert_alive(&mut self) {
+        self.qemu.assert_alive();
+    }
+}
+
+/// The kernel is quiet, since a serial port is slow, and without what an emulated processor is slow at and the tests need
+/// not: mitigations and audits. The machine's number is the same at each boot, as a real one's.
+const KERNEL_WORDS: &str = "console=ttyS0 quiet panic=-1 audit=0 apparmor=0 selinux=0 mitigations=off \
+     random.trust_cpu=on no_timer_check systemd.machine_id=5e301500000000000000000000005e30 systemd.show_status=no";
+
+/// The end of a long text.
+fn tail(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(4000);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}

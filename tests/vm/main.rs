@@ -1,0 +1,21 @@
+//! The box as a device: its service and the image's overlay in a virtual machine, with sticks that are plugged and pulled,
+//! and power that is cut. `make vm-test` runs these; they are left out elsewhere, since they need the guest that
+//! `tests/vm/build.sh` makes, and take minutes.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod agent;
+mod claim;
+mod disk;
+mod guest;
+mod lot;
+mod machine;
+mod mounts;
+mod parts;
+mod power;
+mod qmp;
+mod recipe;
+mod stick;
+mod sticks;
+mod workshop;
