@@ -11,5 +11,7 @@ mod bench;
 mod cycles;
 #[path = "drives/hostile.rs"]
 mod hostile;
+#[path = "drives/pulled.rs"]
+mod pulled;
 #[path = "drives/unchanged.rs"]
 mod unchanged;

@@ -4,7 +4,6 @@
 #[path = "common/cost.rs"]
 mod cost;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 

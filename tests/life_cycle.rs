@@ -68,6 +68,7 @@ impl TheBox {
             quiet: Duration::ZERO,
             public_port: 0,
             visits: Visits::default(),
+            drives: None,
         };
         let (handle, public) = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(any).await;

@@ -186,11 +186,8 @@ impl Drop for Bench {
     fn drop(&mut self) {
         let _ = self.helper.kill();
         let _ = self.helper.wait();
-        for entry in fs::read_dir(self.dir.path().join("mounts"))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        let folders = ["mounts", "pulled"].map(|folder| self.dir.path().join(folder));
+        for entry in folders.iter().flat_map(fs::read_dir).flatten().flatten() {
             let _ = Command::new("umount")
                 .args(["--lazy", "--quiet"])
                 .arg(entry.path())

@@ -173,9 +173,18 @@ async fn cycle(bench: &Bench) {
             .any(|entry| entry.point.starts_with(bench.dir.path()))
     );
     drives.shutdown().await;
+    fs::write(bench.record_of(device.number), &record).unwrap();
+    let mut mounts = Vec::new();
+    for _ in 0..50 {
+        let at = Instant::now();
+        let (id, ..) = bench.mount(device.number);
+        mounts.push(at.elapsed());
+        bench.unmount(&id);
+    }
     drop(device);
     assert_eq!(hash(&image), before);
 
+    let mount = median(mounts);
     let (here, gone) = (median(came), median(went));
     let (daemon, helper, files, its_files) = warm.unwrap();
     let (daemon_now, helper_now) = (resident(us), resident(bench.pid()));

@@ -71,6 +71,7 @@ impl Appliance {
             quiet: Duration::ZERO,
             public_port: public.port(),
             visits: Visits::default(),
+            drives: None,
         };
         let (app, handle) = App::start(config, store.clone(), uploads, tracker.clone()).await?;
         let router = publish::router(PublishState {

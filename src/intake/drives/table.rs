@@ -272,11 +272,11 @@ impl Known {
         };
         let now = match (&self.found, &self.state) {
             (Some(found), _) if found.unusable.is_some() => {
-                let why = found.unusable.clone().unwrap_or_default();
+                let why = sentence(found.unusable.as_deref().unwrap_or_default());
                 Some(place(found, PlaceState::Unusable { why }))
             }
             (Some(found), State::Mounted { device, path, note }) if *device == found.device => {
-                let (path, note) = (path.clone(), note.clone());
+                let (path, note) = (path.clone(), note.as_deref().map(sentence));
                 Some(place(found, PlaceState::Here { path, note }))
             }
             (
@@ -285,7 +285,7 @@ impl Known {
                     device, failure, ..
                 },
             ) if *device == found.device => {
-                let why = failure.why.clone();
+                let why = sentence(&failure.why);
                 (!failure.is_quiet(found)).then(|| place(found, PlaceState::Unusable { why }))
             }
             _ => None,
@@ -301,6 +301,11 @@ impl Known {
         self.said = Some(news.clone());
         Some(news)
     }
+}
+
+/// What is said of a drive ("is encrypted"), as a sentence.
+fn sentence(what: &str) -> String {
+    format!("it {what}")
 }
 
 #[cfg(test)]

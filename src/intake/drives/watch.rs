@@ -68,8 +68,9 @@ impl Drives {
             paths: HashMap::new(),
             jobs: JoinSet::new(),
             places,
+            stop: stop.clone(),
         };
-        let task = tokio::spawn(watch.run(again.clone(), stop.clone()));
+        let task = tokio::spawn(watch.run(again.clone()));
         let drives = Self {
             client,
             again,
@@ -126,13 +127,14 @@ struct Watch {
     paths: HashMap<MountId, PathBuf>,
     jobs: JoinSet<(MountId, Option<Device>, Outcome)>,
     places: mpsc::Sender<Place>,
+    stop: CancellationToken,
 }
 
 /// Nobody listens any more.
 struct Deaf;
 
 impl Watch {
-    async fn run(mut self, again: Arc<Notify>, stop: CancellationToken) {
+    async fn run(mut self, again: Arc<Notify>) {
         if !self.roots.udev.join("data").is_dir() {
             info!("there is no udev here: drives that are plugged in are not seen");
         }
@@ -149,7 +151,7 @@ impl Watch {
         loop {
             let due = self.table.due().into_iter().chain(look_at).min();
             let heard = tokio::select! {
-                () = stop.cancelled() => break,
+                () = self.stop.cancelled() => break,
                 Some(done) = self.jobs.join_next() => {
                     let step = match done {
                         Ok((key, device, outcome)) => self.table.done(&key, device, outcome, Instant::now()),
@@ -228,7 +230,11 @@ impl Watch {
     async fn act(&mut self, step: Step) -> Result<(), Deaf> {
         for place in step.places {
             debug!(?place, "a drive");
-            self.places.send(place).await.map_err(|_| Deaf)?;
+            tokio::select! {
+                sent = self.places.send(place) => sent.map_err(|_| Deaf)?,
+                // At the end nobody may be taking them.
+                () = self.stop.cancelled() => return Err(Deaf),
+            }
         }
         for job in step.jobs {
             let client = self.client.clone();

@@ -120,7 +120,7 @@ fn exfat(device: &File) -> Option<&'static str> {
     }
 }
 
-/// The third record of the master file table is the volume's, and its attribute 0x70 has the flags: 1 for in use.
+/// Record 3 of the master file table is the volume's, and its attribute 0x70 has the flags: 1 for in use.
 fn ntfs(device: &File) -> Option<&'static str> {
     let boot: [u8; 512] = bytes(device, 0)?;
     let sector = u64::from(le16(&boot, 11)?);
@@ -131,7 +131,7 @@ fn ntfs(device: &File) -> Option<&'static str> {
     };
     let record = match i8::from_le_bytes([boot[64]]) {
         power @ i8::MIN..=-1 => 1_u64.checked_shl(u32::from(power.unsigned_abs()))?,
-        count => u64::try_from(count).ok()? * cluster,
+        count => u64::try_from(count).ok()?.checked_mul(cluster)?,
     };
     let table = le64(&boot, 48)?.checked_mul(cluster)?;
     let volume: [u8; 1024] = bytes(device, table.checked_add(record.checked_mul(3)?)?)?;

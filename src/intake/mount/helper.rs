@@ -20,11 +20,11 @@ use parking_lot::Mutex;
 use super::approvals::Approvals;
 use super::drive::{self, Drive};
 use super::point::Points;
-use super::request::{Answer, MountId, Mounted, Reason, Refusal, Request};
+use super::request::{Answer, MountId, Mounted, Reason, Refusal, Request, ShareRequest};
 use super::{frame, share};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind};
-use crate::intake::drives::Roots;
+use crate::intake::drives::{DeviceNumber, Roots};
 
 /// Requests that are worked on at once. A server that is away holds its request for minutes.
 const MAX_WORKERS: usize = 16;
@@ -242,12 +242,12 @@ impl Helper {
         })
     }
 
-    fn mount_drive(&self, device: crate::intake::drives::DeviceNumber) -> Result<Mounted, Refusal> {
+    fn mount_drive(&self, device: DeviceNumber) -> Result<Mounted, Refusal> {
         let drive = Drive::find(self, device)?;
         self.alone(&drive.key, || drive.mount(self))
     }
 
-    fn mount_share(self: &Arc<Self>, share: &super::ShareRequest) -> Result<Mounted, Refusal> {
+    fn mount_share(self: &Arc<Self>, share: &ShareRequest) -> Result<Mounted, Refusal> {
         if !share.id.as_str().starts_with("share-") {
             let why = "is asked for under a name that is not a share's";
             return Err(Refusal::new(Reason::Malformed, why));
@@ -277,9 +277,8 @@ impl Helper {
         if !self.busy.lock().insert(id.clone()) {
             return Err(Refusal::new(Reason::Busy, "is being worked on"));
         }
-        let done = work();
-        self.busy.lock().remove(id);
-        done
+        let _done = Alone { helper: self, id };
+        work()
     }
 
     /// Unmounts what is left of drives that are gone.
@@ -319,6 +318,18 @@ fn refuse(stream: &UnixStream, refusal: Refusal) {
     // Its buffer is empty, so that nobody waits here; and he may be gone.
     let _ = stream.set_nonblocking(true);
     let _ = frame::write(stream, &Answer::Refused(refusal));
+}
+
+/// Something is done about a mounted place; over when dropped, also by a panic.
+struct Alone<'a> {
+    helper: &'a Helper,
+    id: &'a MountId,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.helper.busy.lock().remove(self.id);
+    }
 }
 
 /// One of a number of places, given back when dropped.

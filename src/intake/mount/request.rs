@@ -5,7 +5,7 @@
 //! ```text
 //! {"mount-drive": {"device": "8:17"}}
 //! {"mounted": {"id": "ext4-0a1b…", "path": "/run/semoir/mounts/ext4-0a1b…"}}
-//! {"refused": {"reason": "damaged", "why": "its file system is damaged"}}
+//! {"refused": {"reason": "damaged", "why": "has a damaged file system"}}
 //! ```
 //!
 //! Unknown requests and fields are refused.
@@ -143,8 +143,8 @@ pub struct Mounted {
 pub struct Refusal {
     /// For the program that asked.
     pub reason: Reason,
-    /// For the owner: says of the drive or the share what is wrong, without naming it and without a full stop
-    /// ("its file system is damaged").
+    /// For the owner: what is to be said of the drive or the share, to follow "it" and without a full stop
+    /// ("has a damaged file system").
     pub why: String,
 }
 

@@ -41,7 +41,7 @@ fn failed(reason: Option<Reason>) -> Outcome {
 fn said(step: &Step) -> Vec<String> {
     let word = |place: &Place| match &place.state {
         PlaceState::Here { path, .. } => format!("{} at {}", place.name, path.display()),
-        PlaceState::Unusable { why } => format!("{} {why}", place.name),
+        PlaceState::Unusable { why } => format!("{}: {why}", place.name),
         PlaceState::Gone => format!("{} gone", place.name),
     };
     step.places.iter().map(word).collect()
@@ -148,7 +148,7 @@ fn what_does_not_pass_is_said_once_and_left_until_the_owner_does_something() {
     );
     assert_eq!(
         (said(&step), step.jobs),
-        (vec!["drive a does not work".to_owned()], vec![])
+        (vec!["drive a: it does not work".to_owned()], vec![])
     );
     assert_eq!(table.due(), None);
     let later = now + Duration::from_secs(3600);
@@ -193,7 +193,7 @@ fn the_system_and_images_that_nobody_asked_for_are_no_news() {
         failed(Some(Reason::NotApproved)),
         now,
     );
-    assert_eq!(said(&step), ["drive c does not work"]);
+    assert_eq!(said(&step), ["drive c: it does not work"]);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn what_cannot_be_used_is_said_and_a_new_label_too() {
     let step = table.look(vec![locked.clone()], now);
     assert_eq!(
         (said(&step), step.jobs),
-        (vec!["drive a is encrypted".to_owned()], vec![])
+        (vec!["drive a: it is encrypted".to_owned()], vec![])
     );
     // Formatted while it is plugged in.
     let step = table.look(vec![found("a", 1)], now);

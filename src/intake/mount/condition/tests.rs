@@ -123,7 +123,7 @@ fn fat_of_each_width() {
 
 #[test]
 fn exfat_and_btrfs() {
-    if let Some(image) = made("mkfs.exfat", &["-q"], 32 << 20) {
+    if let Some(image) = made("mkfs.exfat", &[], 32 << 20) {
         let of = FileSystem::Exfat;
         assert_eq!(state(of, image.path()), None);
         assert_eq!(with(&image, of, 106, |byte| byte | 2), Some(UNCLEAN));
