@@ -2,6 +2,7 @@
 
 use crate::common::http;
 use crate::guest::Guest;
+use crate::lot::Lot;
 use crate::machine::Acceleration;
 
 /// What `systemd-analyze security` may find: 0 is locked up entirely, 10 is not at all.
@@ -34,7 +35,7 @@ fn a_claimed_box_is_its_owners_after_a_power_cut() {
         .run_any("timeout 5 bash -c 'exec 3<>/dev/tcp/10.0.2.2/22'");
     assert_ne!(out.status, 0, "{}", out.text);
 
-    guest.cut_power();
+    guest.cut_power(&mut Lot::new(1));
     guest.power_returns();
     assert_eq!(guest.said("setup code "), None, "a claimed box has no code");
     println!(

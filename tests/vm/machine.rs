@@ -6,11 +6,13 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::agent::{Agent, Ended};
+use super::disk::{Disk, Lost};
+use super::lot::Lot;
 use super::parts::Parts;
 use super::qmp::Qmp;
 use super::stick::Stick;
@@ -32,8 +34,10 @@ const MEMORY: u32 = 1024;
 /// The disks and addresses of a machine, which outlive a power cut.
 pub struct Hardware {
     dir: PathBuf,
-    /// Serial number, file, and whether it is read-only.
-    disks: Vec<(String, PathBuf, bool)>,
+    /// What outlives a power cut.
+    data: PathBuf,
+    /// Serial number and file of further disks.
+    disks: Vec<(String, PathBuf)>,
     words: String,
     /// Where the guest's ports are forwarded from.
     pub ip: Ipv4Addr,
@@ -57,7 +61,8 @@ impl Hardware {
         let ip = net::fresh_ip();
         Hardware {
             dir: dir.to_owned(),
-            disks: vec![("data".to_owned(), data, false)],
+            data,
+            disks: Vec::new(),
             words: KERNEL_WORDS.to_owned(),
             ip,
             admin: net::free_port(ip),
@@ -68,7 +73,7 @@ impl Hardware {
 
     /// Adds a built-in disk, found in the guest as /dev/disk/by-id/virtio-NAME.
     pub fn add_disk(&mut self, name: &str, image: &Path) {
-        self.disks.push((name.to_owned(), image.to_owned(), false));
+        self.disks.push((name.to_owned(), image.to_owned()));
     }
 
     /// Has the guest not start a service.
@@ -142,16 +147,14 @@ impl Acceleration {
 /// A running machine. It is killed, as by a power cut, when dropped.
 pub struct Machine {
     qemu: Daemon,
+    disk: Disk,
     qmp: Qmp,
     agent: Agent,
-    /// From the start of QEMU to the first answer of the guest's agent.
-    pub boot_time: Duration,
 }
 
 impl Machine {
     /// Switches it on, and waits until the guest's agent answers.
     pub fn boot(parts: &Parts, hardware: &Hardware) -> Machine {
-        let start = Instant::now();
         let dir = &hardware.dir;
         for socket in ["qmp", "agent"] {
             let _ = std::fs::remove_file(dir.join(socket));
@@ -172,18 +175,29 @@ impl Machine {
             .arg("-initrd")
             .arg(&parts.initrd)
             .args(["-append", &hardware.words]);
+        let disk = Disk::switch_on(&hardware.data, &dir.join("disk"));
+        let image = |file: &Path, read_only: bool| {
+            let read_only = if read_only { "on" } else { "off" };
+            format!(
+                "driver=raw,read-only={read_only},file.driver=file,file.filename={}",
+                file.display()
+            )
+        };
+        let served = format!(
+            "driver=nbd,server.type=unix,server.path={}",
+            disk.socket().display()
+        );
         let system = [
-            ("base".to_owned(), parts.base.clone(), true),
-            ("top".to_owned(), parts.top.clone(), true),
+            ("base", image(&parts.base, true)),
+            ("top", image(&parts.top, true)),
+            ("data", served),
         ];
-        for (name, file, read_only) in system.iter().chain(&hardware.disks) {
-            let read_only = if *read_only { "on" } else { "off" };
+        let more = hardware.disks.iter();
+        let more = more.map(|(name, file)| (name.as_str(), image(file, false)));
+        for (name, backing) in system.into_iter().chain(more) {
             command
                 .arg("-blockdev")
-                .arg(format!(
-                    "driver=raw,node-name={name},read-only={read_only},file.driver=file,file.filename={}",
-                    file.display()
-                ))
+                .arg(format!("{backing},node-name={name}"))
                 .arg("-device")
                 .arg(format!("virtio-blk-pci,drive={name},serial={name}"));
         }
@@ -238,9 +252,9 @@ impl Machine {
         let agent = Agent::connect(&dir.join("agent"), BOOT_BOUND, alive);
         Machine {
             qemu,
+            disk,
             qmp,
             agent,
-            boot_time: start.elapsed(),
         }
     }
 
@@ -297,9 +311,11 @@ impl Machine {
         }
     }
 
-    /// Cuts the power: QEMU is killed. What the guest had written to its disks is there, what was in its memory is not.
-    pub fn cut_power(mut self) {
+    /// Cuts the power: QEMU is killed, what was in the guest's memory is gone, and of what its data disk had in its cache a
+    /// part. Disks that were added have what was written to them.
+    pub fn cut_power(mut self, lot: &mut Lot) -> Lost {
         self.qemu.kill();
+        self.disk.cut_power(lot)
     }
 
     /// Fails the test when QEMU has ended.

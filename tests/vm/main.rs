@@ -7,10 +7,17 @@ mod common;
 
 mod agent;
 mod claim;
+mod disk;
 mod guest;
+mod lot;
 mod machine;
+mod mounts;
+mod odd;
 mod parts;
+mod power;
 mod qmp;
 mod recipe;
+mod short;
 mod stick;
+mod sticks;
 mod workshop;

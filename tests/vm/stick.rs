@@ -96,7 +96,8 @@ impl Stick {
     }
 }
 
-fn sha256(path: &Path) -> String {
+/// The SHA-256 of a file, in hexadecimal.
+pub fn sha256(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output();
     let output = output.expect("sha256sum starts");
     assert!(output.status.success(), "{output:?}");

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::lot::Lot;
 use super::machine::{Hardware, Machine};
 use super::parts::{Parts, run};
 use super::recipe::Recipe;
@@ -77,5 +78,5 @@ fn make(into: &Path) {
             machine.run(&line);
         }
     }
-    machine.cut_power();
+    machine.cut_power(&mut Lot::new(1));
 }

@@ -1,0 +1,251 @@
+//! Every file system, from plugging in to pulling out for good: what is on the stick is listed, hashed and given away, goes
+//! on being given away when the stick was pulled in the middle and is back in another port, and is not written to.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::common::clients::libtorrent::Libtorrent;
+use crate::common::clients::{Client, Limits, Link, verify, wait_complete, wait_until};
+use crate::common::owner::seeding;
+use crate::common::wait::wait_for;
+use crate::guest::Guest;
+use crate::recipe::{Layout, Recipe, SOUND};
+use crate::stick::{Film, Stick};
+
+/// From plugging in to listed; and from plugging in again to being given away again.
+const LISTED_BOUND: Duration = Duration::from_secs(5);
+const BACK_BOUND: Duration = Duration::from_secs(10);
+/// More of these for each processor want to run than a guest with two emulated ones makes.
+const LOAD: f64 = 2.0;
+/// What takes as long as it takes on an emulated processor, beside whatever else the machine does.
+const BOUND: Duration = Duration::from_secs(240);
+/// What the box may send while the stick is to be pulled: enough that it begins, little enough that it is not over.
+const CAP: u64 = 2 << 20;
+
+/// The figures of one stick, in the order of the table.
+pub struct Row {
+    name: &'static str,
+    layout: Layout,
+    mounted: Duration,
+    listed: Duration,
+    hashed: Duration,
+    seeded: Duration,
+    noticed: Duration,
+    back: Duration,
+}
+
+/// The table's head; each row is printed when it is known, so that a test that fails shows how far it came.
+pub const HEAD: &str = "| file system | on | mounted | listed | hashed | seeded, with a pull between | pull noticed | back \
+     | device unchanged |\n|---|---|---|---|---|---|---|---|---|";
+
+impl Row {
+    fn print(&self) {
+        let on = match self.layout {
+            Layout::Whole => "whole disk".to_owned(),
+            Layout::Table(table, _) => format!("partition ({table})"),
+        };
+        let s = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+        println!(
+            "| {} | {on} | {} | {} | {} | {} | {} | {} | yes |",
+            self.name,
+            s(self.mounted),
+            s(self.listed),
+            s(self.hashed),
+            s(self.seeded),
+            s(self.noticed),
+            s(self.back),
+        );
+    }
+}
+
+/// What is known of a film on a stick that is being given away.
+pub struct Shared {
+    /// The release, as the page had it when it was on offer.
+    pub release: Value,
+    /// A client that is downloading it.
+    pub client: Libtorrent,
+    torrent: crate::common::torrent::Torrent,
+    _dir: TempDir,
+}
+
+/// Waits until the stick that was just plugged in is said to be here.
+pub fn wait_source(guest: &Guest) -> Value {
+    wait_for("the stick is a source", BOUND, || {
+        let sources = guest.overview()["sources"].clone();
+        let sources = sources.as_array().cloned().unwrap_or_default();
+        sources
+            .into_iter()
+            .find(|source| source["kind"] == "drive" && source["present"] == true)
+    })
+}
+
+/// Waits until the film of that name is listed, which is when the owner can share it.
+pub fn wait_listed(guest: &mut Guest, name: &str) -> Value {
+    guest.wait_release("is listed", BOUND, |release| {
+        release["name"] == name && release["stage"] != "absent"
+    })
+}
+
+/// Shares what was found.
+pub fn share(guest: &Guest, release: &Value) {
+    let path = format!("/releases/{}/share", release["id"]);
+    let answer = guest.api("POST", &path, None);
+    assert!(answer.status < 300, "{}", answer.text());
+}
+
+/// Starts a client on a release that is on offer.
+pub fn download(guest: &mut Guest, name: &str) -> Shared {
+    let (release, torrent, bytes) = guest.wait_seeding(name, BOUND);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path: PathBuf = dir.path().join("film.torrent");
+    std::fs::write(&path, bytes).expect("a file can be written");
+    let mut client = Libtorrent::start(&Link::Torrent(path), Limits::default());
+    client.dial(guest.hardware.peers());
+    Shared {
+        release,
+        client,
+        torrent,
+        _dir: dir,
+    }
+}
+
+impl Shared {
+    /// Has the client dial the box, whose address no tracker knows outside of its network.
+    pub fn dial(&mut self, guest: &Guest) {
+        self.client.dial(guest.hardware.peers());
+    }
+
+    /// Whether the client has it all.
+    pub fn is_complete(&mut self) -> bool {
+        self.client.progress().complete
+    }
+
+    /// Waits until the client has it all, and compares it with what was put on the stick.
+    pub fn complete(&mut self, film: &Film) {
+        wait_complete(&mut self.client, BOUND);
+        verify(&mut self.client, &self.torrent, &film.tree());
+    }
+}
+
+/// Sets the owner's cap; none lifts it.
+pub fn cap(guest: &Guest, cap: Option<u64>) {
+    let answer = guest.api("PATCH", "/settings", Some(json!({ "upstream_cap": cap })));
+    assert!(answer.status < 300, "{}", answer.text());
+}
+
+/// How often the release was hashed, by its decisions.
+fn hashings(guest: &Guest, release: &Value) -> usize {
+    let answer = guest.api("GET", &format!("/releases/{}", release["id"]), None);
+    let decisions = answer.json()["decisions"].clone();
+    let all = decisions.as_array().cloned().unwrap_or_default();
+    let hashing = |decision: &&Value| decision["to"] == "hashing" || decision["stage"] == "hashing";
+    all.iter().filter(hashing).count()
+}
+
+/// Takes one stick through everything.
+pub fn life_of(guest: &mut Guest, recipe: &Recipe, dir: &std::path::Path, port: u32) -> Row {
+    let stick = Stick::new(recipe.name, dir);
+    let film = Film::of(recipe.name);
+    cap(guest, Some(CAP));
+
+    let plugged = Instant::now();
+    guest.machine().plug(&stick, port);
+    let source = wait_source(guest);
+    let mounted = plugged.elapsed();
+    let found = wait_listed(guest, &film.name);
+    assert_eq!(found["source"], source["id"], "{found} in {source}");
+    let listed = plugged.elapsed();
+    share(guest, &found);
+    let shared = Instant::now();
+    let mut download = download(guest, &film.name);
+    let hashed = shared.elapsed();
+    let hashings_before = hashings(guest, &found);
+
+    let started = Instant::now();
+    let so_far = wait_until(&mut download.client, BOUND, "have a part", |p| {
+        p.have > Film::SIZE / 16
+    });
+    assert!(!so_far.complete, "it was over before the stick was pulled");
+    guest.machine().pull(&stick);
+    let pulled = Instant::now();
+    guest.wait_release("is away", BOUND, |release| {
+        release["id"] == found["id"] && release["stage"] == "absent"
+    });
+    let noticed = pulled.elapsed();
+    stick.assert_unchanged();
+
+    let again = Instant::now();
+    guest
+        .machine()
+        .plug(&stick, port % crate::machine::PORTS + 1);
+    guest.wait_release("is here again", BOUND, |release| {
+        release["id"] == found["id"] && seeding(release)
+    });
+    let back = again.elapsed();
+    cap(guest, None);
+    download.dial(guest);
+    download.complete(&film);
+    let seeded = started.elapsed();
+    assert_eq!(
+        hashings(guest, &found),
+        hashings_before,
+        "it was hashed again"
+    );
+
+    guest.machine().pull(&stick);
+    guest.wait_release("is away", BOUND, |release| {
+        release["id"] == found["id"] && release["stage"] == "absent"
+    });
+    stick.assert_unchanged();
+    let row = Row {
+        name: recipe.name,
+        layout: recipe.layout,
+        mounted,
+        listed,
+        hashed,
+        seeded,
+        noticed,
+        back,
+    };
+    row.print();
+    row
+}
+
+/// Fails the test when a stick was listed or back too late. Of a guest that shares its processors with others the figures
+/// say nothing: then they are only printed.
+pub fn assert_prompt(rows: &[Row]) {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let mean: f64 = load
+        .split(' ')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0.0);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    if mean > LOAD * processors {
+        println!("the machine is busy (load {mean}): how prompt it was is not judged");
+        return;
+    }
+    for row in rows {
+        let late = |what: &str, took: Duration, bound: Duration| {
+            assert!(took <= bound, "{}: {what} after {took:?}", row.name);
+        };
+        late("listed", row.listed, LISTED_BOUND);
+        late("back", row.back, BACK_BOUND);
+    }
+}
+
+#[test]
+#[ignore = "needs the guest that `make vm-test` makes"]
+fn every_file_system_is_listed_given_away_and_left_as_it_was() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut guest = Guest::start();
+    let mut rows = Vec::new();
+    println!("{HEAD}");
+    for (recipe, port) in SOUND.iter().zip((1..=crate::machine::PORTS).cycle()) {
+        rows.push(life_of(&mut guest, recipe, dir.path(), port));
+    }
+    assert_prompt(&rows);
+}
