@@ -2,7 +2,8 @@
 //!
 //! Everything under `/api/v1` but a few named routes needs a session or a token; what is not under it is the page's own
 //! files. From the outside in, a request passes `guard` (which host was meant, which page sent it), `access` (who may use
-//! the route), and then its route. The API is described by the OpenAPI document that the routes themselves make ([`openapi`]).
+//! the route), and then its route; what went wrong is said on the way out in the browser's language (`french`). The API is
+//! described by the OpenAPI document that the routes themselves make ([`openapi`]).
 
 mod access;
 mod account;
@@ -14,6 +15,7 @@ mod box_state;
 mod decisions;
 mod events;
 mod extract;
+mod french;
 mod guard;
 mod kit;
 mod limiter;
@@ -53,6 +55,7 @@ use crate::store::Store;
 use crate::telemetry::Logs;
 
 pub use auth::{AuthError, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, claim_with_password};
+pub use french::french;
 pub use setup_code::{SetupCode, renew_setup_code};
 
 use limiter::Limiter;
@@ -140,6 +143,7 @@ struct Document;
 fn open_routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(box_info::box_info))
+        .routes(routes!(box_info::code))
         .routes(routes!(box_info::claim))
         .routes(routes!(session::sign_in))
 }
@@ -231,6 +235,7 @@ pub fn router(state: AdminState) -> Router {
             Arc::clone(&app),
             guard::guard,
         ))
+        .layer(middleware::from_fn(problem::in_language))
         .layer(middleware::from_fn(guard::security_headers))
         .with_state(app)
 }

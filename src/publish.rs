@@ -68,6 +68,7 @@ pub fn router(state: PublishState) -> Router {
         .route("/robots.txt", get(routes::robots))
         .route("/style.css", get(routes::style))
         .route("/icon.svg", get(routes::icon))
+        .route("/card.png", get(routes::card))
         .fallback(async || Failure::NothingHere)
         .method_not_allowed_fallback(async || Failure::ReadOnly)
         .layer(middleware::from_fn_with_state(state.clone(), receive))

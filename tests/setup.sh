@@ -2,7 +2,7 @@
 # Installs what is missing, and says what it installs.
 #
 #   tests/setup.sh build    what `make run` and `make demo` need beside a Rust toolchain: a C compiler, node, npm
-#   tests/setup.sh test     the clients and the test runner, libtorrent, the media, and what makes network namespaces
+#   tests/setup.sh test     the clients and the test runner, libtorrent, the media, what makes network namespaces, and a router
 #   tests/setup.sh bench    the clients, libtorrent, and what makes network namespaces
 #   tests/setup.sh media    the media alone
 #   tests/setup.sh browser  what the page's tests in a browser need
@@ -154,6 +154,9 @@ runner() {
 
 tests() {
     spaces
+    # A router of the house, and its packet filter.
+    need miniupnpd miniupnpd-nftables
+    need nft nftables
     drives
     clients
     runner

@@ -10,8 +10,6 @@ mod common;
 mod house;
 #[path = "uplink/origin.rs"]
 mod origin;
-#[path = "uplink/space.rs"]
-mod space;
 #[path = "uplink/traffic.rs"]
 mod traffic;
 

@@ -34,6 +34,7 @@ use Scope::{Manage, Metrics, Read};
 pub(super) const ROUTES: &[(&str, &str, Access)] = &[
     ("GET",    "/metrics",                             Token(Metrics)),
     ("GET",    "/api/v1/box",                          Anyone),
+    ("POST",   "/api/v1/box/code",                     Anyone),
     ("POST",   "/api/v1/box/claim",                    Anyone),
     ("POST",   "/api/v1/session",                      Anyone),
     ("DELETE", "/api/v1/session",                      Owner),

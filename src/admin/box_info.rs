@@ -5,12 +5,12 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::App;
 use super::auth::{self, Caller, Try};
 use super::extract::Json;
 use super::problem::Problem;
 use super::session::{self, WithCookie};
 use super::setup_code;
+use super::{App, Shared};
 use crate::base::Timestamp;
 use crate::store::{Owner, StoreError};
 
@@ -65,6 +65,52 @@ pub(super) struct ClaimRequest {
     password: String,
 }
 
+/// Whether this is the code that the box shows. A wrong one costs the caller a try at claiming.
+async fn check_code(app: &Shared, caller: &Caller, code: &str) -> Result<(), Problem> {
+    let Owner::Unclaimed { setup_code } = app.store.run(|store| store.owner()).await? else {
+        return Err(StoreError::Claimed.into());
+    };
+    let attempt = Try::take(&app.claims, caller, false)?;
+    if !setup_code.is_some_and(|hash| setup_code::matches(code, &hash)) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "The setup code is wrong. It is shown where the box was started, and changes at each start.",
+        ));
+    }
+    attempt.right();
+    Ok(())
+}
+
+/// A setup code, alone.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct CodeRequest {
+    /// The setup code the box showed, `XXXX-XXXX`; case, dashes and blanks do not matter.
+    code: String,
+}
+
+/// Look whether a setup code is right
+///
+/// So that a wrong one is said before a password is chosen. Claims nothing, and is no other way to guess: tries are
+/// counted together with those at claiming.
+#[utoipa::path(
+    post, path = "/api/v1/box/code", tag = "box",
+    request_body = CodeRequest,
+    responses(
+        (status = 204, description = "It is right."),
+        (status = 403, description = "It is wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The box has an owner already.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many tries.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn code(
+    State(app): State<App>,
+    caller: Caller,
+    Json(request): Json<CodeRequest>,
+) -> Result<StatusCode, Problem> {
+    check_code(&app, &caller, &request.code).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Claim the box with its setup code
 ///
 /// Sets the owner's password and signs in. Tries are limited, by address and altogether.
@@ -85,19 +131,15 @@ pub(super) async fn claim(
     headers: HeaderMap,
     Json(request): Json<ClaimRequest>,
 ) -> Result<WithCookie, Problem> {
-    let Owner::Unclaimed { setup_code } = app.store.run(|store| store.owner()).await? else {
+    if matches!(
+        app.store.run(|store| store.owner()).await?,
+        Owner::Claimed { .. }
+    ) {
         return Err(StoreError::Claimed.into());
-    };
+    }
     // Before the code is looked at, so that a short password costs no try.
     auth::check_new(&request.password)?;
-    let attempt = Try::take(&app.claims, &caller, false)?;
-    if !setup_code.is_some_and(|hash| setup_code::matches(&request.code, &hash)) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "The setup code is wrong. It is shown where the box was started, and changes at each start.",
-        ));
-    }
-    attempt.right();
+    check_code(&app, &caller, &request.code).await?;
     let password = auth::hash_password(&app.hashing, request.password).await?;
     let now = Timestamp::now();
     app.store

@@ -1,12 +1,14 @@
 //! What was decided, of all releases.
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::App;
 use super::extract::Query;
 use super::problem::Problem;
+use super::{App, french};
+use crate::base::Language;
 use crate::store::LoggedDecision;
 
 /// Decisions in an answer unless fewer are asked for: what a page shows at once, and a little more.
@@ -37,11 +39,16 @@ pub(super) struct Page {
 )]
 pub(super) async fn decisions(
     State(app): State<App>,
+    Extension(language): Extension<Language>,
     Query(page): Query<Page>,
 ) -> Result<axum::Json<Vec<LoggedDecision>>, Problem> {
     let limit = page.limit.unwrap_or(MAX_DECISIONS).min(MAX_DECISIONS);
     let read = app
         .store
         .run(move |store| store.latest_decisions(page.before, limit));
-    Ok(axum::Json(read.await?))
+    let mut decisions = read.await?;
+    for decision in &mut decisions {
+        french::translate(&mut decision.reason, language);
+    }
+    Ok(axum::Json(decisions))
 }

@@ -18,7 +18,7 @@ use super::access::Credential;
 use super::links::Links;
 use super::problem::Problem;
 use crate::app::Overview;
-use crate::base::Authority;
+use crate::base::{Authority, Language};
 
 /// Streams open at once: a few pages on a few devices. Each costs a socket and a picture a second.
 pub(super) const MAX_STREAMS: usize = 16;
@@ -33,6 +33,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 struct Pictures {
     app: App,
     host: Authority,
+    language: Language,
     credential: Credential,
     pictures: watch::Receiver<Arc<Overview>>,
     news: watch::Receiver<u64>,
@@ -77,7 +78,7 @@ impl Pictures {
         let picture = Arc::clone(&self.pictures.borrow_and_update());
         Event::default()
             .event("overview")
-            .json_data(links.fill(&picture))
+            .json_data(links.fill(&picture, self.language))
             .ok()
     }
 
@@ -103,6 +104,7 @@ pub(super) async fn events(
     State(app): State<App>,
     Extension(credential): Extension<Credential>,
     Extension(host): Extension<Authority>,
+    Extension(language): Extension<Language>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let permit = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
         let status = StatusCode::TOO_MANY_REQUESTS;
@@ -117,6 +119,7 @@ pub(super) async fn events(
     pictures.mark_changed();
     let open = Pictures {
         host,
+        language,
         credential,
         pictures,
         news: app.news.subscribe(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -52,7 +52,7 @@ impl Subject {
         app: &App,
         id: i64,
         host: &Authority,
-        headers: &HeaderMap,
+        language: Language,
     ) -> Result<Self, Problem> {
         let id = ReleaseId(id);
         let read = app.store.run(move |store| {
@@ -71,8 +71,6 @@ impl Subject {
                 "This is not shared now, and there is nothing to hand out of it.",
             ));
         };
-        let wanted = headers.get(header::ACCEPT_LANGUAGE);
-        let wanted = wanted.and_then(|value| value.to_str().ok());
         Ok(Self {
             name: release.display_name(),
             release,
@@ -80,7 +78,7 @@ impl Subject {
             info,
             files,
             links: Links::for_host(app, host).await?,
-            language: Language::accepted(wanted.unwrap_or_default()),
+            language,
         })
     }
 
@@ -118,9 +116,9 @@ pub(super) async fn share_kit(
     State(app): State<App>,
     Extension(host): Extension<Authority>,
     Path(id): Path<i64>,
-    headers: HeaderMap,
+    Extension(language): Extension<Language>,
 ) -> Result<axum::Json<ShareKit>, Problem> {
-    let subject = Subject::read(&app, id, &host, &headers).await?;
+    let subject = Subject::read(&app, id, &host, language).await?;
     let handout = subject.handout();
     Ok(axum::Json(ShareKit {
         page: handout.page(),
@@ -169,9 +167,9 @@ pub(super) async fn qr_code(
     Extension(host): Extension<Authority>,
     Path(id): Path<i64>,
     Query(query): Query<QrQuery>,
-    headers: HeaderMap,
+    Extension(language): Extension<Language>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let subject = Subject::read(&app, id, &host, &headers).await?;
+    let subject = Subject::read(&app, id, &host, language).await?;
     let handout = subject.handout();
     let image = match query.of {
         QrOf::Page => app.press.qr(&handout.page()),
@@ -181,8 +179,10 @@ pub(super) async fn qr_code(
         }
     };
     let image = image.ok_or_else(|| {
-        let why = "The box's public name is too long for a QR code.";
-        Problem::new(StatusCode::CONFLICT, why)
+        Problem::new(
+            StatusCode::CONFLICT,
+            "The box's public name is too long for a QR code.",
+        )
     })?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], image))
 }
@@ -205,9 +205,9 @@ pub(super) async fn static_page(
     State(app): State<App>,
     Extension(host): Extension<Authority>,
     Path(id): Path<i64>,
-    headers: HeaderMap,
+    Extension(language): Extension<Language>,
 ) -> Result<([(HeaderName, String); 2], Vec<u8>), Problem> {
-    let subject = Subject::read(&app, id, &host, &headers).await?;
+    let subject = Subject::read(&app, id, &host, language).await?;
     let name = format!("{}.zip", subject.name);
     let headers = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),

@@ -1,8 +1,8 @@
 //! Magnets and torrent files that lead back to this box from where the owner's browser is.
 
-use super::{App, problem::Problem};
+use super::{App, french, problem::Problem};
 use crate::app::{Overview, ReleaseView};
-use crate::base::{Authority, CREATED_BY, Magnet, TorrentFile, announce};
+use crate::base::{Authority, CREATED_BY, Language, Magnet, TorrentFile, announce};
 
 /// The announce URLs of links given to one browser.
 pub(super) struct Links {
@@ -32,9 +32,10 @@ impl Links {
         })
     }
 
-    /// The picture with these links in it.
-    pub(super) fn fill(&self, overview: &Overview) -> Overview {
+    /// The picture with these links in it, and what went wrong in a language.
+    pub(super) fn fill(&self, overview: &Overview, language: Language) -> Overview {
         let mut overview = overview.clone();
+        french::translate_picture(&mut overview, language);
         for release in &mut overview.releases {
             release.magnet = self.magnet(release);
         }

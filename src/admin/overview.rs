@@ -7,7 +7,7 @@ use super::App;
 use super::links::Links;
 use super::problem::Problem;
 use crate::app::Overview;
-use crate::base::Authority;
+use crate::base::{Authority, Language};
 
 /// The live picture
 #[utoipa::path(
@@ -20,7 +20,8 @@ use crate::base::Authority;
 pub(super) async fn overview(
     State(app): State<App>,
     Extension(host): Extension<Authority>,
+    Extension(language): Extension<Language>,
 ) -> Result<Json<Overview>, Problem> {
     let links = Links::for_host(&app, &host).await?;
-    Ok(Json(links.fill(&app.handle.overview())))
+    Ok(Json(links.fill(&app.handle.overview(), language)))
 }

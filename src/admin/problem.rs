@@ -1,14 +1,18 @@
 //! Errors as the API tells them (RFC 9457).
 
+use axum::body::Body;
+use axum::extract::Request;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::french;
 use crate::app::handle::OrderError;
 use crate::app::uploads::UploadError;
-use crate::base::{ErrorKind, Kind};
+use crate::base::{ErrorKind, Kind, Language};
 use crate::store::StoreError;
 
 /// An error (RFC 9457), sent as `application/problem+json`.
@@ -24,7 +28,7 @@ pub(super) struct Problem {
     #[serde(serialize_with = "as_number")]
     #[schema(value_type = u16)]
     status: StatusCode,
-    /// A sentence for the owner.
+    /// A sentence for the owner, in the language that the request accepts: English or French.
     detail: String,
     /// For bytes of an upload that do not begin where they should: where they should.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +83,7 @@ impl Problem {
 }
 
 /// An error's text as a sentence of its own.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
     let mut sentence: String = first.chain(chars).collect();
@@ -143,11 +147,16 @@ impl From<QueryRejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let headers = [
+            (header::CONTENT_TYPE, "application/problem+json"),
+            (header::CONTENT_LANGUAGE, Language::English.tag()),
+        ];
         let status = self.status;
         let retry_after = self.retry_after;
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status, kind, body).into_response();
+        let mut response = (self.status, headers, body).into_response();
+        // To be said in another language on its way out.
+        response.extensions_mut().insert(self);
         if let Some(seconds) = retry_after {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -159,6 +168,29 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Says problems in the language that the browser wants, where they are known in it. Hands the
+/// language to the routes, as an extension of type [`Language`].
+pub(super) async fn in_language(mut request: Request, next: Next) -> Response {
+    let wanted = request.headers().get(header::ACCEPT_LANGUAGE);
+    let wanted = wanted.and_then(|value| value.to_str().ok());
+    let language = Language::accepted(wanted.unwrap_or_default());
+    request.extensions_mut().insert(language);
+    let mut response = next.run(request).await;
+    if let Some(mut problem) = response.extensions_mut().remove::<Problem>()
+        && language == Language::French
+        && let Some(detail) = french::french(&problem.detail)
+    {
+        problem.detail = detail;
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        *response.body_mut() = Body::from(body);
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        let tag = HeaderValue::from_static(language.tag());
+        headers.insert(header::CONTENT_LANGUAGE, tag);
+    }
+    response
 }
 
 /// For routes that do not know the method.

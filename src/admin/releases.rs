@@ -6,13 +6,15 @@ use axum::http::{HeaderName, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
 use super::extract::Path;
 use super::links::Links;
 use super::problem::Problem;
+use super::{App, french};
 use crate::app::handle::{Order, OrderError};
 use crate::app::{RelayView, ReleaseView};
-use crate::base::{Authority, InfoHash, ReleaseId, SourceId, Stage, Timestamp, disposition};
+use crate::base::{
+    Authority, InfoHash, Language, ReleaseId, SourceId, Stage, Timestamp, disposition,
+};
 use crate::store::{Decision, StoreError};
 
 /// Files of a release in an answer; the rest are counted.
@@ -101,6 +103,7 @@ pub(super) struct ReleaseDetail {
 pub(super) async fn release(
     State(app): State<App>,
     Extension(host): Extension<Authority>,
+    Extension(language): Extension<Language>,
     Path(id): Path<i64>,
 ) -> Result<axum::Json<ReleaseDetail>, Problem> {
     let id = ReleaseId(id);
@@ -118,12 +121,16 @@ pub(super) async fn release(
             store.decisions(id, MAX_DECISIONS)?,
         ))
     });
-    let (release, spent, relays, files, decisions) = read.await?;
+    let (release, spent, relays, files, mut decisions) = read.await?;
     let picture = app.handle.overview();
     let live = picture.releases.iter().find(|view| view.id == id).cloned();
     let mut view = live.unwrap_or_else(|| ReleaseView::catalogued(&release, spent));
     if view.carriers.is_empty() {
         view.carriers = relays.iter().map(RelayView::from).collect();
+    }
+    let decided = decisions.iter_mut().map(|decision| &mut decision.reason);
+    for said in decided.chain([&mut view.reason]) {
+        french::translate(said, language);
     }
     let links = Links::for_host(&app, &host).await?;
     let file = |(path, length): (std::path::PathBuf, u64)| ReleaseFile {

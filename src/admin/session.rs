@@ -60,8 +60,10 @@ pub(super) type WithCookie = (StatusCode, [(HeaderName, HeaderValue); 1]);
 fn with_cookie(value: &str, seconds: i64) -> Result<WithCookie, Problem> {
     let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict");
     // Made of hex digits and our own words: it cannot fail.
-    let cookie = HeaderValue::try_from(cookie)
-        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let cookie = HeaderValue::try_from(cookie).map_err(|_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Problem::new(status, "The session cookie could not be made.")
+    })?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// A file that is the same for everybody and has its hash in its address.
-    pub fn fixed(kind: &'static str, body: &'static str) -> Self {
+    pub fn fixed(kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             kind,
             cache: STATIC_CACHE,

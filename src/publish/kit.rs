@@ -136,6 +136,7 @@ fn kept_page(handout: &Handout<'_>, torrent: &str) -> String {
         description: &summary(language, handout.size, handout.total_files),
         site: "",
         url: None,
+        card: None,
         robots: true,
         has_feed: false,
         contact: contact.as_ref(),

@@ -6,4 +6,4 @@ mod shell;
 
 pub(super) use index::Index;
 pub(super) use share::{Links, Share, Systems, summary};
-pub(super) use shell::{ICON, Look, STYLE, Shell, message};
+pub(super) use shell::{CARD, ICON, Look, STYLE, Shell, card, message};

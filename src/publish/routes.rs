@@ -133,6 +133,7 @@ pub(super) async fn share(
         description: &pages::summary(language, release.size, release.files),
         site: &site.title,
         url: Some(&url),
+        card: Some(&site.url(&pages::card())),
         robots,
         has_feed: site.has_index,
         contact: site.contact.as_ref(),
@@ -255,6 +256,10 @@ pub(super) async fn robots(
 
 pub(super) async fn style(headers: HeaderMap) -> Response {
     Answer::fixed("text/css; charset=utf-8", pages::STYLE).to(&headers)
+}
+
+pub(super) async fn card(headers: HeaderMap) -> Response {
+    Answer::fixed("image/png", pages::CARD).to(&headers)
 }
 
 pub(super) async fn icon(headers: HeaderMap) -> Response {

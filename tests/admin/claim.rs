@@ -119,3 +119,64 @@ async fn of_two_who_claim_at_once_one_gets_it() {
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 409]);
 }
+
+#[tokio::test]
+async fn a_code_can_be_looked_at_before_a_password_is_chosen() {
+    let the_box = TestBox::new();
+    let code = the_box.setup_code();
+    let browser = the_box.browser();
+    let look = async |code: &str| {
+        let body = serde_json::json!({ "code": code }).to_string();
+        browser.post("/api/v1/box/code", &body).await
+    };
+    // A right one costs nothing, claims nothing, and signs nobody in.
+    for _ in 0..10 {
+        let right = look(&code.to_lowercase().replace('-', " ")).await;
+        assert_eq!(
+            (right.status.as_u16(), right.header("set-cookie")),
+            (204, "")
+        );
+    }
+    assert!(matches!(
+        the_box.store.owner().unwrap(),
+        Owner::Unclaimed { .. }
+    ));
+    // Wrong ones are counted with those at claiming, whichever way they come.
+    for number in 0..5 {
+        if number % 2 == 0 {
+            look("2222-2222").await.problem(403);
+        } else {
+            let body = claim("2222-2222", PASSWORD);
+            browser.post("/api/v1/box/claim", &body).await.problem(403);
+        }
+    }
+    let refused = look(&code).await;
+    refused.problem(429);
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=31).contains(&wait), "{wait}");
+    let body = claim(&code, PASSWORD);
+    browser.post("/api/v1/box/claim", &body).await.problem(429);
+    let mut neighbour = the_box.browser();
+    neighbour.address = "192.168.1.21".to_owned();
+    let claimed = neighbour.post("/api/v1/box/claim", &body).await;
+    assert_eq!(claimed.status, 204);
+    look(&code).await.problem(409);
+}
+
+#[tokio::test]
+async fn many_who_look_at_codes_have_the_tries_of_all_together() {
+    let the_box = TestBox::new();
+    let mut answers = Vec::new();
+    for number in 0..40 {
+        let mut other = the_box.browser();
+        other.address = format!("fe80::{number:x}");
+        let (path, body) = match number % 2 {
+            0 => ("/api/v1/box/code", r#"{"code":"2222-2222"}"#.to_owned()),
+            _ => ("/api/v1/box/claim", claim("2222-2222", PASSWORD)),
+        };
+        answers.push(other.post(path, &body).await.status.as_u16());
+    }
+    let tried = answers.iter().filter(|&&status| status == 403).count();
+    assert_eq!(tried, 30, "{answers:?}");
+    assert_eq!(answers.last(), Some(&429));
+}

@@ -66,6 +66,10 @@ impl Answer {
         assert_eq!(json["title"], self.status.canonical_reason().unwrap());
         let detail = json["detail"].as_str().unwrap().to_owned();
         assert!(detail.ends_with('.') && detail.len() > 10, "{detail:?}");
+        assert!(
+            semoir::admin::french(&detail).is_some(),
+            "src/admin/french/sentences.txt does not have {detail:?}"
+        );
         detail
     }
 }
@@ -168,7 +172,7 @@ impl TestBox {
                         match id.0 {
                             STUBBORN => Err(OrderError::WrongStage {
                                 id,
-                                why: "it is being hashed".to_owned(),
+                                why: "it is shared already".to_owned(),
                             }),
                             1..STUBBORN => Ok(()),
                             _ => Err(OrderError::NoSuchRelease(id)),

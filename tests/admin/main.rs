@@ -8,6 +8,7 @@ mod claim;
 mod client;
 mod decisions;
 mod events;
+mod french;
 mod guard;
 mod kit;
 mod logs;

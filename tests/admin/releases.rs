@@ -149,7 +149,7 @@ async fn orders_reach_the_conductor_and_its_refusals_the_owner() {
     let refused = browser
         .call("POST", &format!("/api/v1/releases/{STUBBORN}/pause"))
         .await;
-    assert!(refused.problem(409).contains("it is being hashed"));
+    assert!(refused.problem(409).contains("it is shared already"));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ pub mod proc;
 pub mod relay;
 pub mod sick;
 pub mod siege;
+pub mod space;
 pub mod torrent;
 pub mod tracker;
 pub mod wait;

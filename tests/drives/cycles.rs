@@ -189,8 +189,8 @@ async fn cycle(bench: &Bench) {
     let (daemon, helper, files, its_files) = warm.unwrap();
     let (daemon_now, helper_now) = (resident(us), resident(bench.pid()));
     println!(
-        "message to here: median {:?}, 99 % {:?}; to gone: median {:?}, 99 % {:?}",
-        here.0, here.1, gone.0, gone.1
+        "message to here: median {:?}, 99 % {:?}; to gone: median {:?}, 99 % {:?}; a mount alone: median {:?}, 99 % {:?}",
+        here.0, here.1, gone.0, gone.1, mount.0, mount.1
     );
     println!(
         "resident after {WARM} and {CYCLES}: watch {daemon} {daemon_now}, helper {helper} {helper_now}"

@@ -14,7 +14,8 @@ async fn answers_are_cached_by_their_content() {
         format!("{start}{}", rest.split('"').next().unwrap())
     };
     let (style, icon) = (linked("/style.css?v="), linked("/icon.svg?v="));
-    for path in [&style, &icon] {
+    let card = linked("/card.png?v=");
+    for path in [&style, &icon, &card] {
         let cache = listener.get(path).await.header("cache-control").to_owned();
         assert!(cache.contains("immutable"), "{path}: {cache}");
     }
@@ -26,6 +27,7 @@ async fn answers_are_cached_by_their_content() {
         "/robots.txt".to_owned(),
         style,
         icon,
+        card,
     ];
     for path in &pages {
         let first = listener.get(path).await;

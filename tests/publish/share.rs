@@ -114,10 +114,27 @@ async fn a_link_to_it_has_a_preview() {
         "property=\"og:description\" content=\"1.54 kB in 1 file. Free to download, by BitTorrent.\"",
         "property=\"og:type\" content=\"website\"",
         "<link rel=\"alternate\" type=\"application/rss+xml\" title=\"Anna&#39;s box\" href=\"/feed.xml\">",
+        "property=\"og:image:width\" content=\"1200\"",
+        "property=\"og:image:height\" content=\"630\"",
+        "property=\"og:image:alt\" content=\"A seed drill",
+        "name=\"twitter:card\" content=\"summary_large_image\"",
         &format!("property=\"og:url\" {url}"),
     ] {
         assert!(page.text().contains(part), "{part}: {}", page.text());
     }
+    // Previews take no address but a whole one.
+    let (_, after) = page
+        .text()
+        .split_once("property=\"og:image\" content=\"")
+        .unwrap();
+    let image = after.split('"').next().unwrap();
+    let path = image.strip_prefix("http://box.example:6880").unwrap();
+    let card = listener.get(path).await;
+    assert_eq!(
+        (card.status.as_u16(), card.header("content-type")),
+        (200, "image/png")
+    );
+    assert!(card.body.starts_with(b"\x89PNG") && card.body.len() < 6_000);
 }
 
 #[tokio::test]

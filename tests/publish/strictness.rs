@@ -74,6 +74,7 @@ async fn nobody_is_marked() {
         "/robots.txt",
         "/style.css",
         "/icon.svg",
+        "/card.png",
         "/x",
         &share,
         &torrent,

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::space::Space;
 use crate::common::relay;
+use crate::common::space::Space;
 
 pub const BOX: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 18, 0, 2));
 pub const WORLD: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 18, 1, 1));

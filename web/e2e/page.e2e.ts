@@ -67,6 +67,15 @@ describe('the page', { concurrent: false }, () => {
     await page.keyboard.type('zzzz9999');
     expect(await code.inputValue()).toBe('ZZZZ-9999');
     await page.keyboard.press('Enter');
+    // A wrong one is said at once, where it was typed.
+    await page.getByRole('alert').waitFor();
+    await page.getByText('Step 1 of 4').waitFor();
+    expect(await code.getAttribute('aria-describedby')).toContain('code-fault');
+    await expect.poll(() => code.evaluate((input) => input === document.activeElement)).toBe(true);
+    await inspect(page, 'claim-wrong');
+    await page.keyboard.press('Control+A');
+    await page.keyboard.type(stage.code.toLowerCase().replace('-', ' '));
+    await page.keyboard.press('Enter');
     await heading('Choose a password').waitFor();
     const password = page.getByLabel('Password', { exact: true });
     await expect.poll(() => password.evaluate((input) => input === document.activeElement)).toBe(true);
@@ -76,16 +85,6 @@ describe('the page', { concurrent: false }, () => {
     await inspect(page, 'claim-password');
     await page.keyboard.press('Control+A');
     await page.keyboard.type(PASSWORD);
-    await page.keyboard.press('Enter');
-    const fault = page.getByRole('alert');
-    await fault.waitFor();
-    expect(await code.getAttribute('aria-describedby')).toContain('code-fault');
-    await expect.poll(() => code.evaluate((input) => input === document.activeElement)).toBe(true);
-    await page.keyboard.press('Control+A');
-    await page.keyboard.type(stage.code.toLowerCase().replace('-', ' '));
-    await page.keyboard.press('Enter');
-    // The password was chosen already.
-    await heading('Choose a password').waitFor();
     await page.keyboard.press('Enter');
     await heading('What was found').waitFor();
     await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('H1');

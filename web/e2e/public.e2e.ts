@@ -2,7 +2,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BrowserContext, Page } from 'playwright-core';
+import jsQR from 'jsqr';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
+import Parser from 'rss-parser';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { DESK, enter, inspect, open, watch, type Stage } from './stage.ts';
@@ -45,6 +47,24 @@ async function visitor(options: { locale?: string; userAgent?: string } = {}): P
   return guest.newPage();
 }
 
+/** What a telephone reads off the screen. */
+async function scan(code: Locator): Promise<string | undefined> {
+  const picture = (await code.screenshot()).toString('base64');
+  const blank = await stage.browser.newPage();
+  const { data, width, height } = await blank.evaluate(async (base64) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${base64}`;
+    await image.decode();
+    const { naturalWidth: width, naturalHeight: height } = image;
+    const canvas = new OffscreenCanvas(width, height).getContext('2d');
+    if (!canvas) throw new Error('nothing to draw on');
+    canvas.drawImage(image, 0, 0);
+    return { data: [...canvas.getImageData(0, 0, width, height).data], width, height };
+  }, picture);
+  await blank.close();
+  return jsQR(Uint8ClampedArray.from(data), width, height)?.data;
+}
+
 describe('what is handed out', { concurrent: false }, () => {
   it('is made of a release when it is hashed', async () => {
     await enter(page, stage);
@@ -58,8 +78,23 @@ describe('what is handed out', { concurrent: false }, () => {
     const image = page.getByRole('img', { name: 'QR code of the page for visitors' });
     await expect.poll(() => image.evaluate((node: HTMLImageElement) => node.naturalWidth)).toBeGreaterThan(0);
     await inspect(page, 'kit');
+    if (!stage.mock) {
+      // Also where everything else is dark.
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect(await scan(image), colorScheme).toBe(share);
+      }
+      await page.emulateMedia({ colorScheme: 'light' });
+    }
     await page.getByRole('button', { name: 'Magnet', exact: true }).click();
-    await page.getByRole('img', { name: 'QR code of the magnet link' }).waitFor();
+    const magnet = page.getByRole('img', { name: 'QR code of the magnet link' });
+    await expect
+      .poll(() => magnet.evaluate((node: HTMLImageElement) => node.complete && node.naturalWidth))
+      .toBeGreaterThan(0);
+    if (!stage.mock) {
+      const hash = /[0-9a-f]{40}$/.exec(share)?.[0] ?? '';
+      await expect.poll(() => scan(magnet)).toContain(`magnet:?xt=urn:btih:${hash}`);
+    }
     expect(await page.getByLabel('HTML for a page of yours').inputValue()).toContain('/r/');
     expect(await page.locator('[data-reach]').count()).toBe(1);
   });
@@ -140,6 +175,40 @@ describe('a visitor', { concurrent: false }, () => {
     ).toBe('d');
     const magnet = await guest.getByRole('link', { name: 'Open in app' }).getAttribute('href');
     expect(magnet).toMatch(/^magnet:\?xt=urn:btih:[0-9a-f]{40}&/);
+    await guest.context().close();
+  });
+
+  it('subscribes to the feed, and a reader understands it', async () => {
+    if (!visitors) return;
+    const feed = await new Parser().parseURL(`${visitors}/feed.xml`);
+    expect(feed).toMatchObject({
+      title: 'Anna’s films',
+      link: `${visitors}/`,
+      feedUrl: `${visitors}/feed.xml`,
+    });
+    expect(feed.items.map(({ title }) => title)).toEqual(
+      expect.arrayContaining(['Field recordings.flac', FILM]),
+    );
+    const film = feed.items.find(({ title }) => title === FILM);
+    expect(film?.link).toBe(share);
+    expect(Date.now() - Date.parse(film?.isoDate ?? '')).toBeLessThan(3_600_000);
+    // What is enclosed is there, of that type and length.
+    const { url = '', length, type } = film?.enclosure ?? {};
+    const torrent = await fetch(url);
+    expect(torrent.headers.get('content-type')).toBe(type);
+    expect((await torrent.arrayBuffer()).byteLength).toBe(Number(length));
+  });
+
+  it('shows a picture where a link to it is sent', async () => {
+    if (!visitors) return;
+    const guest = await visitor();
+    await guest.goto(share);
+    const image = await guest.locator('meta[property="og:image"]').getAttribute('content');
+    await guest.goto(image ?? '');
+    const size = await guest
+      .locator('img')
+      .evaluate((node: HTMLImageElement) => [node.naturalWidth, node.naturalHeight]);
+    expect(size).toEqual([1200, 630]);
     await guest.context().close();
   });
 

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -22,6 +23,8 @@ export interface Stage {
   browser: Browser;
   base: string;
   code: string;
+  /** The setup code that it printed last: a new one at each start without an owner. */
+  newestCode: () => string;
   /** Whether it is the box in memory, whose faults can be ordered. */
   mock: boolean;
   close(): Promise<void>;
@@ -32,11 +35,34 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 /** How long a box may take until it says where it listens, in milliseconds: a busy machine is slow. */
 const BOOT_MS = 30_000;
 
+/** What starts a box again when it asks for it, as systemd does. */
+const SUPERVISE = join(import.meta.dirname, '../../tests/supervise.sh');
+
+/** A port that nobody has at the moment. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('there is no port');
+  return address.port;
+}
+
 /** Starts a new box of the binary that `SEMOIR` names, on ports and in a folder of its own. Its log is kept with the pictures. */
-async function boot(binary: string, extra: readonly string[]): Promise<Omit<Stage, 'browser' | 'mock'>> {
+async function boot(
+  binary: string,
+  extra: readonly string[],
+  supervised: boolean,
+): Promise<Omit<Stage, 'browser' | 'mock'>> {
   const data = mkdtempSync(join(tmpdir(), 'semoir-box-'));
-  const anywhere = ['--admin', '127.0.0.1:0', '--public', '127.0.0.1:0', '--peer', '127.0.0.1:0'];
-  const box = spawn(binary, ['serve', '--data', data, ...anywhere, ...extra], {
+  // One that is started again is to be found where it was.
+  const admin = supervised ? await freePort() : 0;
+  const places = ['--admin', `127.0.0.1:${admin}`, '--public', '127.0.0.1:0', '--peer', '127.0.0.1:0'];
+  const run = [binary, 'serve', '--data', data, ...places, ...extra];
+  if (supervised) run.unshift(SUPERVISE);
+  const [program = binary, ...given] = run;
+  const box = spawn(program, given, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, SEMOIR_OFFLINE: '1' },
   });
@@ -54,25 +80,27 @@ async function boot(binary: string, extra: readonly string[]): Promise<Omit<Stag
   }, BOOT_MS);
   let base = '';
   let code = '';
-  for await (const line of said) {
-    base = /^admin (http:\S+?)\/*$/.exec(line)?.[1] ?? base;
-    code = /^setup code (\S+)$/.exec(line)?.[1] ?? code;
-    // A box that has its owner's password already has no code, and says so by saying the rest.
-    if (base && (code || extra.includes('--owner-password-file'))) break;
-  }
+  await new Promise<void>((resolve) => {
+    said.on('close', resolve);
+    // Read on for as long as it runs: nothing must stop it from saying more.
+    said.on('line', (line) => {
+      base = /^admin (http:\S+?)\/*$/.exec(line)?.[1] ?? base;
+      code = /^setup code (\S+)$/.exec(line)?.[1] ?? code;
+      // A box that has its owner's password already has no code, and says so by saying the rest.
+      if (base && (code || extra.includes('--owner-password-file'))) resolve();
+    });
+  });
   clearTimeout(late);
-  // What it says later is nobody's business, and must not stop it.
-  box.stdout.resume();
-  if (base) return { base, code, close };
+  if (base) return { base, code, newestCode: () => code, close };
   await close();
   throw new Error('the box does not say where it listens');
 }
 
 /**
  * Opens the browser and a box: a new one of the binary that `SEMOIR` names, with `extra` flags; the running one at
- * `BASE_URL`; or else the one in memory.
+ * `BASE_URL`; or else the one in memory. One that is `supervised` is started again when it asks for it.
  */
-export async function open(extra: readonly string[] = []): Promise<Stage> {
+export async function open(extra: readonly string[] = [], supervised = false): Promise<Stage> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -88,7 +116,7 @@ export async function open(extra: readonly string[] = []): Promise<Stage> {
   });
   const { SEMOIR: binary, BOX_URL, SETUP_CODE: code } = process.env;
   if (binary) {
-    const box = await boot(binary, extra);
+    const box = await boot(binary, extra, supervised);
     return {
       ...box,
       browser,
@@ -101,7 +129,14 @@ export async function open(extra: readonly string[] = []): Promise<Stage> {
   }
   if (BOX_URL) {
     if (!code) throw new Error('BASE_URL is set: SETUP_CODE must be too');
-    return { browser, base: BOX_URL.replace(/\/$/, ''), code, mock: false, close: () => browser.close() };
+    return {
+      browser,
+      base: BOX_URL.replace(/\/$/, ''),
+      code,
+      newestCode: () => code,
+      mock: false,
+      close: () => browser.close(),
+    };
   }
   process.env.MOCK_EMPTY = '1';
   const { preview } = await import('vite');
@@ -116,6 +151,7 @@ export async function open(extra: readonly string[] = []): Promise<Stage> {
     browser,
     base: `http://127.0.0.1:${address.port}`,
     code: SETUP_CODE,
+    newestCode: () => SETUP_CODE,
     mock: true,
     close: async () => {
       await browser.close();

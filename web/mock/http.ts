@@ -62,6 +62,8 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
         public_host: box.settings.public_host,
         signed_in: signedIn,
       });
+    case 'POST /box/code':
+      return wrongCode(box, ((await request.json()) as { code: string }).code) ?? done();
     case 'POST /box/claim':
       return claim(box, request, (await request.json()) as { code: string; password: string });
     case 'POST /session':
@@ -115,17 +117,21 @@ function session(box: MockBox, request: Request): Response {
   return new Response(null, { status: 204, headers: { 'set-cookie': cookie } });
 }
 
+function wrongCode(box: MockBox, code: string): Response | undefined {
+  if (box.info.claimed) return problem(409, 'This box is claimed already.');
+  if (box.wrongTries >= TRIES) return problem(429, 'Too many wrong codes. Wait a minute, then try again.');
+  if (code === SETUP_CODE) return undefined;
+  box.wrongTries += 1;
+  return problem(403, 'That is not the setup code of this box.');
+}
+
 function claim(
   box: MockBox,
   request: Request,
   { code, password }: { code: string; password: string },
 ): Response {
-  if (box.info.claimed) return problem(409, 'This box is claimed already.');
-  if (box.wrongTries >= TRIES) return problem(429, 'Too many wrong codes. Wait a minute, then try again.');
-  if (code !== SETUP_CODE) {
-    box.wrongTries += 1;
-    return problem(403, 'That is not the setup code of this box.');
-  }
+  const wrong = wrongCode(box, code);
+  if (wrong) return wrong;
   if (password.length < 8) return problem(422, 'The password is too short.');
   box.info.claimed = true;
   box.password = password;

@@ -33,6 +33,7 @@ impl Index<'_> {
             description: self.lead(),
             site: &self.site.title,
             url: Some(&url),
+            card: Some(&self.site.url(&super::card())),
             robots: self.site.robots,
             has_feed: true,
             contact: self.site.contact.as_ref(),

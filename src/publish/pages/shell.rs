@@ -12,6 +12,14 @@ pub(in crate::publish) const STYLE: &str = include_str!("../style.css");
 /// The box's mark.
 pub(in crate::publish) const ICON: &str = include_str!("../icon.svg");
 
+/// What previews of links show beside the words, wherever it is shared: the mark, sowing. `card.svg` at 1200 × 630, in 16
+/// colours. It is the same for every release and 4 KB, kept for a year by who fetched it: whatever is in a release is for
+/// those who take part in its swarm, and would be fetched from the owner's upstream anew by each preview of each chat.
+pub(in crate::publish) const CARD: &[u8] = include_bytes!("../card.png");
+
+/// Pixels of [`CARD`], across and down.
+const CARD_SIZE: (u32, u32) = (1200, 630);
+
 /// How a page gets its style.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::publish) enum Look {
@@ -37,6 +45,8 @@ pub(in crate::publish) struct Shell<'a> {
     pub site: &'a str,
     /// Where it is, whole; none where it does not know.
     pub url: Option<&'a str>,
+    /// Where [`CARD`] is, whole; none where there is no listener to fetch it from.
+    pub card: Option<&'a str>,
     /// Whether search engines may keep it.
     pub robots: bool,
     /// Whether there is a feed.
@@ -46,8 +56,13 @@ pub(in crate::publish) struct Shell<'a> {
 }
 
 /// An address that changes with what is there.
-fn versioned(path: &str, content: &str) -> String {
-    format!("{path}?v={}", &digest(content.as_bytes())[..8])
+fn versioned(path: &str, content: impl AsRef<[u8]>) -> String {
+    format!("{path}?v={}", &digest(content.as_ref())[..8])
+}
+
+/// The path of [`CARD`].
+pub(in crate::publish) fn card() -> String {
+    versioned("/card.png", CARD)
 }
 
 impl Shell<'_> {
@@ -136,7 +151,24 @@ impl Head<'_> {
             )?;
         }
         writeln!(f, "<meta property=\"og:url\" content=\"{url}\">")?;
-        writeln!(f, "<meta name=\"twitter:card\" content=\"summary\">")
+        let Some(card) = page.card else {
+            return writeln!(f, "<meta name=\"twitter:card\" content=\"summary\">");
+        };
+        let (width, height) = CARD_SIZE;
+        let alt = page.language.pick(
+            "A seed drill at work: behind it the first seeds come up.",
+            "Un semoir au travail\u{a0}: derrière lui, les premières graines lèvent.",
+        );
+        writeln!(
+            f,
+            "<meta property=\"og:image\" content=\"{}\">\n\
+             <meta property=\"og:image:type\" content=\"image/png\">\n\
+             <meta property=\"og:image:width\" content=\"{width}\">\n\
+             <meta property=\"og:image:height\" content=\"{height}\">\n\
+             <meta property=\"og:image:alt\" content=\"{alt}\">\n\
+             <meta name=\"twitter:card\" content=\"summary_large_image\">",
+            Escaped(card)
+        )
     }
 }
 
@@ -190,6 +222,7 @@ pub(in crate::publish) fn message(
         description: "",
         site: "",
         url: None,
+        card: None,
         robots: false,
         has_feed: false,
         contact: None,
@@ -209,6 +242,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_card_is_a_small_picture_of_its_size() {
+        // A PNG begins with its name, then its header: width, height, bits, and colours from a palette.
+        assert_eq!(&CARD[..16], b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR");
+        let number = |at: usize| u32::from_be_bytes(CARD[at..at + 4].try_into().unwrap());
+        assert_eq!((number(16), number(20)), CARD_SIZE);
+        assert_eq!(&CARD[24..26], [4, 3]);
+        assert!(CARD.ends_with(b"IEND\xae\x42\x60\x82"));
+        assert!(CARD.len() < 6_000, "{} bytes", CARD.len());
+    }
+
+    #[test]
     fn an_inline_page_asks_for_nothing() {
         let contact = Contact::read("me@box.example").unwrap();
         let shell = Shell {
@@ -219,6 +263,7 @@ mod tests {
             description: "d",
             site: "s",
             url: None,
+            card: None,
             robots: true,
             has_feed: false,
             contact: Some(&contact),
@@ -233,6 +278,7 @@ mod tests {
             !page.contains("<link") && !page.contains("robots") && !page.contains("og:url"),
             "{page}"
         );
+        assert!(!page.contains("og:image"), "{page}");
         assert!(
             !STYLE.contains('<') && !STYLE.contains("url("),
             "the style can stand in a page"

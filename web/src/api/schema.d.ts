@@ -163,6 +163,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look whether a setup code is right
+         * @description So that a wrong one is said before a password is chosen. Claims nothing, and is no other way to guess: tries are
+         *     counted together with those at claiming.
+         */
+        post: operations["code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/box/logs": {
         parameters: {
             query?: never;
@@ -757,6 +778,11 @@ export interface components {
             /** @description The password the owner chose: 8 characters to 1024 bytes. */
             password: string;
         };
+        /** @description A setup code, alone. */
+        CodeRequest: {
+            /** @description The setup code the box showed, `XXXX-XXXX`; case, dashes and blanks do not matter. */
+            code: string;
+        };
         /** @description One change of stage. */
         Decision: {
             /**
@@ -929,7 +955,7 @@ export interface components {
         };
         /** @description An error (RFC 9457), sent as `application/problem+json`. */
         Problem: {
-            /** @description A sentence for the owner. */
+            /** @description A sentence for the owner, in the language that the request accepts: English or French. */
             detail: string;
             /**
              * Format: int64
@@ -2288,6 +2314,55 @@ export interface operations {
             };
             /** @description The password is too short or too long. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tries. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeRequest"];
+            };
+        };
+        responses: {
+            /** @description It is right. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The box has an owner already. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -120,6 +120,7 @@ export const en = {
     more: 'Earlier ones',
   },
   plot: {
+    read: 'Read the values one by one',
     rateTitle: 'What leaves the box',
     range: 'Time shown',
     minutes: (count: number) => `Last ${count} minutes`,

@@ -143,6 +143,7 @@ export const fr: Messages = {
     more: 'Les précédentes',
   },
   plot: {
+    read: 'Lire les valeurs une à une',
     rateTitle: 'Ce qui sort du boîtier',
     range: 'Durée montrée',
     minutes: (count) => `${count} dernières minutes`,
@@ -501,7 +502,7 @@ export const fr: Messages = {
     scopes: {
       metrics: 'les chiffres de surveillance seulement',
       read: 'tout regarder',
-      manage: 'regarder, et changer partages, envois et réglages',
+      manage: 'regarder, et changer publications, transferts et réglages',
     },
     made: (time) => `Créé ${time}.`,
     until: (time) => `Valable jusqu’à ${time}.`,
@@ -546,7 +547,7 @@ export const fr: Messages = {
   },
   reset: {
     title: 'Tout oublier\u202f?',
-    text: 'Le mot de passe, les jetons, les réglages, les liens et les chiffres de chaque partage sont perdus pour de bon. Les autres gardent ce qu’ils ont\u202f; ce que ce boîtier est seul à tenir recommence à zéro.',
+    text: 'Le mot de passe, les jetons, les réglages, les liens et les chiffres de chaque publication sont perdus pour de bon. Les autres gardent ce qu’ils ont\u202f; ce que ce boîtier est seul à tenir recommence à zéro.',
     sources: 'Les fichiers des dossiers et des disques restent comme ils sont.',
     uploads: 'Ce qui a été envoyé au boîtier',
     keep: 'reste, et sera retrouvé',
@@ -558,8 +559,7 @@ export const fr: Messages = {
   },
   backup: {
     title: 'Les réglages dans un fichier',
-    intro:
-      'Les réglages, les souhaits pour un partage, et les règles des sources. Ni mot de passe ni jetons.',
+    intro: 'Les réglages, ceux de chaque publication, et les règles des sources. Ni mot de passe ni jetons.',
     save: 'Enregistrer une sauvegarde',
     restore: 'Restaurer une sauvegarde…',
     notOne: (name) => `«\u00a0${name}\u00a0» n’est pas une sauvegarde de Semoir.`,
@@ -567,9 +567,9 @@ export const fr: Messages = {
     ask: 'Ce qu’elle fixe remplace ce qui est fixé. Ce qu’elle ne nomme pas reste comme il est.',
     confirm: 'Restaurer',
     done: (settings, releases, sources) =>
-      `Restauré\u00a0: ${settings} ${one(settings, 'réglage', 'réglages')}, ${releases} ${one(releases, 'partage', 'partages')}, ${sources} ${one(sources, 'source', 'sources')}.`,
+      `Restauré\u00a0: ${settings} ${one(settings, 'réglage', 'réglages')}, ${releases} ${one(releases, 'publication', 'publications')}, ${sources} ${one(sources, 'source', 'sources')}.`,
     unknownSettings: 'Laissés de côté, car cette version ne les connaît pas\u00a0:',
-    missingReleases: 'Laissés de côté, car ces partages ne sont pas sur ce boîtier\u00a0:',
+    missingReleases: 'Laissées de côté, car ces publications ne sont pas sur ce boîtier\u00a0:',
     missingSources: 'Laissées de côté, car ces sources ne sont pas sur ce boîtier\u00a0:',
   },
   log: {
@@ -578,8 +578,8 @@ export const fr: Messages = {
     level: 'Montrer',
     levels: {
       error: 'les erreurs',
-      warn: 'les erreurs et les avertissements',
-      info: 'les erreurs, les avertissements et les nouvelles',
+      warn: 'les avertissements aussi',
+      info: 'les nouvelles aussi',
       debug: 'les détails aussi',
       trace: 'tout',
     },

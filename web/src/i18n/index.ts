@@ -31,10 +31,13 @@ export interface Said {
   lang: string;
 }
 
-/** A sentence of the box's in the reader's language where it is known in it, and otherwise as the box says it. */
+/**
+ * A sentence of the box's in the reader's language. What was decided is put into it here; what went wrong, and with it all
+ * error details, the box itself says in the language that the browser asks for.
+ */
 export function said(sentence: string): Said {
   const text = translate?.(sentence);
-  return text === undefined ? { text: sentence, lang: 'en' } : { text, lang: locale };
+  return { text: text ?? sentence, lang: locale };
 }
 
 /** The words in the language chosen; none before {@link speak} is done. */

@@ -56,9 +56,11 @@ describe('said', () => {
   afterEach(() => speak(['en-GB']));
 
   it('is what the box says where no other words are known', async () => {
-    expect(said('being read')).toEqual({ text: 'being read', lang: 'en' });
+    expect(said('being read')).toEqual({ text: 'being read', lang: 'en-GB' });
     await speak(['fr-CA']);
     expect(said('being read')).toEqual({ text: 'en cours de lecture', lang: 'fr-CA' });
-    expect(said('No space left on device')).toEqual({ text: 'No space left on device', lang: 'en' });
+    // What went wrong comes from the box in French already.
+    const gone = '/media/disk ne peut pas être parcouru';
+    expect(said(gone)).toEqual({ text: gone, lang: 'fr-CA' });
   });
 });

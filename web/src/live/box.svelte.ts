@@ -74,6 +74,11 @@ export class Box {
     else this.feed.hurry();
   }
 
+  /** Whether the code is right; throws where it is not. */
+  async tryCode(code: string): Promise<void> {
+    await this.client.call('post', '/api/v1/box/code', { body: { code } });
+  }
+
   async claim(code: string, password: string): Promise<void> {
     await this.client.call('post', '/api/v1/box/claim', { body: { code, password } });
     await this.look();

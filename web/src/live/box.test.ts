@@ -33,6 +33,10 @@ async function claim(): Promise<void> {
 it('is claimed with the code, and then shows the live picture', async () => {
   await box.start();
   expect(box.phase).toBe('claim');
+  const guess = await box.tryCode('ABCD-EFGH').catch((error: unknown) => explain(error));
+  expect(guess).toBe('That is not the setup code of this box.');
+  await box.tryCode(SETUP_CODE);
+  expect(box.phase).toBe('claim');
   const wrong = await box.claim('ABCD-EFGH', PASSWORD).catch((error: unknown) => explain(error));
   expect(wrong).toBe('That is not the setup code of this box.');
   expect(box.phase).toBe('claim');

@@ -180,7 +180,18 @@ fn hfsplus() {
     assert_eq!(header(0x900), Some(ERRORS));
 }
 
+/// What proptest found: a record of as many clusters, each as large, as a byte can say overflows 64 bits.
+#[test]
+fn an_ntfs_of_absurd_sizes_is_no_ntfs() {
+    let image = NamedTempFile::new().unwrap();
+    for largest in [[0x7f; 1024], [0x80; 1024], [0xff; 1024]] {
+        image.as_file().write_all_at(&largest, 0).unwrap();
+        assert_eq!(of(FileSystem::Ntfs, image.as_file()).ok().flatten(), None);
+    }
+}
+
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
     #[test]
     fn any_first_blocks_are_read(seed in proptest::collection::vec(proptest::num::u8::ANY, 1..4096)) {
         let image = NamedTempFile::new().unwrap();

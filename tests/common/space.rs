@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::daemon::{Daemon, command};
-use crate::common::relay;
-use crate::common::wait::wait_for;
+use super::daemon::{Daemon, command};
+use super::relay;
+use super::wait::wait_for;
 
 const BOUND: Duration = Duration::from_secs(20);
 
