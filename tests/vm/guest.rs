@@ -10,10 +10,10 @@ use super::disk::Lost;
 use super::lot::Lot;
 use super::machine::{Hardware, Machine};
 use super::parts::Parts;
+use super::workshop;
 use crate::common::http;
 use crate::common::owner::{Owner, seeding};
 use crate::common::torrent::Torrent;
-use crate::common::wait::wait_for;
 
 /// From the agent's first answer to the first page, where the processor is emulated and the machine is busy.
 const START_BOUND: Duration = Duration::from_secs(120);
@@ -49,6 +49,8 @@ impl DerefMut for Guest {
 impl Guest {
     /// Switches a new box on, and claims it with the code that it prints.
     pub fn start() -> Guest {
+        // First: making them takes a machine of its own.
+        workshop::sticks();
         let dir = tempfile::tempdir().expect("a temporary directory");
         let parts = Parts::new(dir.path());
         let hardware = Hardware::new(dir.path());
@@ -135,14 +137,5 @@ impl Guest {
         });
         let (torrent, bytes) = self.torrent(&release);
         (release, torrent, bytes)
-    }
-
-    /// Waits until a line of shell in the guest succeeds.
-    pub fn wait_run(&mut self, line: &str, bound: Duration) -> String {
-        let machine = self.machine();
-        wait_for(line, bound, || {
-            let ended = machine.run_any(line);
-            (ended.status == 0).then_some(ended.text)
-        })
     }
 }

@@ -1,7 +1,6 @@
 //! The plug is pulled, at moments chosen by lot, while a stick is hashed and while it is given away: the database is whole,
 //! what it did since then is forgotten for ten seconds at most, the work goes on, and the stick is as it was.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,7 +9,7 @@ use crate::common::clients::wait_until;
 use crate::disk::Lost;
 use crate::guest::Guest;
 use crate::lot::Lot;
-use crate::recipe::{Recipe, SOUND};
+use crate::recipe::SOUND;
 use crate::stick::{Film, Stick};
 use crate::sticks::{cap, download, share, wait_listed};
 
@@ -19,7 +18,7 @@ const LEDGER: Duration = Duration::from_secs(10 + 2);
 /// Time enough for a step on an emulated processor.
 const BOUND: Duration = Duration::from_secs(240);
 /// Bytes per second at which a stick is read while it is hashed: it takes ten seconds.
-const SLOW: u64 = 24 << 17;
+pub const SLOW: u64 = 24 << 17;
 /// Bytes per second at which it is given away: it takes half a minute.
 const CAP: u64 = 1 << 20;
 /// The cuts come within this after the work began, in milliseconds.
@@ -31,7 +30,7 @@ pub struct Tally {
     cuts: u32,
     hashing: u32,
     seeding: u32,
-    /// The most bytes of payload in the ledger that a cut undid, and how long before the cut they were sent at the earliest.
+    /// The most bytes of payload that one cut undid in the ledger.
     undone: u64,
     lost: Lost,
 }
@@ -53,53 +52,67 @@ impl Tally {
     }
 }
 
+fn payload(release: &Value) -> u64 {
+    release["payload_bytes"].as_u64().expect("a number")
+}
+
 fn release(guest: &Guest, id: &Value) -> Value {
     let all = guest.releases();
     let found = all.into_iter().find(|release| release["id"] == *id);
     found.expect("a release that was found stays")
 }
 
-/// Two cuts with one stick: while it is hashed, and while it is given away.
-pub fn cut_twice(guest: &mut Guest, recipe: &Recipe, dir: &Path, lot: &mut Lot, tally: &mut Tally) {
-    let stick = Stick::new(recipe.name, dir).slowed(SLOW);
-    let film = Film::of(recipe.name);
-    let mut moment = || Duration::from_millis(lot.below(WITHIN_MS));
-    let (first, second) = (moment(), moment());
-
-    guest.machine().plug(&stick, 1);
+/// Plugs a new stick in, shares its film, and pulls the plug while it is hashed. Gives the release.
+pub fn cut_while_hashing(
+    guest: &mut Guest,
+    stick: &Stick,
+    film: &Film,
+    lot: &mut Lot,
+    tally: &mut Tally,
+) -> Value {
+    let moment = Duration::from_millis(lot.below(WITHIN_MS));
+    guest.machine().plug(stick, 1);
     let found = wait_listed(guest, &film.name);
     share(guest, &found);
     guest.wait_release("is being hashed", BOUND, |release| {
         release["id"] == found["id"] && release["stage"] == "hashing"
     });
-    std::thread::sleep(first);
+    std::thread::sleep(moment);
     tally.hashing += u32::from(release(guest, &found["id"])["stage"] == "hashing");
     tally.add(guest.cut_power(lot));
     stick.assert_unchanged();
-
-    // It goes on by itself once it is here again.
     guest.power_returns();
+    found
+}
+
+/// Plugs it in again, has a client download from it, and pulls the plug while it does.
+fn cut_while_seeding(
+    guest: &mut Guest,
+    stick: &Stick,
+    film: &Film,
+    lot: &mut Lot,
+    tally: &mut Tally,
+) {
+    let moment = Duration::from_millis(lot.below(WITHIN_MS));
     cap(guest, Some(CAP));
-    guest.machine().plug(&stick, 2);
+    guest.machine().plug(stick, 2);
     let mut download = download(guest, &film.name);
+    let id = download.release["id"].clone();
     wait_until(&mut download.client, BOUND, "have a part", |p| p.have > 0);
     let start = Instant::now();
     let mut sent = Vec::new();
-    while start.elapsed() < LEDGER + second {
-        let now = release(guest, &found["id"]);
-        let payload = now["payload_bytes"].as_u64().expect("a number");
+    while start.elapsed() < LEDGER + moment {
+        let payload = payload(&release(guest, &id));
         sent.push((Instant::now(), payload));
         std::thread::sleep(Duration::from_millis(250));
     }
-    tally.seeding += u32::from(!download.client_is_complete());
+    tally.seeding += u32::from(!download.is_complete());
     tally.add(guest.cut_power(lot));
     let cut = Instant::now();
     stick.assert_unchanged();
 
     guest.power_returns();
-    let kept = release(guest, &found["id"])["payload_bytes"]
-        .as_u64()
-        .expect("a number");
+    let kept = payload(&release(guest, &id));
     let old = sent.iter().rev().find(|(at, _)| cut - *at > LEDGER);
     let (_, old) = old.expect("it was watched for longer than the ledger's interval");
     assert!(
@@ -108,12 +121,14 @@ pub fn cut_twice(guest: &mut Guest, recipe: &Recipe, dir: &Path, lot: &mut Lot, 
     );
     let last = sent.last().map_or(0, |(_, payload)| *payload);
     tally.undone = tally.undone.max(last.saturating_sub(kept));
+}
 
+/// Plugs it in again: by itself the box goes on until a client has everything.
+pub fn complete(guest: &mut Guest, stick: &Stick, film: &Film) {
     cap(guest, None);
-    guest.machine().plug(&stick, 3);
-    download.dial(guest);
-    download.complete(&film);
-    guest.machine().pull(&stick);
+    guest.machine().plug(stick, 3);
+    download(guest, &film.name).complete(film);
+    guest.machine().pull(stick);
     stick.assert_unchanged();
 }
 
@@ -125,7 +140,11 @@ fn twenty_power_cuts_leave_the_database_whole_and_the_sticks_alone() {
     let mut lot = Lot::new(20);
     let mut tally = Tally::default();
     for recipe in SOUND {
-        cut_twice(&mut guest, &recipe, dir.path(), &mut lot, &mut tally);
+        let stick = Stick::new(recipe.name, dir.path()).slowed(SLOW);
+        let film = Film::of(recipe.name);
+        cut_while_hashing(&mut guest, &stick, &film, &mut lot, &mut tally);
+        cut_while_seeding(&mut guest, &stick, &film, &mut lot, &mut tally);
+        complete(&mut guest, &stick, &film);
     }
     tally.print();
     assert_eq!(tally.cuts, 20);

@@ -197,11 +197,12 @@ impl Recipe {
             Layout::Whole => "",
             Layout::Table(..) => "-part1",
         };
+        // At the end nothing but one file is written out: to write out all is what clears the mark of being in use.
         Some(format!(
             "mount -t {mount} /dev/disk/by-id/virtio-{name}{part} /mnt/{name} && cd /mnt/{name} && mkdir 'half written' && \
-             for n in 1 2 3 4; do head -c 300000 /dev/urandom >\"half written/$n\"; done && sync && rm 'half written/2' && \
+             for n in 1 2 3 4; do head -c 300000 /dev/urandom >\"half written/$n\"; done && sync -f . && rm 'half written/2' && \
              mv 'half written/3' 'half written/5' && head -c 500000 /dev/urandom >'half written/6' && \
-             sync 'half written/1' && (sleep 1; head -c 100000 /dev/urandom >>'half written/1'; sync -f .) >/dev/null 2>&1"
+             sync 'half written/6' && head -c 100000 /dev/urandom >>'half written/1'"
         ))
     }
 }

@@ -18,6 +18,8 @@ use crate::stick::{Film, Stick};
 /// From plugging in to listed; and from plugging in again to being given away again.
 const LISTED_BOUND: Duration = Duration::from_secs(5);
 const BACK_BOUND: Duration = Duration::from_secs(10);
+/// More of these for each processor want to run than a guest with two emulated ones makes.
+const LOAD: f64 = 2.0;
 /// What takes as long as it takes on an emulated processor, beside whatever else the machine does.
 const BOUND: Duration = Duration::from_secs(240);
 /// What the box may send while the stick is to be pulled: enough that it begins, little enough that it is not over.
@@ -35,27 +37,26 @@ pub struct Row {
     back: Duration,
 }
 
-/// The table's head and its rows.
-pub fn print_table(rows: &[Row]) {
-    println!(
-        "| file system | on | mounted | listed | hashed | seeded, with a pull between | pull noticed | back | device unchanged |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    for row in rows {
-        let on = match row.layout {
+/// The table's head; each row is printed when it is known, so that a test that fails shows how far it came.
+pub const HEAD: &str = "| file system | on | mounted | listed | hashed | seeded, with a pull between | pull noticed | back \
+     | device unchanged |\n|---|---|---|---|---|---|---|---|---|";
+
+impl Row {
+    fn print(&self) {
+        let on = match self.layout {
             Layout::Whole => "whole disk".to_owned(),
             Layout::Table(table, _) => format!("partition ({table})"),
         };
         let s = |time: Duration| format!("{:.1} s", time.as_secs_f64());
         println!(
             "| {} | {on} | {} | {} | {} | {} | {} | {} | yes |",
-            row.name,
-            s(row.mounted),
-            s(row.listed),
-            s(row.hashed),
-            s(row.seeded),
-            s(row.noticed),
-            s(row.back),
+            self.name,
+            s(self.mounted),
+            s(self.listed),
+            s(self.hashed),
+            s(self.seeded),
+            s(self.noticed),
+            s(self.back),
         );
     }
 }
@@ -71,7 +72,7 @@ pub struct Shared {
 }
 
 /// Waits until the stick that was just plugged in is said to be here.
-fn wait_source(guest: &mut Guest) -> Value {
+pub fn wait_source(guest: &Guest) -> Value {
     wait_for("the stick is a source", BOUND, || {
         let sources = guest.overview()["sources"].clone();
         let sources = sources.as_array().cloned().unwrap_or_default();
@@ -118,7 +119,7 @@ impl Shared {
     }
 
     /// Whether the client has it all.
-    pub fn client_is_complete(&mut self) -> bool {
+    pub fn is_complete(&mut self) -> bool {
         self.client.progress().complete
     }
 
@@ -199,7 +200,7 @@ pub fn life_of(guest: &mut Guest, recipe: &Recipe, dir: &std::path::Path, port: 
         release["id"] == found["id"] && release["stage"] == "absent"
     });
     stick.assert_unchanged();
-    Row {
+    let row = Row {
         name: recipe.name,
         layout: recipe.layout,
         mounted,
@@ -208,24 +209,31 @@ pub fn life_of(guest: &mut Guest, recipe: &Recipe, dir: &std::path::Path, port: 
         seeded,
         noticed,
         back,
-    }
+    };
+    row.print();
+    row
 }
 
-/// Fails the test when a stick was listed or back too late.
+/// Fails the test when a stick was listed or back too late. Of a guest that shares its processors with others the figures
+/// say nothing: then they are only printed.
 pub fn assert_prompt(rows: &[Row]) {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let mean: f64 = load
+        .split(' ')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0.0);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    if mean > LOAD * processors {
+        println!("the machine is busy (load {mean}): how prompt it was is not judged");
+        return;
+    }
     for row in rows {
-        assert!(
-            row.listed <= LISTED_BOUND,
-            "{}: listed after {:?}",
-            row.name,
-            row.listed
-        );
-        assert!(
-            row.back <= BACK_BOUND,
-            "{}: back after {:?}",
-            row.name,
-            row.back
-        );
+        let late = |what: &str, took: Duration, bound: Duration| {
+            assert!(took <= bound, "{}: {what} after {took:?}", row.name);
+        };
+        late("listed", row.listed, LISTED_BOUND);
+        late("back", row.back, BACK_BOUND);
     }
 }
 
@@ -235,9 +243,9 @@ fn every_file_system_is_listed_given_away_and_left_as_it_was() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut guest = Guest::start();
     let mut rows = Vec::new();
+    println!("{HEAD}");
     for (recipe, port) in SOUND.iter().zip((1..=crate::machine::PORTS).cycle()) {
         rows.push(life_of(&mut guest, recipe, dir.path(), port));
     }
-    print_table(&rows);
     assert_prompt(&rows);
 }
