@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// Files, and folders of files, whose errors no page can show, and why.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 20] = [
     ("app.rs", "before the page is there"),
     (
         "app/shelf.rs",
@@ -32,6 +32,12 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("base/units.rs", "of the command line and the configuration"),
     ("cli", "to a terminal"),
     ("config.rs", "to a terminal"),
+    ("intake/drives/number.rs", "of what the kernel tells"),
+    ("intake/mount/helper.rs", "before the mount helper serves"),
+    (
+        "intake/mount/request.rs",
+        "between the box and its mount helper; what it refuses is among the predicates",
+    ),
     ("metainfo/content.rs", "of `semoir seed` with a torrent"),
     ("metainfo/parse.rs", "of torrents given on the command line"),
     ("metainfo/piece_length.rs", "of the command line"),
@@ -54,8 +60,9 @@ const SAYING: [(&str, &str, bool); 2] = [
 
 /// Files that say of a drive or a share what it is or does: each literal that begins like a predicate is one, and is
 /// shown after "it".
-const OF_IT: [&str; 7] = [
+const OF_IT: [&str; 8] = [
     "app/sources.rs",
+    "intake/shares/task.rs",
     "intake/drives/judge.rs",
     "intake/drives/watch.rs",
     "intake/mount/condition.rs",

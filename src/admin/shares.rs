@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -9,10 +10,11 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::extract::{Json, Path};
+use super::french;
 use super::problem::Problem;
 use crate::app::handle::Order;
 use crate::app::shares::ShareState;
-use crate::base::{Secret, ShareAddress, ShareLogin, ShareProtocol, SourceId, Timestamp};
+use crate::base::{Language, Secret, ShareAddress, ShareLogin, ShareProtocol, SourceId, Timestamp};
 use crate::store::Share;
 
 /// How a share is reached.
@@ -54,7 +56,7 @@ pub(super) struct ShareView {
     /// How it is: `opening`, `here`, or `failing`.
     #[schema(example = "here")]
     state: &'static str,
-    /// Why it is failing, in plain words.
+    /// Why it is failing, in plain words and the language that the request accepts.
     why: Option<String>,
     /// When it is tried again, in Unix time; none while it is.
     #[schema(value_type = Option<i64>)]
@@ -62,11 +64,15 @@ pub(super) struct ShareView {
 }
 
 impl ShareView {
-    fn new(share: Share, state: ShareState) -> Self {
+    fn new(share: Share, state: ShareState, language: Language) -> Self {
         let (state, why, retry) = match state {
             ShareState::Opening => ("opening", None, None),
             ShareState::Here => ("here", None, None),
-            ShareState::Failing { why, retry } => ("failing", Some(why.to_string()), retry),
+            ShareState::Failing { why, retry } => {
+                let mut why = why.to_string();
+                french::translate(&mut why, language);
+                ("failing", Some(why), retry)
+            }
         };
         let retry_at = retry.map(|at| {
             let wait = at.saturating_duration_since(Instant::now());
@@ -163,11 +169,14 @@ fn apart(login: &mut ShareLogin) {
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn shares(State(app): State<App>) -> Result<axum::Json<Vec<ShareView>>, Problem> {
+pub(super) async fn shares(
+    State(app): State<App>,
+    Extension(language): Extension<Language>,
+) -> Result<axum::Json<Vec<ShareView>>, Problem> {
     let shares = app.store.run(|store| store.shares()).await?;
     let view = |share: Share| {
         let state = app.handle.share_state(share.source);
-        ShareView::new(share, state)
+        ShareView::new(share, state, language)
     };
     Ok(axum::Json(shares.into_iter().map(view).collect()))
 }
@@ -206,7 +215,7 @@ pub(super) async fn add_share(
     let share = add.await?;
     app.handle.order(Order::ReloadShares).await?;
     app.tell();
-    let view = ShareView::new(share, ShareState::Opening);
+    let view = ShareView::new(share, ShareState::Opening, Language::English);
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
 
@@ -266,7 +275,8 @@ pub(super) async fn change_share(
     let share = change.await?;
     app.handle.order(Order::ReloadShares).await?;
     app.tell();
-    Ok(axum::Json(ShareView::new(share, ShareState::Opening)))
+    let view = ShareView::new(share, ShareState::Opening, Language::English);
+    Ok(axum::Json(view))
 }
 
 /// Remove a network share

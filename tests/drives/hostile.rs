@@ -245,6 +245,7 @@ print(s.recv(4096)[4:].decode())
             id: id.parse().unwrap(),
             protocol: Protocol::Smb,
             server: "127.0.0.1".to_owned(),
+            at: "127.0.0.1:445".parse().unwrap(),
             folder: "a".to_owned(),
             user: None,
             domain: None,

@@ -21,7 +21,7 @@ fn a_share_is_kept_changed_and_forgotten() {
     let share = store
         .add_share(&films, &mia("hunter2"), false, Timestamp(1))
         .unwrap();
-    assert_eq!(store.shares().unwrap(), [share.clone()]);
+    assert_eq!(store.shares().unwrap(), std::slice::from_ref(&share));
     let source = store.source(share.source).unwrap();
     assert_eq!(source.kind, SourceKind::Share);
     assert_eq!(source.name, "nas.local/Media/Films");

@@ -10,21 +10,6 @@ export const sentences: Record<string, string> = {
   'its files changed; they are read again': 'ses fichiers ont changé\u202f; ils sont relus',
   'it is not in its folder any more': 'elle n’est plus dans son dossier',
   "its folder is not among the box's sources": 'son dossier n’est plus parmi les sources du boîtier',
-  'it is being opened': 'ouverture en cours',
-  "network shares cannot be used: the box's mount service does not run":
-    'les partages réseau ne peuvent pas servir\u00a0: le service de montage du boîtier ne tourne pas',
-  'no machine of that name was found in the network; it may be switched off':
-    'aucune machine de ce nom n’a été trouvée dans le réseau\u202f; elle est peut-être éteinte',
-  'the server cannot be reached; it may be switched off, or in another network':
-    'le serveur est injoignable\u202f; il est peut-être éteint, ou dans un autre réseau',
-  'the server refuses the connection: it does not serve shares of this kind at this port':
-    'le serveur refuse la connexion\u00a0: il n’offre pas de partages de ce type à ce port',
-  'the server does not answer': 'le serveur ne répond pas',
-  'wrong user or password, or the user may not use this share':
-    'utilisateur ou mot de passe incorrect, ou partage interdit à cet utilisateur',
-  'the server does not let this box read the folder': 'le serveur ne laisse pas ce boîtier lire le dossier',
-  'the server has no such share or folder': 'le serveur n’a pas ce partage ou ce dossier',
-  'the connection to the server was lost': 'la connexion au serveur est perdue',
   'it is here again': 'elle est de nouveau là',
   'waiting to be read': 'attend d’être lue',
   'being read': 'en cours de lecture',
