@@ -1775,7 +1775,7 @@ export interface components {
             state: string;
             /** @description The user at an SMB server; none is a guest. */
             user?: string | null;
-            /** @description Why it is failing, in plain words. */
+            /** @description Why it is failing, in plain words and the language that the request accepts. */
             why?: string | null;
         };
         /** @description The owner's password. */
