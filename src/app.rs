@@ -23,6 +23,7 @@ use crate::seed::{Engine, EngineConfig, EngineError, Found, Witness};
 use crate::store::{Settings, Store, StoreError};
 use crate::tracker::{Seen, Tracker, swarm};
 
+mod board;
 mod catalogue;
 pub mod handle;
 mod hashing;
@@ -46,6 +47,7 @@ pub use overview::{
 pub use reach::ReachView;
 pub use swarms::PiecesView;
 
+use board::Board;
 use handle::Orders;
 use hashing::Hashing;
 use limits::Limits;
@@ -84,6 +86,8 @@ pub struct AppConfig {
     pub public_port: u16,
     /// Where the public listener notes that somebody came from outside.
     pub visits: Visits,
+    /// Where the kernel reports how the board is: `/sys`.
+    pub sys: PathBuf,
 }
 
 /// Why the box does not start.
@@ -149,6 +153,7 @@ pub struct App {
     painted: Painted,
     swarms: Swarms,
     reached: Reached,
+    board: Board,
     /// When the DHT last named a peer to us.
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
@@ -221,6 +226,7 @@ impl App {
             painted: Painted::default(),
             swarms,
             reached: Reached::default(),
+            board: Board::watch(config.sys.clone()),
             heard: None,
             in_touch: false,
             ending: None,
@@ -298,6 +304,7 @@ impl App {
     /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,
     /// policy decides, within what may leave the box, and the owner sees it.
     async fn step(&mut self) -> Result<(), StoreError> {
+        self.go_easy().await;
         if Instant::now() >= self.look_again {
             let settled = self.look_at_sources().await?;
             let pause = if settled { RESCAN } else { UNSETTLED };

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::hasher::{
     BUFFERS, Cancel, HashError, HashJob, PieceHashes, READ_LENGTH, hash_within, wanted_buffers,
 };
+use super::pace::Pace;
 use super::reader::ReadError;
 use crate::base::{ErrorKind, Kind, ReleaseId};
 
@@ -71,6 +72,7 @@ impl Kind for SubmitError {
 #[derive(Debug, Clone, Default)]
 pub struct HashQueue {
     state: Arc<Mutex<State>>,
+    pace: Pace,
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +151,11 @@ impl HashQueue {
         self.state.lock().jobs.values().for_each(Cancel::cancel);
     }
 
+    /// Reads and hashes gently from now on, the jobs under way too, or as fast as it can: for a board that is strained.
+    pub fn set_gentle(&self, gentle: bool) {
+        self.pace.set_gentle(gentle);
+    }
+
     /// Does the jobs of one device, one after the other, until there are none.
     fn serve(&self, device: u64) {
         while let Some((waiting, granted)) = self.next(device) {
@@ -158,7 +165,7 @@ impl HashQueue {
                 cancel,
                 events,
             } = waiting;
-            let result = run(&job, granted, &cancel, &events);
+            let result = run(&job, granted, &self.pace, &cancel, &events);
             drop(job);
             let mut state = self.state.lock();
             state.jobs.remove(&id);
@@ -186,6 +193,7 @@ impl HashQueue {
 fn run(
     job: &HashJob,
     buffers: usize,
+    pace: &Pace,
     cancel: &Cancel,
     events: &mpsc::Sender<HashEvent>,
 ) -> Result<PieceHashes, HashError> {
@@ -205,7 +213,7 @@ fn run(
             new_hashes: progress.new_hashes.to_vec(),
         });
     };
-    hash_within(job, buffers, on_progress, cancel)
+    hash_within(job, buffers, pace.clone(), on_progress, cancel)
 }
 
 /// The device a job reads from. Asked off the async threads: a network share that hangs must not hang them.
