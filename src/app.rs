@@ -27,6 +27,7 @@ use crate::seed::{Engine, EngineConfig, EngineError, Found, Witness};
 use crate::store::{Settings, Store, StoreError};
 use crate::tracker::{Seen, Tracker, swarm};
 
+mod board;
 mod catalogue;
 pub mod handle;
 mod hashing;
@@ -52,6 +53,7 @@ pub use overview::{
 pub use reach::ReachView;
 pub use swarms::PiecesView;
 
+use board::Board;
 use handle::Orders;
 use hashing::Hashing;
 use limits::Limits;
@@ -93,6 +95,8 @@ pub struct AppConfig {
     pub visits: Visits,
     /// How drives are looked for; none are without.
     pub drives: Option<DrivesConfig>,
+    /// Where the kernel reports how the board is: `/sys`.
+    pub sys: PathBuf,
 }
 
 /// Why the box does not start.
@@ -162,6 +166,7 @@ pub struct App {
     painted: Painted,
     swarms: Swarms,
     reached: Reached,
+    board: Board,
     /// When the DHT last named a peer to us.
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
@@ -244,6 +249,7 @@ impl App {
             painted: Painted::default(),
             swarms,
             reached: Reached::default(),
+            board: Board::watch(config.sys.clone()),
             heard: None,
             in_touch: false,
             ending: None,
@@ -333,6 +339,7 @@ impl App {
     /// The sentence: sources are looked at, releases are catalogued, hashed and seeded, the swarms are observed,
     /// policy decides, within what may leave the box, and the owner sees it.
     async fn step(&mut self) -> Result<(), StoreError> {
+        self.go_easy().await;
         self.look_at_sources().await?;
         self.take_up_work().await?;
         let report = self.engine.news().await;

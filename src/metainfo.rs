@@ -7,6 +7,7 @@ mod junk;
 pub mod listing;
 mod magnet;
 mod names;
+pub mod pace;
 pub mod parse;
 pub mod piece_length;
 pub mod queue;

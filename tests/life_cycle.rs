@@ -12,6 +12,7 @@ use common::content::Tree;
 use common::http;
 use common::torrent::Torrent;
 use common::wait::{observe, wait_for};
+use semoir::app::handle::Order;
 use semoir::app::{App, AppConfig, Handle, ReleaseView, Uploads};
 use semoir::base::{Stage, Timestamp, Visits};
 use semoir::policy::retire::Rule;
@@ -48,7 +49,7 @@ struct TheBox {
     handle: Handle,
     public: SocketAddr,
     stop: CancellationToken,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl TheBox {
@@ -70,6 +71,7 @@ impl TheBox {
             helper: None,
             visits: Visits::default(),
             drives: None,
+            sys: data.join("sys"),
         };
         let (handle, public) = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(any).await;
@@ -95,7 +97,7 @@ impl TheBox {
             handle,
             public,
             stop,
-            _runtime: runtime,
+            runtime,
         }
     }
 
@@ -214,4 +216,32 @@ fn three_carry_it_and_vanish_and_a_newcomer_still_gets_everything() {
         why.starts_with("back: someone cannot get on without us; "),
         "{decisions:?}"
     );
+}
+
+/// A supply that is too weak, as the kernel reports it: the owner sees it, and what is shared is read all the same.
+#[test]
+fn a_strained_board_reads_on_and_says_why() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (data, source) = (dir.path().join("data"), dir.path().join("source"));
+    let sensor = data.join("sys/class/hwmon/hwmon0");
+    for folder in [&source, &sensor] {
+        std::fs::create_dir_all(folder).expect("a folder");
+    }
+    for (file, said) in [("name", "rpi_volt\n"), ("in0_lcrit_alarm", "1\n")] {
+        std::fs::write(sensor.join(file), said).expect("a file can be written");
+    }
+    let the_box = TheBox::start(&data, &source);
+    let kinds = || {
+        let board = &the_box.handle.overview().board;
+        board.strains.iter().map(|strain| strain.kind).collect()
+    };
+    let strained: Vec<&str> = wait_for("the board is strained", DOWNLOAD_BOUND, || {
+        Some(kinds()).filter(|kinds: &Vec<_>| !kinds.is_empty())
+    });
+    assert_eq!(strained, ["undervoltage"]);
+    std::fs::write(source.join("film"), vec![7; 3 << 20]).expect("a file can be written");
+    let looked = the_box.handle.order(Order::Rescan);
+    the_box.runtime.block_on(looked).expect("it looks");
+    let shared = |release: &ReleaseView| release.stage == Stage::Spreading;
+    the_box.wait("it is read and shared", DOWNLOAD_BOUND, shared);
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::auth::Caller;
 use super::problem::Problem;
 use super::{App, access};
+use crate::app::overview::{BoardView, STRAINS};
 use crate::app::{LimitedBy, Overview, ReleaseView};
 use crate::base::Stage;
 use crate::telemetry::metrics::{CONTENT_TYPE, Family, exposition};
@@ -47,6 +48,7 @@ fn is_local(caller: &Caller, headers: &HeaderMap) -> bool {
 
 fn families(picture: &Overview) -> Vec<Family> {
     let mut families = upstream(picture);
+    families.extend(board(&picture.board));
     families.extend(releases(&picture.releases));
     families
 }
@@ -92,6 +94,25 @@ fn upstream(picture: &Overview) -> Vec<Family> {
         families.push(single(of, quota.of as f64));
         families.push(single(used, quota.used as f64));
         families.push(single(resets, quota.resets_at.0 as f64));
+    }
+    families
+}
+
+fn board(board: &BoardView) -> Vec<Family> {
+    let mut strained = Family::gauge(
+        "semoir_board_strained",
+        None,
+        "1 for what strains the board, so that less is read",
+    );
+    for kind in STRAINS {
+        let is_there = board.strains.iter().any(|strain| strain.kind == kind);
+        strained.add(vec![("by", kind.to_owned())], f64::from(u8::from(is_there)));
+    }
+    let mut families = vec![strained];
+    if let Some(celsius) = board.celsius {
+        let help = "The hottest sensor of the board";
+        let family = Family::gauge("semoir_board_temperature", Some("celsius"), help);
+        families.push(single(family, celsius as f64));
     }
     families
 }

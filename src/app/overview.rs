@@ -4,6 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use super::board::{BoardView, STRAINS, StrainView};
 use super::reach::ReachView;
 use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
 pub use crate::policy::upstream::LimitedBy;
@@ -26,6 +27,8 @@ pub struct Overview {
     pub upstream: UpstreamView,
     /// Whether it is reached from outside.
     pub reach: ReachView,
+    /// How the board under it is.
+    pub board: BoardView,
 }
 
 /// One release as the owner sees it.

@@ -46,12 +46,14 @@ impl App {
         sources.sort_by_key(|source| source.id);
         let upstream = self.upstream_view(report, &before.upstream);
         let reach = self.reach_view(&report.outside, Instant::now());
+        let board = self.board.view(&before.board);
         let is_new = self.painted.changes != Some(changes);
         let is_current = !is_new
             && !self.painted.is_outdated
             && self.painted.at.elapsed() < FRESH
             && upstream == before.upstream
             && reach == before.reach
+            && board == before.board
             && are_alike(&sources, &before.sources);
         if is_current {
             return Ok(());
@@ -74,6 +76,7 @@ impl App {
             picture.sources = sources;
             picture.upstream = upstream;
             picture.reach = reach;
+            picture.board = board;
         });
         self.painted = Painted {
             changes: Some(changes),

@@ -34,6 +34,8 @@ use http::Terms;
 const DATABASE: &str = "semoir.db";
 /// Uploads, in the data folder.
 const UPLOADS: &str = "uploads";
+/// Where the kernel reports how the board is.
+const SYS: &str = "/sys";
 /// How long an entry of a folder must have been left alone before it is shared by itself. A copy over a network pauses
 /// for a second or two; ten are no pause.
 const QUIET: Duration = Duration::from_secs(10);
@@ -181,6 +183,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
             helper: config.mount_helper,
             ..DrivesConfig::default()
         }),
+        sys: SYS.into(),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;

@@ -7,13 +7,15 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use librqbit_sha1_wrapper::{ISha1, Sha1};
 use parking_lot::Mutex;
 
+use super::pace::Pace;
 use super::reader::{ReadError, Reader, prove};
 use super::torrent::MAX_TORRENT;
 use crate::base::error::io_kind;
@@ -143,17 +145,21 @@ pub fn hash(
     on_progress: impl FnMut(Progress<'_>) + Send,
     cancel: &Cancel,
 ) -> Result<PieceHashes, HashError> {
-    hash_within(job, BUFFERS, on_progress, cancel)
+    hash_within(job, BUFFERS, Pace::default(), on_progress, cancel)
 }
 
-/// As [`hash`], with `buffers` bytes for the workers' buffers instead of [`BUFFERS`].
+/// As [`hash`], with `buffers` bytes for the workers' buffers instead of [`BUFFERS`], and at a pace of its own.
 pub(super) fn hash_within(
     job: &HashJob,
     buffers: usize,
+    pace: Pace,
     mut on_progress: impl FnMut(Progress<'_>) + Send,
     cancel: &Cancel,
 ) -> Result<PieceHashes, HashError> {
-    let plan = Plan::new(&job.content, job.piece_length, buffers)?;
+    let plan = Plan {
+        pace,
+        ..Plan::new(&job.content, job.piece_length, buffers)?
+    };
     let done = (job.done.len() / HASH_LENGTH) as u64;
     if !job.done.len().is_multiple_of(HASH_LENGTH) || done > plan.pieces {
         return Err(HashError::BadResume {
@@ -198,6 +204,7 @@ pub(super) struct Plan<'a> {
     workers: usize,
     /// Bytes of each worker's buffer.
     buffer: usize,
+    pace: Pace,
 }
 
 impl<'a> Plan<'a> {
@@ -237,6 +244,7 @@ impl<'a> Plan<'a> {
             batch,
             workers,
             buffer: buffer as usize,
+            pace: Pace::default(),
         })
     }
 
@@ -255,6 +263,7 @@ impl<'a> Plan<'a> {
             plan: self,
             cancel,
             stop: AtomicBool::new(false),
+            hashing_ns: AtomicU64::new(0),
             turn: Mutex::new(Turn {
                 reader: Reader::at(self.content, self.position(first)),
                 next: first,
@@ -285,6 +294,8 @@ struct Run<'a> {
     plan: &'a Plan<'a>,
     cancel: &'a Cancel,
     stop: AtomicBool,
+    /// How long it took to hash what was read last, while the pace is gentle.
+    hashing_ns: AtomicU64,
     turn: Mutex<Turn<'a>>,
     found: Mutex<Found<'a>>,
 }
@@ -331,17 +342,28 @@ impl Run<'_> {
         }
         turn.next = (first + plan.batch).min(plan.pieces);
         let length = plan.position(turn.next) - plan.position(first);
+        let began = Instant::now();
         if length > buffer.len() as u64 {
             hashes.extend_from_slice(&hash_through(&mut turn.reader, length, buffer)?);
+            plan.pace.rest(began.elapsed(), self.cancel);
             return Ok(Some(first));
         }
         let bytes = &mut buffer[..length as usize];
         turn.reader.fill(bytes)?;
+        // Whoever holds the turn rests with it: the others wait, so that a gentle pace is that of one worker, however many
+        // there are.
+        let hashing = Duration::from_nanos(self.hashing_ns.load(Ordering::Relaxed));
+        plan.pace.rest(began.elapsed() + hashing, self.cancel);
         drop(turn);
+        let began = Instant::now();
         for piece in bytes.chunks(plan.piece_length as usize) {
             let mut digest = Sha1::new();
             digest.update(piece);
             hashes.extend_from_slice(&digest.finish());
+        }
+        if plan.pace.is_gentle() {
+            let took = began.elapsed().as_nanos() as u64;
+            self.hashing_ns.store(took, Ordering::Relaxed);
         }
         Ok(Some(first))
     }

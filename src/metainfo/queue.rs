@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::hasher::{
     BUFFERS, Cancel, HashError, HashJob, PieceHashes, READ_LENGTH, hash_within, wanted_buffers,
 };
+use super::pace::Pace;
 use crate::base::{ErrorKind, Kind, ReleaseId};
 
 /// Jobs that wait or run, at most. The database is the real queue; this bounds the listings held beside it.
@@ -66,6 +67,7 @@ impl Kind for SubmitError {
 #[derive(Debug, Clone, Default)]
 pub struct HashQueue {
     state: Arc<Mutex<State>>,
+    pace: Pace,
 }
 
 #[derive(Debug, Default)]
@@ -146,6 +148,11 @@ impl HashQueue {
         self.state.lock().jobs.values().for_each(Cancel::cancel);
     }
 
+    /// Reads and hashes gently from now on, the jobs under way too, or as fast as it can: for a board that is strained.
+    pub fn set_gentle(&self, gentle: bool) {
+        self.pace.set_gentle(gentle);
+    }
+
     /// Does the jobs of one device, one after the other, until there are none.
     fn serve(&self, device: u64) {
         while let Some((waiting, granted)) = self.next(device) {
@@ -155,7 +162,7 @@ impl HashQueue {
                 cancel,
                 events,
             } = waiting;
-            let result = run(&job, granted, &cancel, &events);
+            let result = run(&job, granted, &self.pace, &cancel, &events);
             drop(job);
             let mut state = self.state.lock();
             if state.jobs.get(&id).is_some_and(|job| job.is_same(&cancel)) {
@@ -185,6 +192,7 @@ impl HashQueue {
 fn run(
     job: &HashJob,
     buffers: usize,
+    pace: &Pace,
     cancel: &Cancel,
     events: &mpsc::Sender<HashEvent>,
 ) -> Result<PieceHashes, HashError> {
@@ -204,7 +212,7 @@ fn run(
             new_hashes: progress.new_hashes.to_vec(),
         });
     };
-    hash_within(job, buffers, on_progress, cancel)
+    hash_within(job, buffers, pace.clone(), on_progress, cancel)
 }
 
 #[cfg(test)]

@@ -138,6 +138,8 @@ enum Order {
     Silence(InfoHash, bool),
     Cap(Option<Rate>),
     Guard(bool),
+    /// Read less at a time.
+    Gentle(bool),
     Generous(bool),
     GenerousOf(InfoHash, Option<bool>),
     Met(Found),
@@ -256,6 +258,11 @@ impl Engine {
     /// Turns the latency guard on or off; obeyed at once.
     pub async fn set_guard(&self, guard: bool) {
         self.order(Order::Guard(guard)).await;
+    }
+
+    /// Reads one piece at a time from each device, or as many as usual.
+    pub async fn set_gentle(&self, gentle: bool) {
+        self.order(Order::Gentle(gentle)).await;
     }
 
     /// Changes the owner's limit; obeyed at once.

@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
@@ -27,7 +28,7 @@ use crate::base::identity::{asks_elsewhere, is_same};
 use crate::base::{ErrorKind, FileIdentity, Kind, beneath};
 
 /// Pieces read at a time from one device: two keep a disk busy, more make it seek.
-const READS_PER_DEVICE: usize = 2;
+const READS_PER_DEVICE: u32 = 2;
 /// Bytes read at a time. A call cannot be interrupted, and should end soon after nobody needs the piece any more.
 const READ_CHUNK: usize = 4 << 20;
 
@@ -143,10 +144,16 @@ impl WarmPiece {
 /// The readers of every device.
 #[derive(Debug, Clone, Default)]
 pub struct Reader {
+    gentle: Arc<AtomicBool>,
     devices: Arc<Mutex<HashMap<u64, Arc<Semaphore>>>>,
 }
 
 impl Reader {
+    /// Reads one piece at a time from each device from now on, or as many as usual: for a board that is strained.
+    pub fn set_gentle(&self, gentle: bool) {
+        self.gentle.store(gentle, Ordering::Relaxed);
+    }
+
     /// Reads piece `index` into the page cache. `device` tells which readers are used; see [`Reader::device`].
     ///
     /// # Errors
@@ -170,7 +177,7 @@ impl Reader {
         }
         let readers = devices
             .entry(device)
-            .or_insert_with(|| Arc::new(Semaphore::new(READS_PER_DEVICE)));
+            .or_insert_with(|| Arc::new(Semaphore::new(READS_PER_DEVICE as usize)));
         Arc::clone(readers)
     }
 
@@ -180,7 +187,12 @@ impl Reader {
         device: u64,
         call: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let turn = self.readers_of(device).acquire_owned().await;
+        // A gentle read takes every turn, and is alone.
+        let turns = match self.gentle.load(Ordering::Relaxed) {
+            true => READS_PER_DEVICE,
+            false => 1,
+        };
+        let turn = self.readers_of(device).acquire_many_owned(turns).await;
         let read = tokio::task::spawn_blocking(move || {
             let result = call();
             drop(turn);
@@ -402,6 +414,39 @@ mod tests {
         std::fs::remove_file(dir.path().join("a")).unwrap();
         let error = Reader::default().warm(torrent, 0, 0).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    /// A hung read holds one of a device's turns; a gentle one holds all of them.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_gentle_read_is_the_only_one_of_its_device() {
+        for gentle in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let torrent = |name: &str| on_disk(dir.path(), &[(name, b"hello")]);
+            let (hung, other) = (torrent("hung"), torrent("other"));
+            let pipe = dir.path().join("hung");
+            std::fs::remove_file(&pipe).unwrap();
+            nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+            let reader = Reader::default();
+            reader.set_gentle(gentle);
+            // Polled once, a read has its turn.
+            let mut first = Box::pin(reader.warm(hung, 1, 0));
+            assert!(futures::poll!(&mut first).is_pending());
+            let elsewhere = reader.warm(other.clone(), 2, 0).await;
+            elsewhere.expect("another device");
+            let mut second = Box::pin(reader.warm(other, 1, 0));
+            if gentle {
+                assert!(futures::poll!(&mut second).is_pending());
+            } else {
+                (&mut second).await.expect("the other turn");
+            }
+            let open = move || std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+            let writer = tokio::task::spawn_blocking(open).await.unwrap();
+            assert_eq!(first.await.unwrap_err().kind(), ErrorKind::Conflict);
+            drop(writer);
+            if gentle {
+                second.await.expect("its turn came");
+            }
+        }
     }
 
     /// Opening a pipe that nobody writes to hangs as a dead disk does.

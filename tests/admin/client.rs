@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use semoir::admin::{AdminState, claim_with_password, renew_setup_code, router};
 use semoir::app::handle::{Order, OrderError};
+use semoir::app::overview::BoardView;
 use semoir::app::uploads::Uploads;
 use semoir::app::{Handle, LimitedBy, Overview, ReachView, RelayView, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
@@ -81,6 +82,7 @@ pub fn picture() -> Overview {
         releases: Vec::new(),
         sources: Vec::new(),
         reach: ReachView::default(),
+        board: BoardView::default(),
         upstream: UpstreamView {
             cap: None,
             rate: 0,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use semoir::app::overview::{BoardView, StrainView};
 use semoir::app::{LimitedBy, QuotaView};
 use semoir::base::Timestamp;
 
@@ -42,6 +43,13 @@ async fn they_are_what_the_page_shows() {
         resets_at: Timestamp(1_800_000_000),
     });
     now.upstream.rate = 1024;
+    now.board = BoardView {
+        strains: vec![StrainView {
+            kind: "heat",
+            reason: "the board is too hot, 86 °C".to_owned(),
+        }],
+        celsius: Some(86),
+    };
     now.releases = vec![view(1, "A \"B\"\nC"), view(2, "D")];
     the_box.pictures.send_replace(Arc::new(now));
     let answer = program.get("/metrics").await;
@@ -53,6 +61,9 @@ async fn they_are_what_the_page_shows() {
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     for line in [
         "semoir_upstream_bytes_per_second 1024.0",
+        r#"semoir_board_strained{by="heat"} 1.0"#,
+        r#"semoir_board_strained{by="undervoltage"} 0.0"#,
+        "semoir_board_temperature_celsius 86.0",
         "semoir_upstream_limit_bytes_per_second 2048.0",
         r#"semoir_upstream_limited_by{limit="guard"} 1.0"#,
         r#"semoir_upstream_limited_by{limit="rate"} 0.0"#,

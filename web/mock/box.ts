@@ -1,5 +1,6 @@
 /** A box in memory that answers the admin API as the real one does, and lives. */
 import type {
+  BoardView,
   BoxInfo,
   HistoryView,
   LogLine,
@@ -73,6 +74,8 @@ export class MockBox {
     public_forward: false,
     copyright_contact: null,
   };
+  /** How the board is. */
+  board: BoardView = { strains: [], celsius: 51 };
   sources: SourceView[] = [
     { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE, auto_share: true },
     {
@@ -154,6 +157,7 @@ export class MockBox {
       sources: this.sources,
       upstream: upstream(this.lives.values(), this.settings, this.now),
       reach: reach(),
+      board: this.board,
     });
   }
 

@@ -68,6 +68,7 @@ proptest! {
         let hashes = hash_within(
             &job(&content, piece_length),
             buffers,
+            Pace::default(),
             |progress| {
                 seen.extend_from_slice(progress.new_hashes);
                 let pieces = (seen.len() / HASH_LENGTH) as u64;
@@ -87,8 +88,13 @@ fn long_pieces_in_turns_and_alone_hash_alike() {
     for buffers in [READ_LENGTH, BUFFERS] {
         let plan = Plan::new(&content, piece, buffers).unwrap();
         assert!(plan.workers * plan.buffer <= buffers);
-        let hashes = hash_within(&job(&content, piece), buffers, |_| {}, &Cancel::default());
-        assert_eq!(hashes.unwrap().0, by_the_book(&all, piece));
+        for gentle in [false, true] {
+            let pace = Pace::default();
+            pace.set_gentle(gentle);
+            let job = job(&content, piece);
+            let hashes = hash_within(&job, buffers, pace, |_| {}, &Cancel::default());
+            assert_eq!(hashes.unwrap().0, by_the_book(&all, piece));
+        }
     }
 }
 

@@ -117,6 +117,23 @@ async fn every_job_hears_of_its_end_when_all_are_cancelled() {
 }
 
 #[tokio::test]
+async fn a_gentle_queue_finds_the_same_and_its_jobs_end_at_once_when_cancelled() {
+    let dirs: Vec<_> = (0..2).map(|_| tempfile::tempdir().unwrap()).collect();
+    let queue = HashQueue::new();
+    queue.set_gentle(true);
+    let short = job(&dirs[0], 5 << 20);
+    let expected = hash(&short, |_| {}, &Cancel::default()).unwrap();
+    let mut first = queue.submit(ReleaseId(1), DISK, short).unwrap();
+    assert_eq!(finish(&mut first).await.unwrap(), expected);
+    let long = job(&dirs[1], (EVENTS_AHEAD + 8) << 20);
+    let mut second = queue.submit(ReleaseId(2), DISK, long).unwrap();
+    assert!(matches!(next(&mut second).await, HashEvent::Started));
+    queue.cancel_all();
+    let ended = finish(&mut second).await;
+    assert!(matches!(ended, Err(HashError::Cancelled)));
+}
+
+#[tokio::test]
 async fn what_is_not_there_fails_when_its_turn_comes() {
     let dir = tempfile::tempdir().unwrap();
     let job = job(&dir, 10);

@@ -204,6 +204,7 @@ impl Driver {
                 self.relimit(now, |shaper| shaper.set_cap(cap.map(|cap| cap.0), now));
             }
             Order::Guard(wanted) => self.set_guard(wanted),
+            Order::Gentle(gentle) => self.reader.set_gentle(gentle),
             Order::Generous(generous) => self.set_generous(generous),
             Order::GenerousOf(hash, generous) => self.set_generous_of(hash, generous),
             Order::Met(found) => self.met(found),

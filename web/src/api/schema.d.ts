@@ -807,6 +807,16 @@ export interface components {
             /** @description The rules of sources. */
             sources?: components["schemas"]["SourceRule"][];
         };
+        /** @description How the board is. */
+        BoardView: {
+            /**
+             * Format: int64
+             * @description The hottest of its sensors, in degrees Celsius, to three or so; none where there is none.
+             */
+            celsius?: number | null;
+            /** @description What strains it, or did until a moment ago; less is read while there is anything. Empty when it is well. */
+            strains: components["schemas"]["StrainView"][];
+        };
         /** @description What anyone on the owner's network may know of the box. */
         BoxInfo: {
             /** @description Whether it has an owner. */
@@ -974,6 +984,8 @@ export interface components {
              * @description When this picture was taken.
              */
             at: number;
+            /** @description How the board under it is. */
+            board: components["schemas"]["BoardView"];
             /** @description Whether it is reached from outside. */
             reach: components["schemas"]["ReachView"];
             /** @description Every release that is not removed, by name. */
@@ -1819,6 +1831,16 @@ export interface components {
             present: boolean;
             /** @description Why not, or what is wrong with it, in plain words; empty when all is well. */
             problem: string;
+        };
+        /** @description One thing that strains the board. */
+        StrainView: {
+            /**
+             * @description Which: `undervoltage`, `heat` or `throttled`.
+             * @example undervoltage
+             */
+            kind: string;
+            /** @description What is the matter, in plain words. */
+            reason: string;
         };
         /** @description A token to be made. */
         TokenRequest: {

@@ -7,6 +7,7 @@ export type BoxInfo = Schemas['BoxInfo'];
 export type Overview = Schemas['Overview'];
 export type ReleaseView = Schemas['ReleaseView'];
 export type ReleaseDetail = Schemas['ReleaseDetail'];
+export type BoardView = Schemas['BoardView'];
 export type ReachView = Schemas['ReachView'];
 export type RelayView = Schemas['RelayView'];
 export type SourceView = Schemas['SourceView'];

@@ -241,6 +241,16 @@ export const en = {
     uploading: (count: number, percent: string) =>
       `${count} ${one(count, 'upload', 'uploads')} under way, ${percent}`,
   },
+  board: {
+    title: 'The board is strained.',
+    strain: (kind: string, celsius?: number) => {
+      if (kind === 'undervoltage')
+        return 'Its power supply gives too little. A stronger one helps, or a drive with its own.';
+      if (kind === 'throttled') return 'Its processor is slowed down so that it cools.';
+      return `It is too hot${celsius === undefined ? '' : `, ${celsius} °C`}. Air and a heat sink help.`;
+    },
+    less: 'Files are read more slowly until it is well again.',
+  },
   sources: {
     title: 'Sources',
     uploads: 'Uploads',

@@ -266,6 +266,16 @@ export const fr: Messages = {
     drop: 'Lâchez pour ajouter',
     uploading: (count, percent) => `${count} ${one(count, 'transfert', 'transferts')} en cours, ${percent}`,
   },
+  board: {
+    title: 'La carte est à la peine.',
+    strain: (kind: string, celsius?: number) => {
+      if (kind === 'undervoltage')
+        return 'Son alimentation est trop faible. Une plus forte y remédie, ou un disque qui a la sienne.';
+      if (kind === 'throttled') return 'Son processeur est ralenti pour qu’il refroidisse.';
+      return `Elle est trop chaude${celsius === undefined ? '' : ` (${celsius}\u00a0°C)`}. De l’air et un dissipateur y remédient.`;
+    },
+    less: 'Les fichiers sont lus plus lentement jusqu’à ce qu’elle aille mieux.',
+  },
   sources: {
     title: 'Sources',
     uploads: 'Fichiers ajoutés',
