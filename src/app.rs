@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp, Visits};
 use crate::device;
+use crate::intake::place::Place;
 use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
 use crate::seed::announce::{AnnounceError, Announcer, AnnouncerConfig};
@@ -36,6 +37,7 @@ mod reach;
 mod relays;
 mod seeding;
 mod shelf;
+mod sources;
 mod swarms;
 
 pub use crate::intake::uploads::{self, Uploads};
@@ -54,16 +56,13 @@ use limits::Limits;
 use picture::Painted;
 use reach::Reached;
 use seeding::Live;
+use sources::{At, Looks};
 use swarms::Swarms;
 
 /// How often the box looks at its swarms and decides, and its page is refreshed.
 const STEP: Duration = Duration::from_secs(1);
 /// The least time between two looks when releases are hashed in quick succession: a look reads the whole catalogue.
 const BRISK: Duration = Duration::from_millis(250);
-/// How often sources are looked at for changes that nobody told us of.
-const RESCAN: Duration = Duration::from_secs(30);
-/// How often while something in them is still being copied.
-const UNSETTLED: Duration = Duration::from_secs(2);
 /// How often what was spent is written down: at most this much is lost with the power (design, section 6).
 const LEDGER: Duration = Duration::from_secs(10);
 
@@ -140,12 +139,13 @@ pub struct App {
     found: mpsc::Receiver<Found>,
     queue: HashQueue,
     hashing: Hashing,
-    sources: HashMap<SourceId, catalogue::Looked>,
+    sources: HashMap<SourceId, At>,
+    looks: Looks,
+    places: mpsc::Receiver<Place>,
     live: HashMap<ReleaseId, Live>,
     by_hash: HashMap<InfoHash, ReleaseId>,
     orders: Orders,
     overview: watch::Sender<Arc<Overview>>,
-    look_again: Instant,
     written_down: Instant,
     stepped: Instant,
     /// The database as it was when the work queue was last looked at; none when something else calls for a look.
@@ -213,13 +213,16 @@ impl App {
         let (handle, orders) = Handle::new(watch);
         let swarms = Swarms::new(engine.clone(), Instant::now());
         let handle = handle.seeing(swarms.clone());
+        // Nobody watches for drives and shares yet.
+        let (_, places) = mpsc::channel(1);
         let mut app = Self {
             queue: HashQueue::new(),
             hashing: Hashing::default(),
             sources: HashMap::new(),
+            looks: Looks::default(),
+            places,
             live: HashMap::new(),
             by_hash: HashMap::new(),
-            look_again: Instant::now(),
             written_down: Instant::now(),
             stepped: Instant::now(),
             looked: None,
@@ -274,10 +277,22 @@ impl App {
                     }
                     true
                 }
-                Some((id, event)) = self.hashing.next() => {
-                    let finished = matches!(event, HashEvent::Finished(_));
-                    self.hashed(id, event).await;
+                Some(told) = self.hashing.next() => {
+                    let finished = matches!(told, (_, _, HashEvent::Finished(_)));
+                    self.hashed(told).await;
                     finished && self.stepped.elapsed() >= BRISK
+                }
+                Some(place) = self.places.recv() => {
+                    if let Err(error) = self.place_changed(place).await {
+                        tracing::error!(%error, "a drive or a share could not be taken up");
+                    }
+                    true
+                }
+                Some(looked) = self.looks.next() => {
+                    if let Err(error) = self.looked_at(looked).await {
+                        tracing::error!(%error, "what a source holds could not be taken up; it is looked at again");
+                    }
+                    true
                 }
                 Some(found) = self.found.recv() => {
                     if found.source == Witness::Dht {
@@ -305,12 +320,7 @@ impl App {
     /// policy decides, within what may leave the box, and the owner sees it.
     async fn step(&mut self) -> Result<(), StoreError> {
         self.go_easy().await;
-        if Instant::now() >= self.look_again {
-            let settled = self.look_at_sources().await?;
-            let pause = if settled { RESCAN } else { UNSETTLED };
-            self.look_again = Instant::now() + pause;
-            device::heap::give_back();
-        }
+        self.look_at_sources().await?;
         self.take_up_work().await?;
         let report = self.engine.news().await;
         self.decide(&report).await?;

@@ -23,4 +23,4 @@ pub use parse::ParseError;
 pub use queue::{HashEvent, HashQueue, SubmitError};
 pub use reader::ReadError;
 pub use torrent::{MAX_TORRENT, Metainfo, MetainfoError, MetainfoFile, Options};
-pub use verify::{VerifyError, verify};
+pub use verify::{VerifyError, verify, verify_piece};

@@ -1,149 +1,36 @@
-//! From sources to releases: what is there, what is new, what changed, what is gone.
+//! From what is found in a source to releases: what is there, what is new, what changed, what is gone.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use super::App;
 use crate::base::{Content, ReleaseId, Stage, Timestamp};
 use crate::metainfo::{Listing, ListingError};
-use crate::store::{NewSource, Release, Source, SourceKind, Store, StoreError};
+use crate::store::{Release, Source, Store, StoreError};
 
-mod look;
+pub(super) mod look;
 
-use look::{Found, Look, Seen, is_left_alone, is_same_content};
-
-/// What the last look at a source found.
-#[derive(Debug)]
-pub(super) struct Looked {
-    pub source: Source,
-    /// Why it could not be looked at, in plain words.
-    pub problem: Option<String>,
-    /// The releases whose files were found as the database has them.
-    seen: Seen,
-}
+use look::{Found, is_left_alone, is_same_content};
 
 impl App {
-    /// Writes down which sources there are.
-    pub(super) async fn take_up_sources(&mut self) -> Result<(), StoreError> {
-        let now = Timestamp::now();
-        let uploads = self.uploads.root().to_owned();
-        let folders = self.config.sources.clone();
-        let sources = self
-            .store
-            .run(move |store| {
-                let kind = SourceKind::Uploads;
-                let key = OsStr::new("uploads");
-                let mut sources = vec![store.take_up_source(
-                    &NewSource {
-                        kind,
-                        key,
-                        name: "Uploads",
-                        path: &uploads,
-                        auto_share: true,
-                        facts: None,
-                    },
-                    now,
-                )?];
-                for path in folders {
-                    let path = std::fs::canonicalize(&path).unwrap_or(path);
-                    let name = path.display().to_string();
-                    let kind = SourceKind::Folder;
-                    sources.push(store.take_up_source(
-                        &NewSource {
-                            kind,
-                            key: path.as_os_str(),
-                            name: &name,
-                            path: &path,
-                            auto_share: true,
-                            facts: None,
-                        },
-                        now,
-                    )?);
-                }
-                Ok(sources)
-            })
-            .await?;
-        for source in sources {
-            let looked = Looked {
-                source,
-                problem: None,
-                seen: Seen::default(),
-            };
-            self.sources.insert(looked.source.id, looked);
-        }
-        Ok(())
-    }
-
-    /// Looks at every source and brings the catalogue up to date; false while something is still being copied.
-    pub(super) async fn look_at_sources(&mut self) -> Result<bool, StoreError> {
-        let mut settled = true;
-        let releases = self.store.run(Store::releases).await?;
-        let sources: Vec<Source> = self.sources.values().map(|l| l.source.clone()).collect();
-        for source in sources {
-            let known = releases.iter().filter(|r| r.source == source.id);
-            let seen = self.sources.get_mut(&source.id).map(|l| &mut l.seen);
-            let look = Look {
-                store: self.store.clone(),
-                source: source.clone(),
-                at_rest: known.clone().filter_map(at_rest).collect(),
-                quiet: self.config.quiet,
-                seen: seen.map(std::mem::take).unwrap_or_default(),
-            };
-            let looked = tokio::task::spawn_blocking(move || look.look()).await;
-            let looked = looked.unwrap_or_else(|error| Err(error.to_string()));
-            match looked {
-                Ok(mut found) => {
-                    self.set_problem(&source, None);
-                    if let Some(looked) = self.sources.get_mut(&source.id) {
-                        looked.seen = std::mem::take(&mut found.seen);
-                    }
-                    settled &= self.compare(&source, found, known).await?;
-                }
-                Err(why) => {
-                    for release in known {
-                        self.went_away(release, &why).await?;
-                    }
-                    self.set_problem(&source, Some(why));
-                }
-            }
-        }
-        let unknown = releases
-            .iter()
-            .filter(|r| !self.sources.contains_key(&r.source));
-        for release in unknown.cloned().collect::<Vec<_>>() {
-            self.went_away(&release, "its folder is not among the box's sources")
-                .await?;
-        }
-        Ok(settled)
-    }
-
-    fn set_problem(&mut self, source: &Source, problem: Option<String>) {
-        if let Some(looked) = self.sources.get_mut(&source.id) {
-            if let Some(why) = problem
-                .as_ref()
-                .filter(|why| Some(*why) != looked.problem.as_ref())
-            {
-                tracing::warn!(source = %source.name, %why, "a source is not here");
-            }
-            looked.problem = problem;
-        }
-    }
-
-    async fn compare<'a>(
+    /// Brings the catalogue up to date with what a look found; false while something is still being copied.
+    pub(super) async fn compare(
         &mut self,
         source: &Source,
-        found: Found,
-        known: impl Iterator<Item = &'a Release>,
+        mut found: Found,
     ) -> Result<bool, StoreError> {
         let mut settled = found.settled;
-        for release in known {
+        for (id, name, content) in std::mem::take(&mut found.renamed) {
+            self.renamed(id, name, content).await?;
+        }
+        for release in self.releases_of(source).await? {
             if !found.names.contains(&release.name) {
-                self.went_away(release, "it is not in its folder any more")
+                self.went_away(&release, "it is not in its folder any more")
                     .await?;
             }
         }
-        for (name, listing) in found.entries {
+        for (name, listing) in std::mem::take(&mut found.entries) {
             match listing {
-                Ok(listing) => settled &= self.present(source, name, listing).await?,
+                Ok(listing) => settled &= self.present(source, name, listing, &found).await?,
                 // Nothing in it to share, or not yet: a folder being filled is no failure.
                 Err(ListingError::Empty { .. }) => {}
                 Err(error) => tracing::warn!(source = %source.name, %error, "left out"),
@@ -152,36 +39,50 @@ impl App {
         Ok(settled)
     }
 
+    /// The releases of a source that are not removed.
+    pub(super) async fn releases_of(&self, source: &Source) -> Result<Vec<Release>, StoreError> {
+        let id = source.id;
+        let mut releases = self.store.run(move |store| store.releases_of(id)).await?;
+        releases.retain(|release| release.removed.is_none());
+        Ok(releases)
+    }
+
     /// An entry is there: new, as it was, changed, or back. False when it is still being copied.
     async fn present(
         &mut self,
         source: &Source,
         name: OsString,
         listing: Listing,
+        found: &Found,
     ) -> Result<bool, StoreError> {
         let (now, id) = (Timestamp::now(), source.id);
         let content = listing.content;
         let fresh = content.clone();
-        let (release, stored) = self
+        let (release, known) = self
             .store
             .run(move |store| {
                 let release = store.found(id, &name, &fresh, now)?;
-                let stored = match release.removed {
+                let known = match release.removed {
                     Some(_) => None,
-                    None => Some(store.content(release.id)?),
+                    None => Some((store.content(release.id)?, store.was_wanted(release.id)?)),
                 };
-                Ok((release, stored))
+                Ok((release, known))
             })
             .await?;
-        let Some(stored) = stored else {
+        let Some((stored, was_wanted)) = known else {
             return Ok(true);
         };
-        if !is_same_content(&stored, &content) {
+        if found.spoiled.contains(&release.id) || !is_same_content(&stored, &content) {
             self.changed(&release, content).await?;
             return Ok(false);
         }
-        if let Some(looked) = self.sources.get_mut(&id) {
-            looked.seen.see(release.id, &content);
+        if let Some(at) = self.sources.get_mut(&id) {
+            at.seen.see(release.id, &content);
+        }
+        if let Some(why) = found.unreadable.get(&release.id) {
+            self.stop_seeding(release.id).await;
+            self.set_stage(release.id, Stage::Failed, why).await?;
+            return Ok(true);
         }
         if release.stage == Stage::Absent {
             // It is opened anew, where it is now.
@@ -190,7 +91,9 @@ impl App {
             self.set_stage(release.id, back, "it is here again").await?;
         }
         let quiet = is_left_alone(source, &content, self.config.quiet, now);
-        if release.stage == Stage::Found && source.auto_share && quiet {
+        // What was shared once and changed since is read again, whatever the rule.
+        let is_wanted = source.auto_share || was_wanted;
+        if release.stage == Stage::Found && is_wanted && quiet {
             self.set_stage(release.id, Stage::Hashing, "waiting to be read")
                 .await?;
         }
@@ -200,7 +103,7 @@ impl App {
     /// The files are not those that were listed before: what was made of them is of no use.
     async fn changed(&mut self, release: &Release, content: Content) -> Result<(), StoreError> {
         self.stop_seeding(release.id).await;
-        self.queue.cancel(release.id);
+        self.stop_hashing(release.id);
         let (id, now) = (release.id, Timestamp::now());
         let why = match release.stage {
             Stage::Found => "its files are still changing",
@@ -210,8 +113,28 @@ impl App {
         self.store.run(replace).await
     }
 
-    async fn went_away(&mut self, release: &Release, why: &str) -> Result<(), StoreError> {
-        self.queue.cancel(release.id);
+    /// Its files are here under another name.
+    async fn renamed(
+        &mut self,
+        id: ReleaseId,
+        name: OsString,
+        content: Content,
+    ) -> Result<(), StoreError> {
+        // It is opened anew under the name it has now.
+        self.stop_seeding(id).await;
+        self.stop_hashing(id);
+        let now = Timestamp::now();
+        tracing::info!(release = %id, name = %name.display(), "a release has another name now");
+        let rename = move |store: &Store| store.rename(id, &name, &content, now);
+        self.store.run(rename).await
+    }
+
+    pub(super) async fn went_away(
+        &mut self,
+        release: &Release,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        self.stop_hashing(release.id);
         match release.stage {
             Stage::Absent | Stage::Paused => Ok(()),
             _ => self.goes_away(release.id, why).await,
@@ -232,10 +155,4 @@ impl App {
             .run(move |store| store.set_stage(id, stage, &why, now));
         moved.await.map(|_| ())
     }
-}
-
-/// A release that a look at its source has nothing to do with as long as its files are what they were.
-fn at_rest(release: &Release) -> Option<(OsString, ReleaseId)> {
-    let moves_on = matches!(release.stage, Stage::Found | Stage::Absent);
-    (!moves_on).then(|| (release.name.clone(), release.id))
 }

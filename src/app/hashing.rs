@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::App;
+use super::sources::At;
 use crate::base::{Content, Kind, ReleaseId, Stage, Timestamp};
 use crate::metainfo::{
-    HashError, HashEvent, HashJob, Metainfo, Options, PieceHashes, SubmitError, piece_length,
+    HashError, HashEvent, HashJob, Metainfo, Options, PieceHashes, ReadError, SubmitError,
+    piece_length,
 };
 use crate::store::{NewTorrent, Release, Store, StoreError};
 
@@ -19,6 +21,8 @@ const HASH: usize = 20;
 
 #[derive(Debug)]
 pub(super) struct Job {
+    /// Which of all jobs it is: one that was cancelled may tell of its end when the next has begun.
+    number: u64,
     pub content: Arc<Content>,
     pub piece_length: u32,
     /// Pieces whose hashes are in the database.
@@ -31,15 +35,21 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Hashing {
     pub jobs: HashMap<ReleaseId, Job>,
-    events: mpsc::Receiver<(ReleaseId, HashEvent)>,
-    sender: mpsc::Sender<(ReleaseId, HashEvent)>,
+    /// Jobs there have been.
+    begun: u64,
+    events: mpsc::Receiver<Told>,
+    sender: mpsc::Sender<Told>,
 }
+
+/// What a job tells: whose it is, its number, the event.
+pub(super) type Told = (ReleaseId, u64, HashEvent);
 
 impl Default for Hashing {
     fn default() -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
         Self {
             jobs: HashMap::new(),
+            begun: 0,
             events,
             sender,
         }
@@ -47,19 +57,22 @@ impl Default for Hashing {
 }
 
 impl Hashing {
-    pub async fn next(&mut self) -> Option<(ReleaseId, HashEvent)> {
+    pub async fn next(&mut self) -> Option<Told> {
         self.events.recv().await
     }
 
-    fn follow(&self, id: ReleaseId, mut events: mpsc::Receiver<HashEvent>) {
-        let sender = self.sender.clone();
+    /// Takes in what a new job tells; its number is returned.
+    fn follow(&mut self, id: ReleaseId, mut events: mpsc::Receiver<HashEvent>) -> u64 {
+        self.begun += 1;
+        let (sender, number) = (self.sender.clone(), self.begun);
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                if sender.send((id, event)).await.is_err() {
+                if sender.send((id, number, event)).await.is_err() {
                     return;
                 }
             }
         });
+        number
     }
 }
 
@@ -74,9 +87,13 @@ impl App {
         let waiting = releases.iter().filter(|r| r.stage == Stage::Hashing);
         for release in waiting {
             let id = release.id;
-            if self.hashing.jobs.contains_key(&id) {
+            let at = self.sources.get(&release.source);
+            let at = at.filter(|at| !at.is_doubted(id));
+            let device = at.and_then(At::device);
+            // What is not here yet, or not any more, waits until it is.
+            let (false, Some(device)) = (self.hashing.jobs.contains_key(&id), device) else {
                 continue;
-            }
+            };
             let read = move |store: &Store| Ok((store.content(id)?, store.progress(id)?));
             let (content, progress) = self.store.run(read).await?;
             let piece_length = piece_length::choose(content.total());
@@ -89,11 +106,12 @@ impl App {
                 piece_length,
                 done,
             };
-            match self.queue.submit(id, job).await {
+            match self.queue.submit(id, device, job) {
                 Ok(events) => {
-                    self.hashing.follow(id, events);
+                    let number = self.hashing.follow(id, events);
                     let hashed = u64::from(kept) * u64::from(piece_length);
                     let job = Job {
+                        number,
                         hashed: hashed.min(content.total()),
                         content: Arc::new(content),
                         piece_length,
@@ -105,17 +123,26 @@ impl App {
                 Err(SubmitError::Full | SubmitError::Twice(_) | SubmitError::NoThread(_)) => {
                     all_taken = false;
                 }
-                Err(SubmitError::Read(error)) => {
-                    self.set_stage(id, Stage::Failed, &error.to_string())
-                        .await?;
-                }
             }
         }
         Ok(all_taken)
     }
 
+    /// Ends the job of a release, if it has one; it may have another at once.
+    pub(super) fn stop_hashing(&mut self, id: ReleaseId) {
+        self.queue.cancel(id);
+        if self.hashing.jobs.remove(&id).is_some() {
+            self.looked = None;
+        }
+    }
+
     /// Takes in what a job tells.
-    pub(super) async fn hashed(&mut self, id: ReleaseId, event: HashEvent) {
+    pub(super) async fn hashed(&mut self, (id, number, event): Told) {
+        let job = self.hashing.jobs.get(&id);
+        if job.is_none_or(|job| job.number != number) {
+            // It was cancelled.
+            return;
+        }
         let taken = match event {
             HashEvent::Started => self.set_stage(id, Stage::Hashing, "being read").await,
             HashEvent::Progress {
@@ -123,7 +150,6 @@ impl App {
             } => self.keep_hashes(id, hashed, new_hashes).await,
             HashEvent::Finished(result) => {
                 let job = self.hashing.jobs.remove(&id);
-                // It may have been resumed while its job was being cancelled.
                 self.looked = None;
                 match (job, result) {
                     (Some(job), Ok(hashes)) => self.make_torrent(id, job, hashes).await,
@@ -184,13 +210,19 @@ impl App {
             .await
     }
 
-    /// A file that changed or cannot be read fails the release by its path. Hashes of content that is no longer
-    /// trusted are forgotten.
+    /// A file that changed fails the release by its path, and hashes of content that is no longer trusted are forgotten.
+    /// One that cannot be read is looked into: its drive may have been pulled out, and then nothing is wrong with it.
     async fn hashing_failed(&mut self, id: ReleaseId, error: &HashError) -> Result<(), StoreError> {
         tracing::warn!(release = %id, %error, kind = ?error.kind(), "a release could not be read");
+        let why = error.to_string();
+        if let HashError::Read(ReadError::Io { .. }) = error {
+            let release = self.store.run(move |store| store.release(id)).await?;
+            self.doubt(id, release.source, why);
+            return Ok(());
+        }
         self.store
             .run(move |store| store.clear_progress(id))
             .await?;
-        self.set_stage(id, Stage::Failed, &error.to_string()).await
+        self.set_stage(id, Stage::Failed, &why).await
     }
 }

@@ -24,7 +24,7 @@ impl App {
             Order::Resume(id) => self.resume(id).await,
             Order::Remove(id) => self.remove(id).await,
             Order::Rescan => {
-                self.look_again = Instant::now();
+                self.look_again_at_all();
                 Ok(())
             }
             Order::ReloadSettings => self.reload_settings().await,
@@ -78,7 +78,7 @@ impl App {
             return Err(wrong_stage(&release, "it is paused already"));
         }
         self.stop_seeding(id).await;
-        self.queue.cancel(id);
+        self.stop_hashing(id);
         Ok(self
             .set_stage(id, Stage::Paused, "paused by its owner")
             .await?)
@@ -90,19 +90,20 @@ impl App {
             return Err(wrong_stage(&release, "it is not paused"));
         }
         let back = release.resume_stage.unwrap_or(Stage::Found);
-        self.look_again = Instant::now();
+        if let Some(at) = self.sources.get_mut(&release.source) {
+            at.look_again(Instant::now());
+        }
         Ok(self.set_stage(id, back, "resumed by its owner").await?)
     }
 
     async fn remove(&mut self, id: ReleaseId) -> Result<(), OrderError> {
         let release = self.release(id).await?;
         self.stop_seeding(id).await;
-        self.queue.cancel(id);
-        self.hashing.jobs.remove(&id);
+        self.stop_hashing(id);
         let source = self
             .sources
             .get(&release.source)
-            .map(|looked| looked.source.clone());
+            .map(|at| at.source.clone());
         let uploaded = source.filter(|source| source.kind == SourceKind::Uploads);
         if let Some(source) = uploaded {
             let path = source.path.join(&release.name);
@@ -121,13 +122,18 @@ impl App {
 
     async fn reload_sources(&mut self) -> Result<(), OrderError> {
         for source in self.store.run(Store::sources).await? {
-            if let Some(looked) = self.sources.get_mut(&source.id) {
-                looked.source.auto_share = source.auto_share;
+            if let Some(at) = self.sources.get_mut(&source.id) {
+                at.source.auto_share = source.auto_share;
             }
         }
         // What was found and left may be wanted now.
-        self.look_again = Instant::now();
+        self.look_again_at_all();
         Ok(())
+    }
+
+    fn look_again_at_all(&mut self) {
+        let now = Instant::now();
+        self.sources.values_mut().for_each(|at| at.look_again(now));
     }
 
     async fn reload_settings(&mut self) -> Result<(), OrderError> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
-use super::{App, catalogue, relays};
+use super::sources::At;
+use super::{App, relays};
 use crate::base::{Magnet, Stage, Timestamp};
 use crate::seed::Census;
 use crate::seed::engine::Report;
@@ -161,16 +162,16 @@ impl App {
         }
     }
 
-    fn source_view(&self, looked: &catalogue::Looked) -> SourceView {
-        let uploads = looked.source.kind == SourceKind::Uploads;
+    fn source_view(&self, at: &At) -> SourceView {
+        let uploads = at.source.kind == SourceKind::Uploads;
         SourceView {
-            id: looked.source.id,
-            name: looked.source.name.clone(),
-            kind: looked.source.kind.as_str().to_owned(),
-            present: looked.problem.is_none(),
-            problem: looked.problem.clone().unwrap_or_default(),
+            id: at.source.id,
+            name: at.source.name.clone(),
+            kind: at.source.kind.as_str().to_owned(),
+            present: at.problem().is_none(),
+            problem: at.problem().unwrap_or_default().to_owned(),
             free: uploads.then(|| self.uploads.free().ok()).flatten(),
-            auto_share: looked.source.auto_share,
+            auto_share: at.source.auto_share,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::App;
 use super::overview::copies;
 use super::relays::Kept;
 use super::shelf::Shelved;
-use crate::base::{InfoHash, ReleaseId, Stage};
+use crate::base::{InfoHash, ReleaseId, SourceId, Stage};
 use crate::policy::retire::{Evidence, Retire, Rule};
 use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
@@ -21,6 +21,7 @@ const IN_TOUCH: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Live {
     pub info_hash: InfoHash,
+    source: SourceId,
     retire: Retire,
     pub stage: Stage,
     /// Why, as of the last decision.
@@ -99,12 +100,15 @@ impl App {
 
     async fn seed(&mut self, release: &Release) -> Result<(), StoreError> {
         let id = release.id;
-        let (Some(info_hash), Some(looked)) =
-            (release.info_hash, self.sources.get(&release.source))
+        let (Some(info_hash), Some(at)) = (release.info_hash, self.sources.get(&release.source))
         else {
             return Ok(());
         };
-        let root = looked.source.path.join(&release.name);
+        // What is away is not read; what is not here yet waits until it is.
+        let nowhere = (release.stage == Stage::Absent).then_some(0);
+        let Some(device) = at.device().or(nowhere) else {
+            return Ok(());
+        };
         if let Some(other) = self.by_hash.get(&info_hash).copied() {
             let is_away = |id| self.live.get(&id).is_some_and(Live::is_away);
             if release.stage == Stage::Absent {
@@ -132,7 +136,7 @@ impl App {
         // Until its limits were looked at, in this very step.
         let silent = true;
         self.engine
-            .add_shelved(info_hash, &root, shelf, silent)
+            .add_shelved(info_hash, device, shelf, silent)
             .await;
         let generous = self.limits.own(id).generous;
         if generous.is_some() {
@@ -144,6 +148,7 @@ impl App {
         let kept = self.recall_relays(id, info_hash).await?;
         let live = Live {
             info_hash,
+            source: release.source,
             retire: Retire::new(release.stage),
             stage: release.stage,
             reason: release.reason.clone(),
@@ -237,7 +242,7 @@ impl App {
                 continue;
             }
             if let Some(why) = &figures.unreadable {
-                unreadable.push((*id, why.clone()));
+                unreadable.push((*id, live.source, why.clone()));
                 continue;
             }
             let evidence = Evidence {
@@ -269,20 +274,8 @@ impl App {
         for (id, stage, why) in moved {
             self.set_stage(id, stage, &why).await?;
         }
-        self.look_into(unreadable).await
-    }
-
-    /// What could not be read is gone, or changed, as a look at its source says; or it is broken.
-    async fn look_into(&mut self, unreadable: Vec<(ReleaseId, String)>) -> Result<(), StoreError> {
-        if unreadable.is_empty() {
-            return Ok(());
-        }
-        self.look_at_sources().await?;
-        for (id, why) in unreadable {
-            if self.live.get(&id).is_some_and(|live| !live.is_away()) {
-                self.stop_seeding(id).await;
-                self.set_stage(id, Stage::Failed, &why).await?;
-            }
+        for (id, source, why) in unreadable {
+            self.doubt(id, source, why);
         }
         Ok(())
     }

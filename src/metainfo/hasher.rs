@@ -72,6 +72,11 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether this cancels the very same job.
+    pub(super) fn is_same(&self, other: &Cancel) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether it was called.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -1,8 +1,8 @@
-//! The queue in front of the hasher: one job per device at a time, devices beside one another.
+//! The queue in front of the hasher: one job per device at a time, devices beside one another, so that a hung share or a
+//! dying drive keeps nobody else waiting.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread;
 
@@ -13,7 +13,6 @@ use super::hasher::{
     BUFFERS, Cancel, HashError, HashJob, PieceHashes, READ_LENGTH, hash_within, wanted_buffers,
 };
 use super::pace::Pace;
-use super::reader::ReadError;
 use crate::base::{ErrorKind, Kind, ReleaseId};
 
 /// Jobs that wait or run, at most. The database is the real queue; this bounds the listings held beside it.
@@ -52,9 +51,6 @@ pub enum SubmitError {
     /// The system gives no thread for its device.
     #[error("no thread to hash with: {0}")]
     NoThread(io::Error),
-    /// Its files are not there.
-    #[error(transparent)]
-    Read(#[from] ReadError),
 }
 
 impl Kind for SubmitError {
@@ -63,7 +59,6 @@ impl Kind for SubmitError {
             SubmitError::Full => ErrorKind::TooMany,
             SubmitError::NoThread(_) => ErrorKind::Unavailable,
             SubmitError::Twice(_) => ErrorKind::Conflict,
-            SubmitError::Read(error) => error.kind(),
         }
     }
 }
@@ -77,9 +72,9 @@ pub struct HashQueue {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Every job that waits or runs.
+    /// Every job that waits or runs and was not cancelled.
     jobs: HashMap<ReleaseId, Cancel>,
-    /// Jobs that wait, by device (`st_dev`). A device that is here has a thread.
+    /// Jobs that wait, by device. A device that is here has a thread.
     devices: HashMap<u64, VecDeque<Waiting>>,
     /// Bytes of buffers that running jobs hold.
     buffers: usize,
@@ -99,16 +94,17 @@ impl HashQueue {
         Self::default()
     }
 
-    /// Queues a job behind those of the same device. When the receiver is dropped the job is cancelled.
+    /// Queues a job behind those of the same device. When the receiver is dropped the job is cancelled. `device` is
+    /// whatever number tells the caller's devices apart.
     ///
     /// # Errors
     /// See [`SubmitError`]; the job is then not queued.
-    pub async fn submit(
+    pub fn submit(
         &self,
         id: ReleaseId,
+        device: u64,
         job: HashJob,
     ) -> Result<mpsc::Receiver<HashEvent>, SubmitError> {
-        let device = device(&job).await?;
         let (events, receiver) = mpsc::channel(EVENTS_AHEAD);
         let cancel = Cancel::default();
         let mut state = self.state.lock();
@@ -139,9 +135,10 @@ impl HashQueue {
         Ok(receiver)
     }
 
-    /// Cancels a job, waiting or running; its last event says [`HashError::Cancelled`]. Nothing happens when there is none.
+    /// Cancels a job, waiting or running; its last event says [`HashError::Cancelled`]. The release may come again at
+    /// once, also while the job still hangs in a read. Nothing happens when there is none.
     pub fn cancel(&self, id: ReleaseId) {
-        if let Some(cancel) = self.state.lock().jobs.get(&id) {
+        if let Some(cancel) = self.state.lock().jobs.remove(&id) {
             cancel.cancel();
         }
     }
@@ -168,7 +165,9 @@ impl HashQueue {
             let result = run(&job, granted, &self.pace, &cancel, &events);
             drop(job);
             let mut state = self.state.lock();
-            state.jobs.remove(&id);
+            if state.jobs.get(&id).is_some_and(|job| job.is_same(&cancel)) {
+                state.jobs.remove(&id);
+            }
             state.buffers -= granted;
             drop(state);
             // Whoever asked may have gone; then nobody wants to know.
@@ -214,19 +213,6 @@ fn run(
         });
     };
     hash_within(job, buffers, pace.clone(), on_progress, cancel)
-}
-
-/// The device a job reads from. Asked off the async threads: a network share that hangs must not hang them.
-async fn device(job: &HashJob) -> Result<u64, ReadError> {
-    let path = job.content.root.clone();
-    let asked = tokio::task::spawn_blocking(move || std::fs::symlink_metadata(path)).await;
-    let metadata = asked.unwrap_or_else(|gone| Err(io::Error::other(gone)));
-    metadata
-        .map(|metadata| metadata.dev())
-        .map_err(|source| ReadError::Io {
-            path: job.content.root.clone(),
-            source,
-        })
 }
 
 #[cfg(test)]

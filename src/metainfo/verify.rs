@@ -3,9 +3,11 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use librqbit_sha1_wrapper::{ISha1, Sha1};
+
 use super::Metainfo;
 use super::hasher::{BUFFERS, Cancel, HASH_LENGTH, HashError, Plan};
-use super::reader::prove;
+use super::reader::{Reader, prove};
 use crate::base::{Content, ErrorKind, Kind};
 
 /// Why content is not vouched for.
@@ -96,6 +98,28 @@ pub fn verify(
     }
 }
 
+/// Hashes one piece of `content` and compares it with `metainfo`: a sample, where reading all would take too long.
+///
+/// # Errors
+/// When the piece is not what the torrent says, or cannot be read.
+pub fn verify_piece(metainfo: &Metainfo, content: &Content, piece: u32) -> Result<(), VerifyError> {
+    let plan = Plan::new(content, metainfo.piece_length, BUFFERS)?;
+    let (start, end) = (
+        plan.position(u64::from(piece)),
+        plan.position(u64::from(piece) + 1),
+    );
+    let mut bytes = vec![0; (end - start) as usize];
+    let mut reader = Reader::at(content, start);
+    reader.fill(&mut bytes).map_err(HashError::from)?;
+    let mut digest = Sha1::new();
+    digest.update(&bytes);
+    let at = piece as usize * HASH_LENGTH;
+    match metainfo.piece_hashes.get(at..at + HASH_LENGTH) {
+        Some(expected) if digest.finish() == *expected => Ok(()),
+        _ => Err(mismatch(content, u64::from(piece), start, end)),
+    }
+}
+
 fn mismatch(content: &Content, piece: u64, start: u64, end: u64) -> VerifyError {
     let mut position = 0;
     let mut reached = content.files.iter().filter(|file| {
@@ -181,6 +205,16 @@ mod tests {
             matches!(&error, VerifyError::Mismatch { piece: 2, others: 2, path } if path.ends_with("a")),
             "{error}"
         );
+    }
+
+    #[test]
+    fn one_piece_can_be_told_from_the_others() {
+        let (dir, metainfo) = made(&[("a", 2500), ("b", 0), ("c", 100), ("d", 5001)]);
+        spoil(&dir, "c", 0);
+        spoil(&dir, "d", 5000);
+        let content = metainfo.content(dir.path()).unwrap();
+        let bad = |piece: &u32| verify_piece(&metainfo, &content, *piece).is_err();
+        assert_eq!((0..8).filter(bad).collect::<Vec<_>>(), [2, 7]);
     }
 
     #[test]

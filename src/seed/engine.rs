@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -220,15 +219,15 @@ impl Engine {
     }
 
     /// As [`Engine::add`], for a torrent that is read from its shelf when somebody comes for it, and let go of when
-    /// everybody has left. `root` is the file or folder that its content is.
+    /// everybody has left. `device` is whatever number tells the caller's devices apart: reads of one wait for one
+    /// another, reads of several do not.
     pub async fn add_shelved(
         &self,
         info_hash: InfoHash,
-        root: &Path,
+        device: u64,
         shelf: Arc<dyn Shelf>,
         silent: bool,
     ) {
-        let device = Reader::device(root).await;
         let resting = Resting::new(Source::Shelved(shelf), device, silent);
         self.add_resting(info_hash, resting).await;
     }

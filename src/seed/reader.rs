@@ -132,6 +132,10 @@ impl Reader {
     ) -> Result<T, ReadError> {
         let turn = {
             let mut devices = self.devices.lock();
+            if !devices.contains_key(&device) {
+                // Drives come and go: those that nobody reads from are forgotten.
+                devices.retain(|_, readers| Arc::strong_count(readers) > 1);
+            }
             let readers = devices
                 .entry(device)
                 .or_insert_with(|| Arc::new(Semaphore::new(READS_PER_DEVICE as usize)));
@@ -170,7 +174,7 @@ impl Reader {
             .await
     }
 
-    /// The device that content with this root is on; 0 when that cannot be told.
+    /// The number of the device that content with this root is on; 0 when that cannot be told.
     pub async fn device(root: &Path) -> u64 {
         let metadata = tokio::fs::metadata(root).await;
         metadata.map_or(0, |metadata| metadata.dev())

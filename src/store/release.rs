@@ -239,6 +239,22 @@ impl Store {
         Ok(releases)
     }
 
+    /// Every release of a source, removed ones too.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn releases_of(&self, source: SourceId) -> Result<Vec<Release>, StoreError> {
+        self.read(
+            || format!("read the releases of source {source}"),
+            |db| {
+                let sql = format!("SELECT {COLUMNS} FROM release WHERE source = ?1");
+                db.prepare_cached(&sql)?
+                    .query_map([source.0], read)?
+                    .collect()
+            },
+        )
+    }
+
     /// One release, also a removed one.
     ///
     /// # Errors
@@ -290,6 +306,49 @@ impl Store {
             |tx| {
                 let release = expect(tx, id)?;
                 Ok(advance(tx, &release, stage, reason, now)?)
+            },
+        )
+    }
+
+    /// Gives a release the name that its file or folder has now, with one row in the decision log. Its torrent stays, with
+    /// the name it was made with: the swarm is the same. `content` is as it was, its identity excepted.
+    ///
+    /// # Errors
+    /// When there is none of that identifier, it was removed, another of its source has that name, or the database
+    /// refuses.
+    pub fn rename(
+        &self,
+        id: ReleaseId,
+        name: &OsStr,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(
+            || format!("rename release {id} to {}", name.display()),
+            |tx| {
+                let release = expect(tx, id)?;
+                let reason = format!("it was called {} before", release.display_name());
+                tx.prepare_cached("UPDATE release SET name = ?2 WHERE id = ?1")?
+                    .execute(params![id.0, name.as_bytes()])?;
+                content::write(tx, id, content)?;
+                advance(tx, &release, release.stage, &reason, now)?;
+                Ok(())
+            },
+        )
+    }
+
+    /// Whether a release was ever to be shared, by its owner or by the rule of its source.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn was_wanted(&self, id: ReleaseId) -> Result<bool, StoreError> {
+        self.read(
+            || format!("read the decisions about release {id}"),
+            |db| {
+                let sql =
+                    "SELECT EXISTS (SELECT 1 FROM decision WHERE release = ?1 AND stage = ?2)";
+                db.prepare_cached(sql)?
+                    .query_row(params![id.0, Stage::Hashing], |row| row.get(0))
             },
         )
     }

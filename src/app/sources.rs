@@ -1,0 +1,464 @@
+//! The sources: which there are, whether they are here, and when each is looked at.
+//!
+//! Every look is a task of its own, one a source at a time: a share that hangs or a dying drive holds up its own
+//! releases and nobody else's. What is seeded or hashed of a source waits for its first look.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::App;
+use super::catalogue::look::{Found, Look, Seen};
+use crate::base::{ReleaseId, SourceId, Stage, Timestamp};
+use crate::device;
+use crate::intake::place::{Place, PlaceState};
+use crate::store::{NewSource, Source, SourceKind, Store, StoreError};
+
+/// How often a source is looked at for changes that nobody told us of.
+const RESCAN: Duration = Duration::from_secs(30);
+/// How often while something in it is still being copied.
+const UNSETTLED: Duration = Duration::from_secs(2);
+/// A look that takes longer is stuck: a source of a hundred thousand files takes five seconds when its drive is quick.
+/// It is not given up, but nobody waits for it any more.
+const STUCK: Duration = Duration::from_secs(30);
+/// How long after a start a drive may take to be found before its releases are said to be away: a hub with spinning
+/// disks takes ten seconds.
+const AWAITED: Duration = Duration::from_secs(20);
+/// A drive that is pulled out fails reads a moment before we are told that it is gone. What cannot be read has failed
+/// when its source is still here this much later.
+const DOUBT: Duration = Duration::from_secs(3);
+/// Looks under way at once, those that hang included; each holds a thread.
+const LOOKS: usize = 64;
+/// The bit that sets a drive's own number apart from those of file systems.
+const PLUGGED: u64 = 1 << 63;
+
+/// What a look came to: of which source, which look, what it found or why it could not.
+pub(super) type LookedAt = (SourceId, u64, Result<Found, String>);
+
+/// Looks under way.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    tasks: JoinSet<LookedAt>,
+    /// Looks begun since the start.
+    begun: u64,
+}
+
+impl Looks {
+    /// The next one that is done; none while there are none.
+    pub async fn next(&mut self) -> Option<LookedAt> {
+        // A look that panicked has said so in the log; its source is stuck, and said to be.
+        self.tasks.join_next().await?.ok()
+    }
+}
+
+/// A source, and where we stand with it.
+#[derive(Debug)]
+pub(super) struct At {
+    pub source: Source,
+    presence: Presence,
+    /// What its owner should know although it is here.
+    pub note: Option<String>,
+    /// The releases whose files were found as the database has them.
+    pub seen: Seen,
+    under_way: Option<UnderWay>,
+    /// When it is looked at next.
+    next: Instant,
+    /// Where a drive or a share was mounted last.
+    mounted: Option<PathBuf>,
+    /// Which of its times here this is.
+    time: u32,
+    doubts: HashMap<ReleaseId, Doubt>,
+}
+
+/// Whether a source is here.
+#[derive(Debug, PartialEq, Eq)]
+enum Presence {
+    /// It was known before the start; nobody has seen it yet.
+    Awaited { until: Instant },
+    /// It is there, and was not looked at yet.
+    Unseen,
+    /// As of the last look.
+    Here { device: u64 },
+    /// It cannot be looked at, and is tried again when `can_look`.
+    Away { why: String, can_look: bool },
+}
+
+/// A look that has not ended.
+#[derive(Debug)]
+struct UnderWay {
+    number: u64,
+    since: Instant,
+    /// Whether there is to be another at once.
+    again: bool,
+}
+
+/// A release that could not be read, and why.
+#[derive(Debug)]
+struct Doubt {
+    why: String,
+    since: Instant,
+}
+
+impl At {
+    fn new(source: Source, presence: Presence) -> Self {
+        Self {
+            source,
+            presence,
+            note: None,
+            seen: Seen::default(),
+            under_way: None,
+            next: Instant::now(),
+            mounted: None,
+            time: 0,
+            doubts: HashMap::new(),
+        }
+    }
+
+    /// Why it is not here, in plain words; none when it is, or may be.
+    pub fn problem(&self) -> Option<&str> {
+        match &self.presence {
+            Presence::Away { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+
+    /// The number by which reads of it wait for one another; none while nothing of it may be read.
+    pub fn device(&self) -> Option<u64> {
+        match (&self.presence, self.source.kind) {
+            (Presence::Here { device }, SourceKind::Folder | SourceKind::Uploads) => Some(*device),
+            // A read that hangs on a drive that was pulled out must not hold up the drive when it is back.
+            (Presence::Here { .. }, SourceKind::Drive | SourceKind::Share) => {
+                let id = self.source.id.0 as u64;
+                Some(PLUGGED | (id << 32) | u64::from(self.time))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether one of its releases could not be read, and is looked into.
+    pub fn is_doubted(&self, id: ReleaseId) -> bool {
+        self.doubts.contains_key(&id)
+    }
+
+    /// Whether it can be looked at.
+    fn can_be_looked_at(&self) -> bool {
+        match self.presence {
+            Presence::Awaited { .. } => false,
+            Presence::Away { can_look, .. } => can_look,
+            Presence::Unseen | Presence::Here { .. } => true,
+        }
+    }
+
+    /// It is to be looked at now.
+    pub fn look_again(&mut self, now: Instant) {
+        self.next = now;
+        if let Some(under_way) = &mut self.under_way {
+            under_way.again = true;
+        }
+    }
+}
+
+/// A source that is shared without asking: its owner named the folder, or put the files there.
+fn offered<'a>(kind: SourceKind, key: &'a OsStr, name: &'a str, path: &'a Path) -> NewSource<'a> {
+    NewSource {
+        kind,
+        key,
+        name,
+        path,
+        auto_share: true,
+        facts: None,
+    }
+}
+
+impl App {
+    /// Writes down which sources there are, and which releases have none any more.
+    pub(super) async fn take_up_sources(&mut self) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let uploads = self.uploads.root().to_owned();
+        let folders = self.config.sources.clone();
+        let (sources, known) = self
+            .store
+            .run(move |store| {
+                let key = OsStr::new("uploads");
+                let uploads = offered(SourceKind::Uploads, key, "Uploads", &uploads);
+                let mut sources = vec![store.take_up_source(&uploads, now)?];
+                for path in folders {
+                    let path = std::fs::canonicalize(&path).unwrap_or(path);
+                    let name = path.display().to_string();
+                    let new = offered(SourceKind::Folder, path.as_os_str(), &name, &path);
+                    sources.push(store.take_up_source(&new, now)?);
+                }
+                Ok((sources, store.sources()?))
+            })
+            .await?;
+        for source in sources {
+            let at = At::new(source, Presence::Unseen);
+            self.sources.insert(at.source.id, at);
+        }
+        let until = Instant::now() + AWAITED;
+        for source in known {
+            let comes_back = matches!(source.kind, SourceKind::Drive | SourceKind::Share);
+            if comes_back {
+                let at = At::new(source, Presence::Awaited { until });
+                self.sources.insert(at.source.id, at);
+            }
+        }
+        let releases = self.store.run(Store::releases).await?;
+        for release in releases {
+            if !self.sources.contains_key(&release.source) {
+                let why = "its folder is not among the box's sources";
+                self.went_away(&release, why).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A drive or a share came, went, or changed.
+    pub(super) async fn place_changed(&mut self, place: Place) -> Result<(), StoreError> {
+        tracing::info!(kind = place.kind.as_str(), name = place.name, state = ?place.state);
+        match &place.state {
+            PlaceState::Here { path, note } => {
+                let (path, note) = (path.clone(), note.clone());
+                let id = self.take_up_place(&place, &path).await?;
+                self.plugged_in(id, path, note).await
+            }
+            PlaceState::Unusable { why } => {
+                let known = self.known_place(&place).map(|at| at.source.path.clone());
+                let path = known.unwrap_or_else(|| PathBuf::from("/"));
+                let id = self.take_up_place(&place, &path).await?;
+                self.source_away(id, why, false).await
+            }
+            PlaceState::Gone => {
+                let Some(id) = self.known_place(&place).map(|at| at.source.id) else {
+                    return Ok(());
+                };
+                let why = match place.kind {
+                    SourceKind::Share => "it is not connected",
+                    _ => "it is not plugged in",
+                };
+                self.source_away(id, why, false).await
+            }
+        }
+    }
+
+    fn known_place(&self, place: &Place) -> Option<&At> {
+        let is_it = |at: &&At| {
+            at.source.kind == place.kind && at.source.key == place.key.as_encoded_bytes()
+        };
+        self.sources.values().find(is_it)
+    }
+
+    async fn take_up_place(&mut self, place: &Place, path: &Path) -> Result<SourceId, StoreError> {
+        let (place, path, now) = (place.clone(), path.to_owned(), Timestamp::now());
+        let taken_up = self.store.run(move |store| {
+            let new = NewSource {
+                kind: place.kind,
+                key: &place.key,
+                name: &place.name,
+                path: &path,
+                // What is on somebody's drive is asked for, unless its owner says otherwise.
+                auto_share: false,
+                facts: Some(&place.facts),
+            };
+            store.take_up_source(&new, now)
+        });
+        let source = taken_up.await?;
+        let id = source.id;
+        match self.sources.get_mut(&id) {
+            Some(at) => at.source = source,
+            None => {
+                let why = String::new();
+                let can_look = false;
+                let at = At::new(source, Presence::Away { why, can_look });
+                self.sources.insert(id, at);
+            }
+        }
+        Ok(id)
+    }
+
+    /// It is mounted at `path`: what is on it is looked at, and what was away is taken up again.
+    async fn plugged_in(
+        &mut self,
+        id: SourceId,
+        path: PathBuf,
+        note: Option<String>,
+    ) -> Result<(), StoreError> {
+        let Some(at) = self.sources.get_mut(&id) else {
+            return Ok(());
+        };
+        at.note = note;
+        let stays = matches!(at.presence, Presence::Here { .. } | Presence::Unseen);
+        if stays && at.mounted.as_ref() == Some(&path) {
+            at.look_again(Instant::now());
+            return Ok(());
+        }
+        if stays {
+            // It moved while it was here: what is open is of the old place.
+            self.source_away(id, "it was plugged in anew", false)
+                .await?;
+        }
+        if let Some(at) = self.sources.get_mut(&id) {
+            at.presence = Presence::Unseen;
+            at.mounted = Some(path);
+            at.time = at.time.wrapping_add(1);
+            at.next = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// A source is not here any more, or not to be used, and its releases with it.
+    pub(super) async fn source_away(
+        &mut self,
+        id: SourceId,
+        why: &str,
+        can_look: bool,
+    ) -> Result<(), StoreError> {
+        let Some(at) = self.sources.get_mut(&id) else {
+            return Ok(());
+        };
+        if at.problem() != Some(why) {
+            tracing::warn!(source = %at.source.name, %why, "a source is not here");
+        }
+        let why = why.to_owned();
+        at.presence = Presence::Away {
+            why: why.clone(),
+            can_look,
+        };
+        at.doubts.clear();
+        if !can_look {
+            // Whatever it finds was there before.
+            at.under_way = None;
+        }
+        let source = at.source.clone();
+        for release in self.releases_of(&source).await? {
+            self.went_away(&release, &why).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins the looks that are due, and gives up waiting for those that are stuck.
+    pub(super) async fn look_at_sources(&mut self) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let mut lost = Vec::new();
+        for at in self.sources.values_mut() {
+            let is_stuck = |look: &UnderWay| now.duration_since(look.since) >= STUCK;
+            match &at.presence {
+                Presence::Awaited { until } if *until <= now => {
+                    let why = match at.source.kind {
+                        SourceKind::Share => "it is not connected",
+                        _ => "it is not plugged in",
+                    };
+                    lost.push((at.source.id, why, false));
+                }
+                Presence::Unseen | Presence::Here { .. }
+                    if at.under_way.as_ref().is_some_and(is_stuck) =>
+                {
+                    lost.push((at.source.id, "it does not answer", true));
+                }
+                _ => {}
+            }
+            let is_due = at.next <= now && at.under_way.is_none() && at.can_be_looked_at();
+            if !is_due || self.looks.tasks.len() >= LOOKS {
+                continue;
+            }
+            self.looks.begun += 1;
+            let (id, number) = (at.source.id, self.looks.begun);
+            at.under_way = Some(UnderWay {
+                number,
+                since: now,
+                again: false,
+            });
+            let look = Look {
+                store: self.store.clone(),
+                source: at.source.clone(),
+                quiet: self.config.quiet,
+                seen: std::mem::take(&mut at.seen),
+            };
+            let look = tokio::task::spawn_blocking(move || look.look());
+            self.looks.tasks.spawn(async move {
+                let looked = look.await;
+                let looked = looked.unwrap_or_else(|error| Err(error.to_string()));
+                (id, number, looked)
+            });
+        }
+        for (id, why, can_look) in lost {
+            self.source_away(id, why, can_look).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what a look found.
+    pub(super) async fn looked_at(
+        &mut self,
+        (id, number, looked): LookedAt,
+    ) -> Result<(), StoreError> {
+        device::heap::give_back();
+        let now = Instant::now();
+        let Some(at) = self.sources.get_mut(&id) else {
+            return Ok(());
+        };
+        // One that hung while its drive was pulled out tells of what was.
+        let Some(look) = at.under_way.take_if(|look| look.number == number) else {
+            return Ok(());
+        };
+        let mut found = match looked {
+            Ok(found) => found,
+            Err(why) => {
+                at.next = if look.again { now } else { now + RESCAN };
+                return self.source_away(id, &why, true).await;
+            }
+        };
+        let device = found.device;
+        let before = std::mem::replace(&mut at.presence, Presence::Here { device });
+        if before != at.presence {
+            // What waited for it is taken up.
+            self.looked = None;
+        }
+        at.seen = std::mem::take(&mut found.seen);
+        let source = at.source.clone();
+        let settled = self.compare(&source, found).await?;
+        self.settle_doubts(id, look.since).await?;
+        if let Some(at) = self.sources.get_mut(&id) {
+            let doubts = at.doubts.values().map(|doubt| doubt.since + DOUBT);
+            let pause = if settled { RESCAN } else { UNSETTLED };
+            let due = doubts.fold(now + pause, Instant::min);
+            at.next = if look.again { now } else { due };
+        }
+        Ok(())
+    }
+
+    /// A release cannot be read: it is gone, or changed, as a look at its source says; or it is broken.
+    pub(super) fn doubt(&mut self, id: ReleaseId, source: SourceId, why: String) {
+        let now = Instant::now();
+        let Some(at) = self.sources.get_mut(&source) else {
+            return;
+        };
+        if at.doubts.contains_key(&id) {
+            return;
+        }
+        at.doubts.insert(id, Doubt { why, since: now });
+        // What is plain to see is seen at once; the rest when whoever pulls drives out has told us.
+        at.look_again(now);
+    }
+
+    /// What could not be read although its source was looked at since, and was here, has failed.
+    async fn settle_doubts(&mut self, id: SourceId, looked: Instant) -> Result<(), StoreError> {
+        let Some(at) = self.sources.get_mut(&id) else {
+            return Ok(());
+        };
+        let is_settled = |_: &ReleaseId, doubt: &mut Doubt| looked >= doubt.since + DOUBT;
+        let settled: Vec<_> = at.doubts.extract_if(is_settled).collect();
+        for (release, doubt) in settled {
+            let known = self.store.run(move |store| store.release(release)).await?;
+            let is_read = !matches!(known.stage, Stage::Found | Stage::Absent | Stage::Paused);
+            if known.removed.is_none() && is_read {
+                self.stop_seeding(release).await;
+                self.set_stage(release, Stage::Failed, &doubt.why).await?;
+            }
+        }
+        Ok(())
+    }
+}
