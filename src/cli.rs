@@ -11,6 +11,7 @@ use crate::{device, telemetry};
 
 pub mod create;
 pub mod demo;
+pub mod mount_helper;
 mod progress;
 pub mod seed;
 pub mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Seed(seed::Args),
     /// See the whole life of a release in about a minute, on this computer alone
     Demo(demo::Args),
+    /// Mount drives and network shares for the box; systemd starts it as root when the box asks
+    MountHelper(mount_helper::Args),
 }
 
 /// Reads the command line, does what it says, and answers with the exit code: 0 done, 1 failed, 2 not understood,
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
             demo::forget_proxies();
             block_on(demo::run(args)).map(stopped)
         }
+        Command::MountHelper(args) => mount_helper::run(args).map(stopped).map_err(Into::into),
     };
     match result {
         Ok(Ending::Stopped) => ExitCode::SUCCESS,

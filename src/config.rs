@@ -42,6 +42,9 @@ pub struct Config {
     pub host_names: Vec<String>,
     /// A file with the owner's password, for boxes that are set up before they start; read once, when unclaimed.
     pub owner_password_file: Option<PathBuf>,
+    /// The socket of the mount helper, by which drives and network shares are mounted. Without it, drives are used that others
+    /// have mounted, as desktops do.
+    pub mount_helper: Option<PathBuf>,
     /// No DHT, LSD, UPnP, and no tracker but loopback's.
     pub offline: bool,
 }
@@ -66,6 +69,8 @@ pub struct Partial {
     pub host_names: Vec<String>,
     /// See [`Config::owner_password_file`].
     pub owner_password_file: Option<PathBuf>,
+    /// See [`Config::mount_helper`].
+    pub mount_helper: Option<PathBuf>,
     /// See [`Config::offline`].
     pub offline: Option<bool>,
 }
@@ -128,6 +133,7 @@ impl Partial {
             peer: self.peer.or(below.peer),
             host_names: self.host_names,
             owner_password_file: self.owner_password_file.or(below.owner_password_file),
+            mount_helper: self.mount_helper.or(below.mount_helper),
             offline: self.offline.or(below.offline),
         }
     }
@@ -142,6 +148,7 @@ impl Partial {
             peer: self.peer.unwrap_or(DEFAULT_PEER),
             host_names: self.host_names,
             owner_password_file: self.owner_password_file,
+            mount_helper: self.mount_helper,
             offline: self.offline.unwrap_or(false),
         }
     }
@@ -161,7 +168,7 @@ mod tests {
     #[test]
     fn the_command_line_wins_and_folders_add_up() {
         let file =
-            read("data = '/srv'\nadmin = '0.0.0.0:80'\nsources = ['/media/a']\nhost-names = ['box.lan']\noffline = true")
+            read("data = '/srv'\nadmin = '0.0.0.0:80'\nsources = ['/media/a']\nhost-names = ['box.lan']\nmount-helper = '/run/m'\noffline = true")
                 .unwrap();
         let flags = Partial {
             admin: Some(DEFAULT_ADMIN),
@@ -177,6 +184,7 @@ mod tests {
         );
         assert_eq!(config.host_names, ["box.lan"]);
         assert_eq!(config.peer, DEFAULT_PEER);
+        assert_eq!(config.mount_helper, Some("/run/m".into()));
         assert!(config.offline);
     }
 

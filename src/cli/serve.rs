@@ -69,6 +69,9 @@ pub struct Args {
     /// Take the owner's password from this file if the box has no owner yet
     #[arg(long, value_name = "FILE")]
     pub owner_password_file: Option<PathBuf>,
+    /// Have drives and network shares mounted by the mount helper that listens on this socket
+    #[arg(long, value_name = "PATH")]
+    pub mount_helper: Option<PathBuf>,
 }
 
 /// Why the box does not run.
@@ -258,6 +261,7 @@ fn configuration(args: Args, offline: bool) -> Result<Config, ConfigError> {
         peer: args.peer,
         host_names: args.host_names,
         owner_password_file: args.owner_password_file,
+        mount_helper: args.mount_helper,
         offline: offline.then_some(true),
     };
     Ok(flags.over(file).complete())

@@ -1,0 +1,330 @@
+//! Watching for drives: looks whenever something changed, says what is news, and has drives mounted.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::Roots;
+use super::desktop::{self, Mounts};
+use super::netlink::Monitor;
+use super::survey::{Device, Found, survey};
+use super::table::{Failure, Job, Outcome, Step, Table};
+use crate::intake::mount::{Client, ClientError, MountId, Reason, Refusal, Request};
+use crate::intake::place::Place;
+
+/// How long the helper may take. A dying disk can take most of a minute to say what is wrong with it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long after a message more are waited for: a drive that is plugged in sends several.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// How often drives are looked at though nothing was heard.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// How often when nothing can be heard.
+const LOOK_DEAF: Duration = Duration::from_secs(2);
+
+/// Messages that may wait for the conductor.
+const QUEUE: usize = 64;
+
+/// What drives are looked for with.
+#[derive(Debug, Clone, Default)]
+pub struct DrivesConfig {
+    /// The mount helper's socket. Without one, drives that others have mounted are used.
+    pub helper: Option<PathBuf>,
+    /// Where the kernel and udev tell of drives.
+    pub roots: Roots,
+}
+
+/// The watch over drives; ends when dropped.
+#[derive(Debug)]
+pub struct Drives {
+    client: Option<Client>,
+    again: Arc<Notify>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Drives {
+    /// Starts to watch. Each drive that is there, comes or goes is said on the receiver. What is mounted stays mounted at the
+    /// end, for the next start. Must be called within a tokio runtime.
+    pub fn start(config: DrivesConfig) -> (Self, mpsc::Receiver<Place>) {
+        let (places, said) = mpsc::channel(QUEUE);
+        let client = config.helper.map(|socket| Client::new(socket, PATIENCE));
+        let (again, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let watch = Watch {
+            roots: config.roots,
+            client: client.clone(),
+            table: Table::default(),
+            paths: HashMap::new(),
+            jobs: JoinSet::new(),
+            places,
+        };
+        let task = tokio::spawn(watch.run(again.clone(), stop.clone()));
+        let drives = Self {
+            client,
+            again,
+            stop,
+            task,
+        };
+        (drives, said)
+    }
+
+    /// Has a built-in drive used that the owner wants used, or not any more, by its key.
+    ///
+    /// # Errors
+    /// When there is no helper, or it refuses.
+    pub async fn approve(&self, key: &MountId, approved: bool) -> Result<(), ClientError> {
+        let client = self.client.as_ref().ok_or_else(|| ClientError::Io {
+            socket: PathBuf::new(),
+            error: io::Error::new(io::ErrorKind::NotFound, "there is none"),
+        })?;
+        let key = key.clone();
+        let order = if approved {
+            Request::Approve { key }
+        } else {
+            Request::Withdraw { key }
+        };
+        client.order(&order).await?;
+        self.look_again();
+        Ok(())
+    }
+
+    /// Looks again, and tries again what failed.
+    pub fn look_again(&self) {
+        self.again.notify_one();
+    }
+
+    /// Ends the watch.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        // It ends by itself or broke down; either is the end.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Drives {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+struct Watch {
+    roots: Roots,
+    client: Option<Client>,
+    table: Table,
+    /// Where others have mounted drives, without a helper.
+    paths: HashMap<MountId, PathBuf>,
+    jobs: JoinSet<(MountId, Option<Device>, Outcome)>,
+    places: mpsc::Sender<Place>,
+}
+
+/// Nobody listens any more.
+struct Deaf;
+
+impl Watch {
+    async fn run(mut self, again: Arc<Notify>, stop: CancellationToken) {
+        if !self.roots.udev.join("data").is_dir() {
+            info!("there is no udev here: drives that are plugged in are not seen");
+        }
+        let mut monitor = Monitor::open()
+            .inspect_err(|error| warn!(%error, "the kernel's messages about drives cannot be heard; looking now and then"))
+            .ok();
+        let mounts = match self.client {
+            Some(_) => None,
+            None => Mounts::open(&self.roots).ok(),
+        };
+        let mut tick = interval(if monitor.is_some() { LOOK } else { LOOK_DEAF });
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = self.table.due();
+            let heard = tokio::select! {
+                () = stop.cancelled() => break,
+                Some(done) = self.jobs.join_next() => {
+                    let step = match done {
+                        Ok((key, device, outcome)) => self.table.done(&key, device, outcome, Instant::now()),
+                        Err(error) => {
+                            warn!(%error, "the mount helper could not be asked");
+                            continue;
+                        }
+                    };
+                    match self.act(step).await {
+                        Ok(()) => continue,
+                        Err(Deaf) => break,
+                    }
+                }
+                heard = heard(&mut monitor) => heard,
+                changed = mounts_changed(mounts.as_ref()) => changed,
+                () = again.notified() => {
+                    let step = self.table.try_again(Instant::now());
+                    if self.act(step).await.is_err() {
+                        break;
+                    }
+                    Ok(())
+                }
+                () = until(due) => Ok(()),
+                _ = tick.tick() => Ok(()),
+            };
+            if let Err(error) = heard {
+                warn!(%error, "the kernel's messages about drives cannot be heard any more; looking now and then");
+                monitor = None;
+                tick = interval(LOOK_DEAF);
+            }
+            if self.look().await.is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Looks at what is there.
+    async fn look(&mut self) -> Result<(), Deaf> {
+        let (roots, holders) = (self.roots.clone(), self.table.holders());
+        let desktop = self.client.is_none();
+        let looked = tokio::task::spawn_blocking(move || {
+            let found = survey(&roots, &holders)?;
+            Ok::<_, io::Error>(match desktop {
+                true => desktop::mounted(&roots, found),
+                false => found.into_iter().map(|one| (one, PathBuf::new())).collect(),
+            })
+        });
+        let found = match looked.await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                debug!(%error, "drives cannot be looked at");
+                return Ok(());
+            }
+            Err(error) => {
+                warn!(%error, "a look at drives broke down");
+                return Ok(());
+            }
+        };
+        self.paths = found
+            .iter()
+            .map(|(one, path)| (one.key.clone(), path.clone()))
+            .collect();
+        let found: Vec<Found> = found.into_iter().map(|(one, _)| one).collect();
+        let step = self.table.look(found, Instant::now());
+        self.act(step).await
+    }
+
+    /// Says what is to be said and begins what is to be done.
+    async fn act(&mut self, step: Step) -> Result<(), Deaf> {
+        for place in step.places {
+            debug!(?place, "a drive");
+            self.places.send(place).await.map_err(|_| Deaf)?;
+        }
+        for job in step.jobs {
+            let client = self.client.clone();
+            let (Job::Mount { key, .. } | Job::Unmount { key }) = &job;
+            let path = self.paths.get(key).cloned();
+            self.jobs.spawn(async move {
+                match client {
+                    Some(client) => by_helper(&client, job).await,
+                    None => by_others(job, path),
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Has the helper do it.
+async fn by_helper(client: &Client, job: Job) -> (MountId, Option<Device>, Outcome) {
+    match job {
+        Job::Mount { key, device } => {
+            let request = Request::MountDrive {
+                device: device.number,
+            };
+            let outcome = match client.mount(&request).await {
+                Ok(mounted) if mounted.id == key => Outcome::Mounted {
+                    path: mounted.path,
+                    note: mounted.note,
+                },
+                // Another drive has taken its number meanwhile; the next look finds it.
+                Ok(mounted) => {
+                    let _ = client.order(&Request::Unmount { id: mounted.id }).await;
+                    let refusal = Refusal::new(Reason::NotFound, "is not there any more");
+                    Outcome::Failed(failure(&key, &refusal.into()))
+                }
+                Err(error) => Outcome::Failed(failure(&key, &error)),
+            };
+            (key, Some(device), outcome)
+        }
+        Job::Unmount { key } => {
+            let request = Request::Unmount { id: key.clone() };
+            if let Err(error) = client.order(&request).await {
+                warn!(%key, %error, "a drive stays mounted");
+            }
+            (key, None, Outcome::Unmounted)
+        }
+    }
+}
+
+/// Where others have mounted it already.
+fn by_others(job: Job, path: Option<PathBuf>) -> (MountId, Option<Device>, Outcome) {
+    match (job, path) {
+        (Job::Mount { key, device }, Some(path)) => {
+            (key, Some(device), Outcome::Mounted { path, note: None })
+        }
+        (Job::Mount { key, device }, None) => {
+            let failure = Failure {
+                reason: Some(Reason::NotFound),
+                why: "is not mounted".to_owned(),
+            };
+            (key, Some(device), Outcome::Failed(failure))
+        }
+        (Job::Unmount { key }, _) => (key, None, Outcome::Unmounted),
+    }
+}
+
+fn failure(key: &MountId, error: &ClientError) -> Failure {
+    match error {
+        ClientError::Refused(refusal) => {
+            info!(%key, %error, "a drive is not mounted");
+            Failure {
+                reason: Some(refusal.reason),
+                why: refusal.why.clone(),
+            }
+        }
+        _ => {
+            warn!(%key, %error, "a drive is not mounted");
+            Failure {
+                reason: None,
+                why: format!("cannot be mounted: {error}"),
+            }
+        }
+    }
+}
+
+/// Waits for news; without a monitor, for ever.
+async fn heard(monitor: &mut Option<Monitor>) -> io::Result<()> {
+    let Some(monitor) = monitor else {
+        return pending().await;
+    };
+    monitor.changed().await?;
+    sleep(SETTLE).await;
+    Ok(())
+}
+
+async fn mounts_changed(mounts: Option<&Mounts>) -> io::Result<()> {
+    let Some(mounts) = mounts else {
+        return pending().await;
+    };
+    mounts.changed().await
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => pending().await,
+    }
+}

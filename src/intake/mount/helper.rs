@@ -1,0 +1,342 @@
+//! The helper itself: takes requests, sees who asks, and has each done in a thread of its own.
+
+use std::collections::HashSet;
+use std::fs::Metadata;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{getsockopt, sockopt};
+use nix::unistd::User;
+use parking_lot::Mutex;
+
+use super::approvals::Approvals;
+use super::drive::{self, Drive};
+use super::point::Points;
+use super::request::{Answer, MountId, Mounted, Reason, Refusal, Request};
+use super::{frame, share};
+use crate::base::error::io_kind;
+use crate::base::{ErrorKind, Kind};
+use crate::intake::drives::Roots;
+
+/// Requests that are worked on at once. A server that is away holds its request for minutes.
+const MAX_WORKERS: usize = 16;
+
+/// How many of them may be for shares, so that dead servers leave room for drives.
+const MAX_SHARES: usize = 8;
+
+/// How long whoever connects may take to say what he wants, and to take the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the helper looks whether it is idle.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Whose requests are carried out, beside root's, and who is to read what is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DaemonUser {
+    /// His number.
+    pub uid: u32,
+    /// His group's.
+    pub gid: u32,
+}
+
+impl DaemonUser {
+    /// Whether he may read a file, or look into a folder and open what is in it.
+    pub fn may_read(self, about: &Metadata) -> bool {
+        let shift = match () {
+            () if about.uid() == self.uid => 6,
+            () if about.gid() == self.gid => 3,
+            () => 0,
+        };
+        let wanted = if about.is_dir() { 0o5 } else { 0o4 };
+        (about.mode() >> shift) & wanted == wanted || self.uid == 0
+    }
+}
+
+/// How the helper works.
+#[derive(Debug, Clone)]
+pub struct HelperConfig {
+    /// The name of the daemon's user.
+    pub user: String,
+    /// The folder below which all is mounted. Root's alone, and the folder it is in as well.
+    pub mounts: PathBuf,
+    /// The file of approved drives.
+    pub approvals: PathBuf,
+    /// Where the kernel and udev tell of drives.
+    pub roots: Roots,
+    /// How long nobody asks before the helper ends.
+    pub idle: Duration,
+}
+
+/// Why the helper does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum HelperError {
+    /// There is no such user.
+    #[error("there is no user {0:?} here")]
+    User(String),
+    /// The folder for what is mounted.
+    #[error("the folder {} cannot be used: {error}", path.display())]
+    Mounts {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        error: io::Error,
+    },
+    /// The socket.
+    #[error("the socket cannot be used: {0}")]
+    Socket(io::Error),
+}
+
+impl Kind for HelperError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            HelperError::User(_) => ErrorKind::NotFound,
+            HelperError::Mounts { error, .. } | HelperError::Socket(error) => io_kind(error),
+        }
+    }
+}
+
+/// The mount helper.
+#[derive(Debug)]
+pub struct Helper {
+    /// Who asks, and reads.
+    pub user: DaemonUser,
+    pub(super) roots: Roots,
+    pub(super) points: Points,
+    pub(super) approvals: Approvals,
+    /// What is being mounted or unmounted right now.
+    busy: Mutex<HashSet<MountId>>,
+    workers: AtomicUsize,
+    shares: AtomicUsize,
+    idle: Duration,
+}
+
+impl Helper {
+    /// Gets ready, and unmounts what is left of drives that were pulled while nobody looked.
+    ///
+    /// # Errors
+    /// See [`HelperError`].
+    pub fn new(config: HelperConfig) -> Result<Arc<Self>, HelperError> {
+        let found = User::from_name(&config.user).ok().flatten();
+        let user = found.ok_or(HelperError::User(config.user))?;
+        let points = Points::open(&config.mounts, config.roots.clone()).map_err(|error| {
+            HelperError::Mounts {
+                path: config.mounts,
+                error,
+            }
+        })?;
+        let helper = Arc::new(Self {
+            user: DaemonUser {
+                uid: user.uid.as_raw(),
+                gid: user.gid.as_raw(),
+            },
+            roots: config.roots,
+            points,
+            approvals: Approvals::at(config.approvals),
+            busy: Mutex::default(),
+            workers: AtomicUsize::new(0),
+            shares: AtomicUsize::new(0),
+            idle: config.idle,
+        });
+        helper.sweep();
+        Ok(helper)
+    }
+
+    /// Serves until nobody has asked for a while.
+    ///
+    /// # Errors
+    /// When the socket breaks down.
+    pub fn serve(self: &Arc<Self>, listener: &UnixListener) -> Result<(), HelperError> {
+        listener
+            .set_nonblocking(true)
+            .map_err(HelperError::Socket)?;
+        let timeout = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::MAX);
+        let mut asked = Instant::now();
+        loop {
+            let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(HelperError::Socket(error.into())),
+            }
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    asked = Instant::now();
+                    self.take(stream);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The one who asked is gone already, or there is no descriptor left just now.
+                Err(error) => tracing::warn!(%error, "a request could not be taken"),
+            }
+            if self.workers.load(Ordering::Acquire) > 0 {
+                asked = Instant::now();
+            } else if asked.elapsed() >= self.idle {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has a request worked on in a thread of its own, if there is room.
+    fn take(self: &Arc<Self>, stream: UnixStream) {
+        // A stranger costs nothing but this.
+        let asker = getsockopt(&stream, sockopt::PeerCredentials).map(|peer| peer.uid());
+        if !asker.is_ok_and(|uid| uid == 0 || uid == self.user.uid) {
+            let why = "may be asked for by the box alone";
+            refuse(&stream, Refusal::new(Reason::NotAllowed, why));
+            return;
+        }
+        let Some(place) = Place::take(self.clone(), |helper| &helper.workers, MAX_WORKERS) else {
+            refuse(&stream, too_many());
+            return;
+        };
+        let work = move || {
+            let helper = place.helper.clone();
+            if let Err(error) = helper.converse(&stream) {
+                tracing::debug!(%error, "a request was not answered");
+            }
+            drop(place);
+        };
+        if let Err(error) = thread::Builder::new()
+            .name("request".to_owned())
+            .spawn(work)
+        {
+            tracing::error!(%error, "no thread for a request");
+        }
+    }
+
+    /// Reads the request, does it, and answers.
+    fn converse(self: &Arc<Self>, stream: &UnixStream) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let answer = match frame::read(stream) {
+            Ok(request) => self.answer(request),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Answer::Refused(Refusal::new(Reason::Malformed, error.to_string()))
+            }
+            Err(error) => return Err(error),
+        };
+        frame::write(stream, &answer)
+    }
+
+    /// Does what is asked.
+    pub fn answer(self: &Arc<Self>, request: Request) -> Answer {
+        let done = match request {
+            Request::MountDrive { device } => self.mount_drive(device).map(Answer::Mounted),
+            Request::MountShare(share) => self.mount_share(&share).map(Answer::Mounted),
+            Request::Unmount { id } => self
+                .alone(&id, || drive::unmount(self, &id))
+                .map(|()| Answer::Done),
+            Request::Approve { key } => self.approve(&key, true),
+            Request::Withdraw { key } => self.approve(&key, false),
+        };
+        done.unwrap_or_else(|refusal| {
+            tracing::info!(reason = ?refusal.reason, why = refusal.why, "refused");
+            Answer::Refused(refusal)
+        })
+    }
+
+    fn mount_drive(&self, device: crate::intake::drives::DeviceNumber) -> Result<Mounted, Refusal> {
+        let drive = Drive::find(self, device)?;
+        self.alone(&drive.key, || drive.mount(self))
+    }
+
+    fn mount_share(self: &Arc<Self>, share: &super::ShareRequest) -> Result<Mounted, Refusal> {
+        if !share.id.as_str().starts_with("share-") {
+            let why = "is asked for under a name that is not a share's";
+            return Err(Refusal::new(Reason::Malformed, why));
+        }
+        let room = Place::take(self.clone(), |helper| &helper.shares, MAX_SHARES);
+        let _room = room.ok_or_else(too_many)?;
+        self.alone(&share.id, || share::mount(self, share))
+    }
+
+    fn approve(&self, key: &MountId, approved: bool) -> Result<Answer, Refusal> {
+        let written = self.approvals.set(key, approved);
+        written.map_err(|error| {
+            super::point::internal(format!(
+                "cannot be approved: the list of approved drives: {error}"
+            ))
+        })?;
+        tracing::info!(%key, approved, "the owner decided on a drive that is built in");
+        Ok(Answer::Done)
+    }
+
+    /// Does something about a mounted place while nobody else does.
+    fn alone<T>(
+        &self,
+        id: &MountId,
+        work: impl FnOnce() -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        if !self.busy.lock().insert(id.clone()) {
+            return Err(Refusal::new(Reason::Busy, "is being worked on"));
+        }
+        let done = work();
+        self.busy.lock().remove(id);
+        done
+    }
+
+    /// Unmounts what is left of drives that are gone.
+    fn sweep(&self) {
+        let Ok(table) = self.points.table() else {
+            return;
+        };
+        for entry in self.points.ours(&table) {
+            // A share has no device that could be gone.
+            let is_drive = entry.source.as_encoded_bytes().starts_with(b"/");
+            let id = entry.point.file_name().and_then(|name| name.to_str());
+            let Some(id) = id.and_then(|id| id.parse::<MountId>().ok()) else {
+                continue;
+            };
+            if is_drive && !drive::is_there(self, entry) {
+                match self.points.unmount(&id, true) {
+                    Ok(()) => {
+                        tracing::info!(%id, "unmounted what is left of a drive that was pulled")
+                    }
+                    Err(error) => {
+                        tracing::warn!(%id, %error, "cannot unmount what is left of a drive")
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(
+        Reason::TooMany,
+        "has to wait: too much is being mounted at once",
+    )
+}
+
+fn refuse(stream: &UnixStream, refusal: Refusal) {
+    // Its buffer is empty, so that nobody waits here; and he may be gone.
+    let _ = stream.set_nonblocking(true);
+    let _ = frame::write(stream, &Answer::Refused(refusal));
+}
+
+/// One of a number of places, given back when dropped.
+struct Place {
+    helper: Arc<Helper>,
+    taken: fn(&Helper) -> &AtomicUsize,
+}
+
+impl Place {
+    fn take(helper: Arc<Helper>, taken: fn(&Helper) -> &AtomicUsize, most: usize) -> Option<Self> {
+        let more = |count: usize| (count < most).then_some(count + 1);
+        let counted = taken(&helper).fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        counted.ok().map(|_| Self { helper, taken })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        (self.taken)(&self.helper).fetch_sub(1, Ordering::AcqRel);
+    }
+}
