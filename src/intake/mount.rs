@@ -13,17 +13,22 @@ pub mod approvals;
 pub mod client;
 mod condition;
 mod drive;
+mod ext;
+mod format;
 mod frame;
 pub mod guard;
 pub mod helper;
+mod keep;
 mod options;
 mod point;
 pub mod request;
+mod seals;
 mod share;
 pub mod table;
 
 pub use client::{Client, ClientError};
 pub use helper::{DaemonUser, Helper, HelperError};
 pub use request::{
-    Answer, MountId, Mounted, Protocol, Reason, Refusal, Request, Secret, ShareRequest,
+    Answer, FormatRequest, Formatted, MountId, Mounted, Protocol, Reason, Refusal, Request, Secret,
+    ShareRequest,
 };

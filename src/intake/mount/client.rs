@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::frame;
-use super::request::{Answer, Mounted, Refusal, Request};
+use super::request::{Answer, FormatRequest, MountId, Mounted, Refusal, Request};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind};
 
@@ -81,6 +81,21 @@ impl Client {
     pub async fn order(&self, request: &Request) -> Result<(), ClientError> {
         match self.ask(request).await? {
             Answer::Done => Ok(()),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Has a drive emptied and made one for uploads; returns what it is known by then.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn format(&self, drive: FormatRequest) -> Result<MountId, ClientError> {
+        let client = Self {
+            patience: self.patience.max(super::format::PATIENCE),
+            ..self.clone()
+        };
+        match client.ask(&Request::Format(drive)).await? {
+            Answer::Formatted(formatted) => Ok(formatted.key),
             other => Err(self.unexpected(&other)),
         }
     }

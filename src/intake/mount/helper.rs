@@ -21,7 +21,8 @@ use super::approvals::Approvals;
 use super::drive::{self, Drive};
 use super::point::Points;
 use super::request::{Answer, MountId, Mounted, Reason, Refusal, Request};
-use super::{frame, share};
+use super::seals::Seals;
+use super::{format, frame, share};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind};
 use crate::intake::drives::Roots;
@@ -67,7 +68,7 @@ pub struct HelperConfig {
     pub user: String,
     /// The folder below which all is mounted. Root's alone, and the folder it is in as well.
     pub mounts: PathBuf,
-    /// The file of approved drives.
+    /// The file of approved drives. The one of drives that were formatted for uploads is beside it.
     pub approvals: PathBuf,
     /// Where the kernel and udev tell of drives.
     pub roots: Roots,
@@ -111,6 +112,7 @@ pub struct Helper {
     pub(super) roots: Roots,
     pub(super) points: Points,
     pub(super) approvals: Approvals,
+    pub(super) seals: Seals,
     /// What is being mounted or unmounted right now.
     busy: Mutex<HashSet<MountId>>,
     workers: AtomicUsize,
@@ -139,6 +141,7 @@ impl Helper {
             },
             roots: config.roots,
             points,
+            seals: Seals::at(config.approvals.with_file_name("uploads")),
             approvals: Approvals::at(config.approvals),
             busy: Mutex::default(),
             workers: AtomicUsize::new(0),
@@ -235,6 +238,9 @@ impl Helper {
                 .map(|()| Answer::Done),
             Request::Approve { key } => self.approve(&key, true),
             Request::Withdraw { key } => self.approve(&key, false),
+            Request::Format(wanted) => self
+                .alone(&wanted.key, || format::format(self, &wanted))
+                .map(Answer::Formatted),
         };
         done.unwrap_or_else(|refusal| {
             tracing::info!(reason = ?refusal.reason, why = refusal.why, "refused");
