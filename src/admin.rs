@@ -177,7 +177,8 @@ fn owners_routes() -> OpenApiRouter<App> {
             release_settings::change_release_settings
         ))
         .routes(routes!(sources::rescan))
-        .routes(routes!(sources::change_source))
+        .routes(routes!(sources::change_source, sources::forget_source))
+        .routes(routes!(sources::format_source))
         .routes(routes!(settings::settings, settings::change_settings))
         .routes(routes!(uploads::begin_upload))
         .routes(routes!(uploads::upload, uploads::cancel_upload))

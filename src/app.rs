@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp, Visits};
 use crate::device;
+use crate::intake::mount::Client;
 use crate::intake::place::Place;
 use crate::metainfo::{HashEvent, HashQueue};
 use crate::policy::retire::Rule;
@@ -26,6 +27,8 @@ use crate::tracker::{Seen, Tracker, swarm};
 
 mod board;
 mod catalogue;
+mod drives;
+mod format;
 pub mod handle;
 mod hashing;
 mod history;
@@ -41,6 +44,7 @@ mod sources;
 mod swarms;
 
 pub use crate::intake::uploads::{self, Uploads};
+pub use format::{FormatError, FormatWish};
 pub use handle::{Handle, Order, OrderError};
 pub use history::HistoryView;
 pub use overview::{
@@ -66,6 +70,9 @@ const BRISK: Duration = Duration::from_millis(250);
 /// How often what was spent is written down: at most this much is lost with the power (design, section 6).
 const LEDGER: Duration = Duration::from_secs(10);
 
+/// How long the mount helper may take for what is not formatting.
+const HELPER_PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the conductor works with.
 #[derive(Debug, Clone)]
 pub struct AppConfig {
@@ -87,6 +94,8 @@ pub struct AppConfig {
     pub visits: Visits,
     /// Where the kernel reports how the board is: `/sys`.
     pub sys: PathBuf,
+    /// The socket of the mount helper; none where there is none.
+    pub mount_helper: Option<PathBuf>,
 }
 
 /// Why the box does not start.
@@ -212,7 +221,10 @@ impl App {
         let (overview, watch) = watch::channel(Arc::new(Overview::default()));
         let (handle, orders) = Handle::new(watch);
         let swarms = Swarms::new(engine.clone(), Instant::now());
-        let handle = handle.seeing(swarms.clone());
+        let helper = config.mount_helper.clone();
+        let helper = helper.map(|socket| Client::new(socket, HELPER_PATIENCE));
+        let handle = handle.seeing(swarms.clone()).with_helper(helper);
+        uploads.choose(settings.uploads_to.clone());
         // Nobody watches for drives and shares yet.
         let (_, places) = mpsc::channel(1);
         let mut app = Self {

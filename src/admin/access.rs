@@ -69,6 +69,8 @@ pub(super) const ROUTES: &[(&str, &str, Access)] = &[
     ("PATCH",  "/api/v1/releases/{id}/settings",       Token(Manage)),
     ("POST",   "/api/v1/sources/rescan",               Token(Manage)),
     ("PATCH",  "/api/v1/sources/{id}",                 Token(Manage)),
+    ("DELETE", "/api/v1/sources/{id}",                 Token(Manage)),
+    ("POST",   "/api/v1/sources/{id}/format",          Owner),
     ("GET",    "/api/v1/settings",                     Token(Read)),
     ("PATCH",  "/api/v1/settings",                     Token(Manage)),
     ("POST",   "/api/v1/uploads",                      Token(Manage)),

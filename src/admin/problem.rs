@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::handle::OrderError;
+use crate::app::handle::{FormatError, OrderError};
 use crate::app::uploads::UploadError;
 use crate::base::{ErrorKind, Kind};
 use crate::store::StoreError;
@@ -104,6 +104,12 @@ impl From<StoreError> for Problem {
 
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<FormatError> for Problem {
+    fn from(error: FormatError) -> Self {
         Self::of(&error)
     }
 }

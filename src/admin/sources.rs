@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::extract::{Json, Path};
 use super::problem::Problem;
-use crate::app::handle::Order;
+use crate::app::handle::{FormatWish, Order};
 use crate::base::SourceId;
 
 /// Look at every source now
@@ -57,4 +57,73 @@ pub(super) async fn change_source(
     app.tell();
     app.handle.order(Order::ReloadSources).await?;
     Ok(axum::Json(wanted))
+}
+
+/// Forget a source that is away
+///
+/// It and its releases leave the list. They come back when it is plugged in again.
+#[utoipa::path(
+    delete, path = "/api/v1/sources/{id}", tag = "sources",
+    params(("id" = i64, Path, description = "The source.")),
+    responses(
+        (status = 204, description = "It is forgotten."),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such source.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is here, or no drive or share.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn forget_source(
+    State(app): State<App>,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Problem> {
+    app.handle.order(Order::Forget(SourceId(id))).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A drive to be formatted.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FormatOrder {
+    /// The drive's name, typed by its owner.
+    name: String,
+    /// What it is to be called: 1 to 16 bytes.
+    label: String,
+    /// That its owner was told what is on it, and wants it emptied all the same.
+    #[serde(default)]
+    told: bool,
+}
+
+/// Format a drive for uploads
+///
+/// Everything on it is deleted, and uploads go to it from then on. Answers when it is done, which takes a minute or so.
+/// Without `told`, a drive with files on it is refused, and the answer says what is on it.
+#[utoipa::path(
+    post, path = "/api/v1/sources/{id}/format", tag = "sources",
+    params(("id" = i64, Path, description = "The drive.")),
+    request_body = FormatOrder,
+    responses(
+        (status = 204, description = "It is formatted."),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "It holds the system, or is built in and not approved.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such drive.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is something on it.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "That is not its name, or no label.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It cannot be written to, or there is nobody to do it.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn format_source(
+    State(app): State<App>,
+    Path(id): Path<i64>,
+    Json(FormatOrder { name, label, told }): Json<FormatOrder>,
+) -> Result<StatusCode, Problem> {
+    let wish = FormatWish { name, label, told };
+    // Once begun it goes on to its end, whatever becomes of the request.
+    let (handle, store) = (app.handle.clone(), app.store.clone());
+    let done = tokio::spawn(async move { handle.format(&store, SourceId(id), wish).await });
+    match done.await {
+        Ok(done) => done?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+    app.tell();
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -53,6 +53,8 @@ pub(super) struct Upload {
     name: String,
     /// Its files, in the order in which they were named; their places are their numbers.
     files: Vec<UploadFile>,
+    /// The drive it is on, while that is not here.
+    waits_for: Option<String>,
 }
 
 impl From<Progress> for Upload {
@@ -66,6 +68,7 @@ impl From<Progress> for Upload {
             id: progress.id,
             name: progress.name,
             files: progress.files.into_iter().map(file).collect(),
+            waits_for: progress.waits_for,
         }
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use super::format::{FormatError, FormatWish};
 use super::history::HistoryView;
 use super::overview::Overview;
 use super::swarms::{PiecesView, Swarms};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, InfoHash, Kind, ReleaseId};
+use crate::base::{ErrorKind, InfoHash, Kind, ReleaseId, SourceId};
+use crate::intake::mount::Client;
 use crate::seed::swarm::PieceMap;
 
 /// What the owner can ask for.
@@ -35,6 +37,12 @@ pub enum Order {
     },
     /// Read again what is wanted of each source: it changed in the database.
     ReloadSources,
+    /// Take a source that is away off the list, until it is here again.
+    Forget(SourceId),
+    /// Stop using a drive that is to be formatted. It is taken up again when it is seen again.
+    LetGo(SourceId),
+    /// It was not formatted after all: look whether it can still be used.
+    TakeBack(SourceId),
 }
 
 /// An order that could not be carried out.
@@ -51,6 +59,17 @@ pub enum OrderError {
         /// Why, in plain words.
         why: String,
     },
+    /// No such source.
+    #[error("there is no source {0}")]
+    NoSuchSource(SourceId),
+    /// The source is such that this makes no sense.
+    #[error("{name:?} {why}")]
+    WrongSource {
+        /// What it is called.
+        name: String,
+        /// Why, in plain words that follow its name.
+        why: String,
+    },
     /// The database refused.
     #[error("the box could not write its state down: {0}")]
     Store(String),
@@ -65,8 +84,8 @@ pub enum OrderError {
 impl Kind for OrderError {
     fn kind(&self) -> ErrorKind {
         match self {
-            OrderError::NoSuchRelease(_) => ErrorKind::NotFound,
-            OrderError::WrongStage { .. } => ErrorKind::Conflict,
+            OrderError::NoSuchRelease(_) | OrderError::NoSuchSource(_) => ErrorKind::NotFound,
+            OrderError::WrongStage { .. } | OrderError::WrongSource { .. } => ErrorKind::Conflict,
             OrderError::Store(_) => ErrorKind::Internal,
             OrderError::Reset(error) => io_kind(error),
             OrderError::Closing => ErrorKind::Unavailable,
@@ -87,17 +106,20 @@ pub struct Handle {
     overview: watch::Receiver<Arc<Overview>>,
     /// None where there is no engine behind it.
     swarms: Option<Swarms>,
+    /// None where there is no mount helper.
+    pub(super) helper: Option<Client>,
 }
 
 impl Handle {
     /// A handle, and the end at which the conductor takes its orders.
     pub fn new(overview: watch::Receiver<Arc<Overview>>) -> (Self, Orders) {
         let (orders, taken) = mpsc::channel(ORDER_QUEUE);
-        let swarms = None;
+        let (swarms, helper) = (None, None);
         let handle = Self {
             orders,
             overview,
             swarms,
+            helper,
         };
         (handle, taken)
     }
@@ -108,6 +130,11 @@ impl Handle {
             swarms: Some(swarms),
             ..self
         }
+    }
+
+    /// With a mount helper that formats drives.
+    pub fn with_helper(self, helper: Option<Client>) -> Self {
+        Self { helper, ..self }
     }
 
     /// Asks the conductor, and waits for its answer.

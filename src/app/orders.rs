@@ -5,12 +5,13 @@ use std::time::Instant;
 use super::{App, Ending, Order, OrderError};
 use crate::base::{ReleaseId, Stage, Timestamp};
 use crate::device::reset::{self, Uploaded};
-use crate::store::{Release, SourceKind, Store, StoreError};
+use crate::store::{Release, Source, Store, StoreError};
 
 impl From<StoreError> for OrderError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchRelease(id) => OrderError::NoSuchRelease(id),
+            StoreError::NoSuchSource(id) => OrderError::NoSuchSource(id),
             other => OrderError::Store(other.to_string()),
         }
     }
@@ -34,6 +35,9 @@ impl App {
             }
             Order::Reset { keep_uploads } => self.reset(keep_uploads).await,
             Order::ReloadSources => self.reload_sources().await,
+            Order::Forget(id) => self.forget(id).await,
+            Order::LetGo(id) => self.let_go(id).await,
+            Order::TakeBack(id) => self.take_back(id).await,
         }
     }
 
@@ -104,7 +108,7 @@ impl App {
             .sources
             .get(&release.source)
             .map(|at| at.source.clone());
-        let uploaded = source.filter(|source| source.kind == SourceKind::Uploads);
+        let uploaded = source.filter(Source::is_for_uploads);
         if let Some(source) = uploaded {
             let path = source.path.join(&release.name);
             let deleted = tokio::task::spawn_blocking(move || delete(&path)).await;
@@ -141,6 +145,7 @@ impl App {
         let read = |store: &Store| Ok((store.settings()?, store.all_release_settings()?));
         let (settings, own) = self.store.run(read).await?;
         self.settings = settings;
+        self.uploads.choose(self.settings.uploads_to.clone());
         for (id, live) in &self.live {
             let generous = own.get(id).and_then(|own| own.generous);
             if self.limits.own(*id).generous != generous {

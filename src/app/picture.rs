@@ -1,15 +1,16 @@
 //! Painting the picture that the owner's page shows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::overview::{ReleaseView, SourceView, UpstreamView, copies};
 use super::sources::At;
 use super::{App, relays};
-use crate::base::{Magnet, Stage, Timestamp};
+use crate::base::{Magnet, SourceId, Stage, Timestamp};
 use crate::seed::Census;
 use crate::seed::engine::Report;
-use crate::store::{Release, SourceKind, Spent, Store, StoreError};
+use crate::store::{Release, Spent, Store, StoreError};
 
 /// The least often a picture is painted, so that the page's "three minutes ago" stay true.
 const FRESH: Duration = Duration::from_secs(30);
@@ -44,6 +45,7 @@ impl App {
         let mut sources: Vec<SourceView> =
             self.sources.values().map(|s| self.source_view(s)).collect();
         sources.sort_by_key(|source| source.id);
+        self.uploads.ask_for_room();
         let upstream = self.upstream_view(report, &before.upstream);
         let reach = self.reach_view(&report.outside, Instant::now());
         let board = self.board.view(&before.board);
@@ -58,11 +60,12 @@ impl App {
         if is_current {
             return Ok(());
         }
-        drop(before);
         let releases = match is_new {
             true => Some(self.view_releases().await?),
             false => None,
         };
+        count(&mut sources, releases.as_ref().unwrap_or(&before.releases));
+        drop(before);
         self.overview.send_modify(|picture| {
             // In place, unless somebody still looks at the last one: thousands of views are much to copy for a clock.
             let picture = Arc::make_mut(picture);
@@ -163,26 +166,45 @@ impl App {
     }
 
     fn source_view(&self, at: &At) -> SourceView {
-        let uploads = at.source.kind == SourceKind::Uploads;
+        let facts = at.source.facts.clone().unwrap_or_default();
+        let room = || self.uploads.room(&at.source.uploads_key());
         SourceView {
             id: at.source.id,
             name: at.source.name.clone(),
             kind: at.source.kind.as_str().to_owned(),
             present: at.problem().is_none(),
             problem: at.problem().unwrap_or_default().to_owned(),
-            free: uploads.then(|| self.uploads.free().ok()).flatten(),
+            free: at.source.is_for_uploads().then(room).flatten(),
             auto_share: at.source.auto_share,
+            note: at.note.clone().unwrap_or_default(),
+            releases: 0,
+            file_system: facts.file_system,
+            size: facts.size,
+            model: facts.model,
+            uploads_key: at.source.uploads_key(),
         }
     }
 }
 
-/// Whether nothing changed that is worth a new picture.
+/// Counts the releases on each source.
+fn count(sources: &mut [SourceView], releases: &[ReleaseView]) {
+    let mut counts: HashMap<SourceId, u64> = HashMap::new();
+    for release in releases {
+        *counts.entry(release.source).or_default() += 1;
+    }
+    for source in sources {
+        source.releases = counts.get(&source.id).copied().unwrap_or(0);
+    }
+}
+
+/// Whether nothing changed that is worth a new picture. Releases come and go with the database, and are counted then.
 fn are_alike(now: &[SourceView], before: &[SourceView]) -> bool {
     let alike = |(now, before): (&SourceView, &SourceView)| {
         let free = now.free.zip(before.free);
         let free = free.filter(|(now, before)| now.abs_diff(*before) < FREE_STEP);
         let now = SourceView {
             free: free.map_or(now.free, |(_, before)| Some(before)),
+            releases: before.releases,
             ..now.clone()
         };
         now == *before

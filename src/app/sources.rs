@@ -259,8 +259,8 @@ impl App {
                 key: &place.key,
                 name: &place.name,
                 path: &path,
-                // What is on somebody's drive is asked for, unless its owner says otherwise.
-                auto_share: false,
+                // What is on somebody's drive is asked for, unless its owner says otherwise; uploads are meant to be shared.
+                auto_share: place.facts.for_uploads,
                 facts: Some(&place.facts),
             };
             store.take_up_source(&new, now)
@@ -300,6 +300,7 @@ impl App {
             self.source_away(id, "it was plugged in anew", false)
                 .await?;
         }
+        self.uploads_here(id, &path).await;
         if let Some(at) = self.sources.get_mut(&id) {
             at.presence = Presence::Unseen;
             at.mounted = Some(path);
@@ -328,6 +329,9 @@ impl App {
             can_look,
         };
         at.doubts.clear();
+        if let Some(key) = at.source.uploads_key() {
+            self.uploads.drive_away(&key);
+        }
         if !can_look {
             // Whatever it finds was there before.
             at.under_way = None;

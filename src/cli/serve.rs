@@ -179,6 +179,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         public_port: public_addr.port(),
         visits: visits.clone(),
         sys: SYS.into(),
+        mount_helper: config.mount_helper.clone(),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;

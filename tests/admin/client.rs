@@ -180,6 +180,9 @@ impl TestBox {
                     | Order::ReloadSettings
                     | Order::ReloadSources
                     | Order::Restart
+                    | Order::Forget(_)
+                    | Order::LetGo(_)
+                    | Order::TakeBack(_)
                     | Order::Reset { .. } => Ok(()),
                 };
                 let _ = reply.send(done);

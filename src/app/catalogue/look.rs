@@ -199,7 +199,7 @@ pub(super) fn is_left_alone(
     now: Timestamp,
 ) -> bool {
     let quiet = || is_quiet(content, quiet, now);
-    source.kind == SourceKind::Uploads || !source.auto_share || quiet()
+    source.is_for_uploads() || !source.auto_share || quiet()
 }
 
 /// Whether nothing was written to it for a while. A time in the future says nothing, and does not hold it up.

@@ -43,6 +43,8 @@ pub enum Outcome {
         path: PathBuf,
         /// What the owner should know about it.
         note: Option<String>,
+        /// Whether it was formatted for uploads, and may be written to.
+        writable: bool,
     },
     /// It is not.
     Failed(Failure),
@@ -107,6 +109,7 @@ enum State {
         device: Device,
         path: PathBuf,
         note: Option<String>,
+        writable: bool,
     },
     Failed {
         device: Device,
@@ -164,9 +167,19 @@ impl Table {
         if let Some(known) = self.known.get_mut(key) {
             known.busy = false;
             known.state = match (outcome, device) {
-                (Outcome::Mounted { path, note }, Some(device)) => {
-                    State::Mounted { device, path, note }
-                }
+                (
+                    Outcome::Mounted {
+                        path,
+                        note,
+                        writable,
+                    },
+                    Some(device),
+                ) => State::Mounted {
+                    device,
+                    path,
+                    note,
+                    writable,
+                },
                 (Outcome::Failed(failure), Some(device)) => known.failed(device, failure, now),
                 _ => State::Untouched,
             };
@@ -271,9 +284,19 @@ impl Known {
                 let why = found.unusable.clone().unwrap_or_default();
                 Some(place(found, PlaceState::Unusable { why }))
             }
-            (Some(found), State::Mounted { device, path, note }) if *device == found.device => {
+            (
+                Some(found),
+                State::Mounted {
+                    device,
+                    path,
+                    note,
+                    writable,
+                },
+            ) if *device == found.device => {
                 let (path, note) = (path.clone(), note.clone());
-                Some(place(found, PlaceState::Here { path, note }))
+                let mut place = place(found, PlaceState::Here { path, note });
+                place.facts.for_uploads = *writable;
+                Some(place)
             }
             (
                 Some(found),

@@ -248,6 +248,7 @@ async fn by_helper(client: &Client, job: Job) -> (MountId, Option<Device>, Outco
                 Ok(mounted) if mounted.id == key => Outcome::Mounted {
                     path: mounted.path,
                     note: mounted.note,
+                    writable: mounted.writable,
                 },
                 // Another drive has taken its number meanwhile; the next look finds it.
                 Ok(mounted) => {
@@ -273,7 +274,14 @@ async fn by_helper(client: &Client, job: Job) -> (MountId, Option<Device>, Outco
 fn by_others(job: Job, path: Option<PathBuf>) -> (MountId, Option<Device>, Outcome) {
     match (job, path) {
         (Job::Mount { key, device }, Some(path)) => {
-            (key, Some(device), Outcome::Mounted { path, note: None })
+            // What others have mounted is never written to.
+            let (note, writable) = (None, false);
+            let outcome = Outcome::Mounted {
+                path,
+                note,
+                writable,
+            };
+            (key, Some(device), outcome)
         }
         (Job::Mount { key, device }, None) => {
             let failure = Failure {

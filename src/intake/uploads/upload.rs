@@ -147,6 +147,7 @@ impl Upload {
             id: id.to_owned(),
             name: self.manifest.name.clone(),
             files: files.collect(),
+            waits_for: None,
         }
     }
 

@@ -27,6 +27,7 @@ fn mounted(path: &str) -> Outcome {
     Outcome::Mounted {
         path: path.into(),
         note: None,
+        writable: false,
     }
 }
 
