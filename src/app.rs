@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{ErrorKind, InfoHash, Kind, Rate, ReleaseId, SourceId, Timestamp, Visits};
 use crate::device;
+use crate::intake::drives::Drives;
+pub use crate::intake::drives::DrivesConfig;
 use crate::intake::mount::Client;
 use crate::intake::place::Place;
 use crate::metainfo::{HashEvent, HashQueue};
@@ -67,6 +69,8 @@ use swarms::Swarms;
 const STEP: Duration = Duration::from_secs(1);
 /// The least time between two looks when releases are hashed in quick succession: a look reads the whole catalogue.
 const BRISK: Duration = Duration::from_millis(250);
+/// Messages from drives and shares that may wait for the conductor; whoever has more to say waits.
+const PLACES: usize = 64;
 /// How often what was spent is written down: at most this much is lost with the power (design, section 6).
 const LEDGER: Duration = Duration::from_secs(10);
 
@@ -94,8 +98,8 @@ pub struct AppConfig {
     pub visits: Visits,
     /// Where the kernel reports how the board is: `/sys`.
     pub sys: PathBuf,
-    /// The socket of the mount helper; none where there is none.
-    pub mount_helper: Option<PathBuf>,
+    /// How drives are looked for; none are without.
+    pub drives: Option<DrivesConfig>,
 }
 
 /// Why the box does not start.
@@ -151,6 +155,8 @@ pub struct App {
     sources: HashMap<SourceId, At>,
     looks: Looks,
     places: mpsc::Receiver<Place>,
+    /// The watch over drives, which ends with us.
+    drives: Option<Drives>,
     live: HashMap<ReleaseId, Live>,
     by_hash: HashMap<InfoHash, ReleaseId>,
     orders: Orders,
@@ -221,18 +227,25 @@ impl App {
         let (overview, watch) = watch::channel(Arc::new(Overview::default()));
         let (handle, orders) = Handle::new(watch);
         let swarms = Swarms::new(engine.clone(), Instant::now());
-        let helper = config.mount_helper.clone();
+        let helper = config
+            .drives
+            .as_ref()
+            .and_then(|drives| drives.helper.clone());
         let helper = helper.map(|socket| Client::new(socket, HELPER_PATIENCE));
         let handle = handle.seeing(swarms.clone()).with_helper(helper);
         uploads.choose(settings.uploads_to.clone());
-        // Nobody watches for drives and shares yet.
-        let (_, places) = mpsc::channel(1);
+        let (tell, places) = mpsc::channel(PLACES);
+        let drives = config
+            .drives
+            .clone()
+            .map(|config| watch_drives(config, tell));
         let mut app = Self {
             queue: HashQueue::new(),
             hashing: Hashing::default(),
             sources: HashMap::new(),
             looks: Looks::default(),
             places,
+            drives,
             live: HashMap::new(),
             by_hash: HashMap::new(),
             written_down: Instant::now(),
@@ -370,7 +383,23 @@ impl App {
             tracing::error!(%error, "who holds what could not be written down");
         }
         tokio::join!(self.announcer.shutdown(), self.engine.stop());
+        if let Some(drives) = self.drives {
+            drives.shutdown().await;
+        }
     }
+}
+
+/// Watches for drives, and tells what becomes of them.
+fn watch_drives(config: DrivesConfig, tell: mpsc::Sender<Place>) -> Drives {
+    let (drives, mut said) = Drives::start(config);
+    tokio::spawn(async move {
+        while let Some(place) = said.recv().await {
+            if tell.send(place).await.is_err() {
+                return;
+            }
+        }
+    });
+    drives
 }
 
 /// All streams of found addresses in one. Those who announced to our own tracker are dialled as well: some clients

@@ -104,3 +104,60 @@ fn the_same_content_from_another_place_takes_over() {
     let stays = |r: &Value| !is_first(r) && r["stage"] == "spreading";
     assert!(appliance.releases().iter().any(stays));
 }
+
+#[test]
+fn another_name_is_the_same_swarm() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tree = Tree::file("The Film.mkv", SIZE, 93);
+    let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.source()]);
+    appliance.set_cap(CAP);
+    let (release, torrent, bytes) = appliance.wait_seeding(BOUND);
+    let path = dir.path().join("film.torrent");
+    std::fs::write(&path, bytes).expect("a file can be written");
+    let mut leecher = Kind::Libtorrent.start(&Link::Torrent(path), Limits::default());
+    appliance.wait_release("is given in part", BOUND, |r| payload(r) > SIZE / 8);
+
+    let renamed = tree.source().join("The Film (1921).mkv");
+    std::fs::rename(tree.root(), &renamed).expect("it can be renamed");
+    appliance.api("POST", "/sources/rescan", None);
+    let known = appliance.wait_release("has its new name", BOUND, |r| {
+        r["name"] == "The Film (1921).mkv"
+    });
+    assert_eq!(known["id"], release["id"]);
+    assert_eq!(known["info_hash"], release["info_hash"]);
+    assert_eq!(appliance.releases().len(), 1, "it is one release");
+    appliance.api("PATCH", "/settings", Some(json!({ "upstream_cap": null })));
+    wait_complete(&mut *leecher, BOUND);
+    std::fs::rename(&renamed, tree.root()).expect("it can be renamed back");
+    verify(&mut *leecher, &torrent, &tree);
+}
+
+/// A drive restored from an old copy, or cells that lost their charge: nothing but the bytes tells.
+#[test]
+fn what_comes_back_with_other_bytes_is_read_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tree = Tree::file("The Film.mkv", 1 << 20, 94);
+    let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.source()]);
+    let (release, _, _) = appliance.wait_seeding(BOUND);
+    let aside = dir.path().join("aside.mkv");
+    std::fs::rename(tree.root(), &aside).expect("it can be moved");
+    let rescan = |appliance: &Appliance| appliance.api("POST", "/sources/rescan", None);
+    rescan(&appliance);
+    appliance.wait_release("is away", BOUND, |r| r["stage"] == "absent");
+
+    let before = std::fs::metadata(&aside).expect("it is there");
+    let file = std::fs::File::options().write(true).open(&aside);
+    let file = file.expect("it can be written to");
+    let other = vec![7; 1 << 20];
+    std::os::unix::fs::FileExt::write_all_at(&file, &other, 0).expect("written");
+    let then = before.modified().expect("a time");
+    file.set_modified(then)
+        .expect("the clock can be turned back");
+    drop(file);
+    std::fs::rename(&aside, tree.root()).expect("it can be moved back");
+    rescan(&appliance);
+    let again = appliance.wait_release("is another torrent", BOUND, |r| {
+        r["stage"] == "spreading" && r["info_hash"] != release["info_hash"]
+    });
+    assert_eq!(again["id"], release["id"]);
+}

@@ -70,7 +70,7 @@ impl TheBox {
             public_port: 0,
             visits: Visits::default(),
             sys: data.join("sys"),
-            mount_helper: None,
+            drives: None,
         };
         let (handle, public) = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(any).await;

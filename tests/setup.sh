@@ -126,6 +126,19 @@ spaces() {
     need nsenter util-linux
 }
 
+# What makes file systems, and loop devices to mount them from. Some are in /usr/sbin, which is not in everybody's path.
+drives() {
+    PATH="$PATH:/usr/sbin:/sbin"
+    need losetup mount
+    need blkid util-linux
+    need mkfs.ext4 e2fsprogs
+    need mkfs.xfs xfsprogs
+    need mkfs.btrfs btrfs-progs
+    need mkfs.vfat dosfstools
+    need mkfs.exfat exfatprogs
+    need mkfs.ntfs ntfs-3g
+}
+
 bench() {
     spaces
     clients
@@ -133,6 +146,7 @@ bench() {
 
 tests() {
     spaces
+    drives
     clients
     cargo nextest --version >/dev/null 2>&1 || {
         say "installing cargo-nextest from crates.io (it is compiled: some minutes)"

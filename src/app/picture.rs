@@ -91,14 +91,23 @@ impl App {
 
     /// Views every release as the database has it.
     async fn view_releases(&mut self) -> Result<Vec<ReleaseView>, StoreError> {
-        let read = |store: &Store| Ok((store.releases()?, store.spent_by_release()?));
-        let (releases, spent) = self.store.run(read).await?;
+        let read = |store: &Store| {
+            let hashed = store.hashed_in_part()?;
+            Ok((store.releases()?, store.spent_by_release()?, hashed))
+        };
+        let (releases, spent, hashed) = self.store.run(read).await?;
         let views = releases.iter().map(|release| {
             let spent = spent.get(&release.id).copied().unwrap_or_default();
             if let Some(live) = self.live.get_mut(&release.id) {
                 live.spent = spent;
             }
-            self.release_view(release, spent)
+            let mut view = self.release_view(release, spent);
+            if view.hashed == 0 {
+                // Its job waits for its source to be here.
+                let kept = hashed.get(&release.id).copied();
+                view.hashed = kept.unwrap_or(0).min(release.size);
+            }
+            view
         });
         Ok(views.collect())
     }
@@ -118,11 +127,9 @@ impl App {
 
     /// Brings a view up to date with what the engine and the hasher do.
     fn update(&self, view: &mut ReleaseView) {
-        view.hashed = match (view.info_hash, self.hashing.jobs.get(&view.id)) {
-            (Some(_), _) => view.size,
-            (None, Some(job)) => job.hashed,
-            (None, None) => 0,
-        };
+        if let (None, Some(job)) = (view.info_hash, self.hashing.jobs.get(&view.id)) {
+            view.hashed = job.hashed;
+        }
         (view.rate, view.peers) = (0, 0);
         (view.relays, view.proven, view.claimed) = (0, 0, 0);
         view.carriers.clear();

@@ -16,7 +16,7 @@ pub use data::DataError;
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
 use crate::app::uploads::UploadError;
-use crate::app::{App, AppConfig, AppError, Ending, Uploads};
+use crate::app::{App, AppConfig, AppError, DrivesConfig, Ending, Uploads};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
@@ -179,7 +179,10 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         public_port: public_addr.port(),
         visits: visits.clone(),
         sys: SYS.into(),
-        mount_helper: config.mount_helper.clone(),
+        drives: Some(DrivesConfig {
+            helper: config.mount_helper,
+            ..DrivesConfig::default()
+        }),
     };
     let (app, handle) =
         App::start(app_config, store.clone(), uploads.clone(), tracker.clone()).await?;

@@ -16,6 +16,8 @@ mod number;
 mod roots;
 mod survey;
 mod table;
+#[cfg(test)]
+pub(in crate::intake) mod testing;
 mod watch;
 
 pub use block::Block;

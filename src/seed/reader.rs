@@ -3,6 +3,9 @@
 //! A piece is read once, whole, before its first block is handed to a connection, so that `sendfile(2)` finds it in
 //! the page cache and never waits for a disk. Each device has its own few readers: a hung share or a dying drive
 //! stalls its own releases and nobody else's.
+//!
+//! A network file system asks its server whether what it has cached is still true, and waits for the answer, also in
+//! `sendfile(2)`. So a block from there is read once more by one of the readers, and sent from memory.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,7 +24,7 @@ use tokio::sync::Semaphore;
 use super::torrent::{Span, SpanFile, Torrent};
 use super::wire::Block;
 use crate::base::error::io_kind;
-use crate::base::identity::is_same;
+use crate::base::identity::{asks_elsewhere, is_same};
 use crate::base::{ErrorKind, FileIdentity, Kind, beneath};
 
 /// Pieces read at a time from one device: two keep a disk busy, more make it seek.
@@ -38,6 +41,45 @@ pub struct Segment {
     pub offset: u64,
     /// Bytes.
     pub length: u64,
+    /// The readers of its device, where reading may wait for somebody although it was read before.
+    readers: Option<Arc<Semaphore>>,
+}
+
+impl Segment {
+    /// So many zeros.
+    pub fn padding(length: u64) -> Self {
+        Self {
+            file: None,
+            offset: 0,
+            length,
+            readers: None,
+        }
+    }
+
+    /// Whether it must be [fetched](Self::fetch) rather than sent from its file.
+    pub fn may_hang(&self) -> bool {
+        self.readers.is_some()
+    }
+
+    /// Its bytes, read by one of its device's readers. May take for ever.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or was cut.
+    pub async fn fetch(&self) -> io::Result<Vec<u8>> {
+        let (Some(file), Some(readers)) = (self.file.clone(), self.readers.clone()) else {
+            return Ok(vec![0; self.length as usize]);
+        };
+        let (offset, length) = (self.offset, self.length as usize);
+        // Never closed.
+        let turn = readers.acquire_owned().await.map_err(io::Error::other)?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut bytes = vec![0; length];
+            let result = file.read_exact_at(&mut bytes, offset);
+            drop(turn);
+            result.map(|()| bytes)
+        });
+        read.await.map_err(io::Error::other)?
+    }
 }
 
 /// Why a piece cannot be read.
@@ -90,6 +132,7 @@ impl WarmPiece {
                     file: segment.file.clone(),
                     offset: segment.offset + (from - at),
                     length: to - from,
+                    readers: segment.readers.clone(),
                 });
             }
             at += segment.length;
@@ -121,7 +164,21 @@ impl Reader {
         device: u64,
         index: u32,
     ) -> Result<WarmPiece, ReadError> {
-        self.on_device(device, move || warm(&torrent, index)).await
+        let readers = self.readers_of(device);
+        self.on_device(device, move || warm(&torrent, index, &readers))
+            .await
+    }
+
+    fn readers_of(&self, device: u64) -> Arc<Semaphore> {
+        let mut devices = self.devices.lock();
+        if !devices.contains_key(&device) {
+            // Drives come and go: those that nobody reads from are forgotten.
+            devices.retain(|_, readers| Arc::strong_count(readers) > 1);
+        }
+        let readers = devices
+            .entry(device)
+            .or_insert_with(|| Arc::new(Semaphore::new(READS_PER_DEVICE as usize)));
+        Arc::clone(readers)
     }
 
     /// Runs `call` where blocking is allowed, once one of the device's readers is free.
@@ -130,23 +187,12 @@ impl Reader {
         device: u64,
         call: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let turn = {
-            let mut devices = self.devices.lock();
-            if !devices.contains_key(&device) {
-                // Drives come and go: those that nobody reads from are forgotten.
-                devices.retain(|_, readers| Arc::strong_count(readers) > 1);
-            }
-            let readers = devices
-                .entry(device)
-                .or_insert_with(|| Arc::new(Semaphore::new(READS_PER_DEVICE as usize)));
-            // A gentle read takes every turn, and is alone.
-            let turns = match self.gentle.load(Ordering::Relaxed) {
-                true => READS_PER_DEVICE,
-                false => 1,
-            };
-            Arc::clone(readers).acquire_many_owned(turns)
+        // A gentle read takes every turn, and is alone.
+        let turns = match self.gentle.load(Ordering::Relaxed) {
+            true => READS_PER_DEVICE,
+            false => 1,
         };
-        let turn = turn.await;
+        let turn = self.readers_of(device).acquire_many_owned(turns).await;
         let read = tokio::task::spawn_blocking(move || {
             let result = call();
             drop(turn);
@@ -181,7 +227,7 @@ impl Reader {
     }
 }
 
-fn warm(torrent: &Torrent, index: u32) -> Result<WarmPiece, ReadError> {
+fn warm(torrent: &Torrent, index: u32, readers: &Arc<Semaphore>) -> Result<WarmPiece, ReadError> {
     let whole = Block {
         index,
         begin: 0,
@@ -189,7 +235,7 @@ fn warm(torrent: &Torrent, index: u32) -> Result<WarmPiece, ReadError> {
     };
     let mut nowhere = None;
     let segments = torrent.spans(whole).into_iter();
-    let segments = segments.map(|span| warm_span(span, &mut nowhere));
+    let segments = segments.map(|span| warm_span(span, &mut nowhere, readers));
     Ok(WarmPiece {
         segments: segments.collect::<Result<_, _>>()?,
     })
@@ -219,18 +265,18 @@ fn is_same_block(torrent: &Torrent, block: Block, bytes: &[u8]) -> Result<bool, 
 /// Reads a span by sending it to `/dev/null`: the file's pages are looked up or read, and not copied to anywhere, so
 /// that what is in the page cache already costs next to nothing. (`mincore(2)` and `cachestat(2)` would cost even less,
 /// but say nothing about files that are not ours to write.)
-fn warm_span(span: Span, nowhere: &mut Option<File>) -> Result<Segment, ReadError> {
+fn warm_span(
+    span: Span,
+    nowhere: &mut Option<File>,
+    readers: &Arc<Semaphore>,
+) -> Result<Segment, ReadError> {
     let Span {
         file,
         offset,
         length,
     } = span;
     let Some(file) = file else {
-        return Ok(Segment {
-            file: None,
-            offset,
-            length,
-        });
+        return Ok(Segment::padding(length));
     };
     let opened = open_checked(&file)?;
     let path = file.path;
@@ -255,10 +301,12 @@ fn warm_span(span: Span, nowhere: &mut Option<File>) -> Result<Segment, ReadErro
             Err(error) => return Err(failed(error.into())),
         }
     }
+    let may_hang = asks_elsewhere(&opened);
     Ok(Segment {
         file: Some(Arc::new(opened)),
         offset,
         length,
+        readers: may_hang.then(|| readers.clone()),
     })
 }
 

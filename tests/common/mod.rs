@@ -14,6 +14,7 @@ pub mod net;
 pub mod origin;
 pub mod proc;
 pub mod relay;
+pub mod sick;
 pub mod siege;
 pub mod torrent;
 pub mod tracker;

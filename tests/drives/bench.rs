@@ -205,7 +205,8 @@ pub fn raw(mut stream: &std::os::unix::net::UnixStream, body: &[u8]) -> Answer {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut frame = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
     frame.extend(body);
-    stream.write_all(&frame).unwrap();
+    // Whoever is refused unheard may not even get to say all of it.
+    let _ = stream.write_all(&frame);
     answer(stream)
 }
 
@@ -230,6 +231,8 @@ impl Loop {
     pub fn attach(image: &Path) -> Self {
         let node = run("losetup", &["--find", "--show", image.to_str().unwrap()]);
         let node = PathBuf::from(node.trim());
+        // What the helper did to it for an earlier image stays, other than with a disk that is plugged in anew.
+        run("blockdev", &["--setrw", node.to_str().unwrap()]);
         use std::os::unix::fs::MetadataExt;
         let number = DeviceNumber::of(fs::metadata(&node).unwrap().rdev());
         Self { node, number }

@@ -114,7 +114,7 @@ fn a_clone_is_another_drive_and_a_copy_of_both_is_refused() {
         return;
     }
     let bench = Bench::start();
-    let original = image(&bench.dir.path().join("a.img"), 320 << 20);
+    let original = image(&bench.dir.path().join("a.img"), 300 << 20);
     run("mkfs.xfs", &["-q", "-f", original.to_str().unwrap()]);
     let clone = bench.dir.path().join("b.img");
     run(

@@ -73,7 +73,7 @@ impl Appliance {
             visits: Visits::default(),
             // A demonstration is as fast as it can be.
             sys: orders.data.join("no-sys"),
-            mount_helper: None,
+            drives: None,
         };
         let (app, handle) = App::start(config, store.clone(), uploads, tracker.clone()).await?;
         let router = publish::router(PublishState {

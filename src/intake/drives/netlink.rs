@@ -124,11 +124,7 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<bool, Errno> {
 /// Whether a message is from whom it should be: the kernel's own group from the kernel, udev's from root; and to all, for only
 /// root may send that.
 fn is_trusted(from: Option<(u32, u32)>, uid: Option<u32>) -> bool {
-    match (from, uid) {
-        (Some((0, KERNEL)), Some(0)) => true,
-        (Some((_, UDEV)), Some(0)) => true,
-        _ => false,
-    }
+    matches!((from, uid), (Some((0, KERNEL) | (_, UDEV)), Some(0)))
 }
 
 /// Whether a message tells of a disk or a partition.

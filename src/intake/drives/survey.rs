@@ -124,3 +124,6 @@ fn without_copies(mut found: Vec<Found>, holders: &HashMap<MountId, Device>) -> 
     });
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -254,7 +254,11 @@ impl Known {
             .map(|found| found.device);
         let job = match (&self.state, wanted) {
             (State::Mounted { device, .. }, Some(wanted)) if *device == wanted => return None,
-            (State::Mounted { .. }, _) => Job::Unmount { key: key.clone() },
+            (State::Mounted { .. }, _) => {
+                // From now on nobody is to read it, also when the drive is back before it is done.
+                self.state = State::Untouched;
+                Job::Unmount { key: key.clone() }
+            }
             (State::Failed { device, again, .. }, Some(wanted))
                 if *device == wanted && again.is_none_or(|again| again > now) =>
             {

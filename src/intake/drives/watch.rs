@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -145,8 +145,9 @@ impl Watch {
         };
         let mut tick = interval(if monitor.is_some() { LOOK } else { LOOK_DEAF });
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look_at = None;
         loop {
-            let due = self.table.due();
+            let due = self.table.due().into_iter().chain(look_at).min();
             let heard = tokio::select! {
                 () = stop.cancelled() => break,
                 Some(done) = self.jobs.join_next() => {
@@ -162,8 +163,14 @@ impl Watch {
                         Err(Deaf) => break,
                     }
                 }
-                heard = heard(&mut monitor) => heard,
-                changed = mounts_changed(mounts.as_ref()) => changed,
+                heard = heard(&mut monitor) => match heard {
+                    Ok(()) => {
+                        look_at.get_or_insert(Instant::now() + SETTLE);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+                () = mounts_changed(mounts.as_ref()) => Ok(()),
                 () = again.notified() => {
                     let step = self.table.try_again(Instant::now());
                     if self.act(step).await.is_err() {
@@ -179,6 +186,7 @@ impl Watch {
                 monitor = None;
                 tick = interval(LOOK_DEAF);
             }
+            look_at = None;
             if self.look().await.is_err() {
                 break;
             }
@@ -318,16 +326,15 @@ async fn heard(monitor: &mut Option<Monitor>) -> io::Result<()> {
     let Some(monitor) = monitor else {
         return pending().await;
     };
-    monitor.changed().await?;
-    sleep(SETTLE).await;
-    Ok(())
+    monitor.changed().await
 }
 
-async fn mounts_changed(mounts: Option<&Mounts>) -> io::Result<()> {
-    let Some(mounts) = mounts else {
-        return pending().await;
-    };
-    mounts.changed().await
+/// Waits until something is mounted or unmounted; for ever where that cannot be known.
+async fn mounts_changed(mounts: Option<&Mounts>) {
+    match mounts {
+        Some(mounts) if mounts.changed().await.is_ok() => {}
+        _ => pending().await,
+    }
 }
 
 async fn until(due: Option<Instant>) {

@@ -129,7 +129,11 @@ impl Client {
 
 async fn exchange(socket: &Path, request: &Request) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket).await?;
-    stream.write_all(&frame::encode(request)?).await?;
+    match stream.write_all(&frame::encode(request)?).await {
+        // Whoever is refused unheard is told why all the same.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
     let mut header = [0; frame::HEADER];
     stream.read_exact(&mut header).await?;
     let mut body = vec![0; frame::length(header)?];

@@ -188,3 +188,6 @@ fn hfsplus(device: &File) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,7 @@ pub fn check(
     if block.held || same.iter().any(|other| other.held) {
         return Err(system());
     }
+    let mut in_the_way = None;
     for entry in table
         .iter()
         .filter(|entry| !ours.is_some_and(|ours| entry.point.starts_with(ours)))
@@ -50,9 +51,7 @@ pub fn check(
         {
             return Err(system());
         }
-        let place = entry.point.display();
-        let why = format!("is in use by this computer already, at {place}");
-        return Err(Refusal::new(Reason::Busy, why));
+        in_the_way = Some(entry.point.display());
     }
     let swaps = fs::read_to_string(roots.proc.join("swaps")).unwrap_or_default();
     let swap = swaps
@@ -72,7 +71,13 @@ pub fn check(
     {
         return Err(system());
     }
-    Ok(())
+    match in_the_way {
+        None => Ok(()),
+        Some(place) => {
+            let why = format!("is in use by this computer already, at {place}");
+            Err(Refusal::new(Reason::Busy, why))
+        }
+    }
 }
 
 fn system() -> Refusal {
@@ -115,3 +120,6 @@ fn names_root(roots: &Roots, word: &str, blocks: &[&Block]) -> bool {
         told.is_some_and(|told| told.eq_ignore_ascii_case(value.trim_matches('"')))
     })
 }
+
+#[cfg(test)]
+mod tests;

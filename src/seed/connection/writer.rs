@@ -176,12 +176,12 @@ impl<'a> Writer<'a> {
         self.due = self.due.max(Instant::now());
         let mut left: u64 = segments.iter().map(|segment| segment.length).sum();
         let mut part = self.part(left + HEADER) - HEADER;
-        for Segment {
-            file,
-            mut offset,
-            mut length,
-        } in segments
-        {
+        for segment in segments {
+            let fetched = match segment.may_hang() {
+                true => Some(self.fetch(&segment).await?),
+                false => None,
+            };
+            let (mut offset, mut length) = (segment.offset, segment.length);
             while length > 0 {
                 let paced = self.paced();
                 if paced.is_some() && part == 0 {
@@ -194,9 +194,13 @@ impl<'a> Writer<'a> {
                 } else {
                     length
                 };
-                let written = match &file {
-                    Some(file) => socket::send_file(&self.line.stream, file, offset, most),
-                    None => {
+                let written = match (&fetched, &segment.file) {
+                    (Some(bytes), _) => {
+                        let rest = &bytes[bytes.len() - length as usize..];
+                        socket::write(&self.line.stream, &rest[..most as usize], true)
+                    }
+                    (None, Some(file)) => socket::send_file(&self.line.stream, file, offset, most),
+                    (None, None) => {
                         let zeros = &ZEROS[..ZEROS.len().min(most as usize)];
                         socket::write(&self.line.stream, zeros, true)
                     }
@@ -217,6 +221,19 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The bytes of what may hang when it is read, while the engine is heard.
+    async fn fetch(&mut self, segment: &Segment) -> Result<Vec<u8>, Closed> {
+        let since = Instant::now();
+        let mut fetched = std::pin::pin!(segment.fetch());
+        loop {
+            tokio::select! {
+                bytes = &mut fetched => return Ok(bytes?),
+                order = self.orders.recv() => self.take(order.ok_or(Closed::Ours)?).await?,
+                () = sleep_until((since + STALL).into()) => return Err(Closed::Stalled),
+            }
+        }
     }
 
     /// While there is much to write, the peer's requests may gather: each wakes a thread otherwise, and that costs as
@@ -346,11 +363,7 @@ mod tests {
             begin,
             length: BLOCK_LENGTH,
         };
-        let padding = Segment {
-            file: None,
-            offset: 0,
-            length: u64::from(BLOCK_LENGTH),
-        };
+        let padding = Segment::padding(u64::from(BLOCK_LENGTH));
         Order::Serve {
             block,
             segments: vec![padding],

@@ -246,6 +246,9 @@ proptest::proptest! {
                 let (Job::Mount { key, .. } | Job::Unmount { key }) = &job;
                 assert!(doing.insert(key.clone(), job).is_none(), "two at once");
             }
+            for key in doing.keys() {
+                assert_ne!(here.get(key), Some(&true), "said to be here while it is unmounted");
+            }
         };
         let finish = |key: &MountId, job: Job, ok: bool, really: &mut HashMap<MountId, Device>, table: &mut Table| match job {
             Job::Mount { device, .. } if ok => {
