@@ -586,7 +586,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Forget a source that is away
+         * @description It and its releases leave the list. They come back when it is plugged in again.
+         */
+        delete: operations["forget_source"];
         options?: never;
         head?: never;
         /**
@@ -594,6 +598,27 @@ export interface paths {
          * @description What is shared already stays so.
          */
         patch: operations["change_source"];
+        trace?: never;
+    };
+    "/api/v1/sources/{id}/format": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Format a drive for uploads
+         * @description Everything on it is deleted, and uploads go to it from then on. Answers when it is done, which takes a minute or so.
+         *     Without `told`, a drive with files on it is refused, and the answer says what is on it.
+         */
+        post: operations["format_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/sources/rescan": {
@@ -781,6 +806,15 @@ export interface components {
              * @example retired
              */
             stage: string;
+        };
+        /** @description A drive to be formatted. */
+        FormatOrder: {
+            /** @description What it is to be called: 1 to 16 bytes. */
+            label: string;
+            /** @description The drive's name, typed by its owner. */
+            name: string;
+            /** @description That its owner was told what is on it, and wants it emptied all the same. */
+            told?: boolean;
         };
         /** @description Figures over time, a column each; all are of the same length. */
         HistoryView: {
@@ -1552,6 +1586,11 @@ export interface components {
              */
             trackers: string[];
             /**
+             * @description The drive that uploads go to, by its key; none is the box's own folder. A drive that was formatted for it.
+             * @default null
+             */
+            uploads_to: string | null;
+            /**
              * Format: int64
              * @description Bytes per second that may leave the box, on the wire; none means that no rate is set.
              * @default null
@@ -1608,6 +1647,8 @@ export interface components {
             time_zone?: string | null;
             /** @description Trackers each release announces to besides the box's own; 20 at most. */
             trackers?: string[];
+            /** @description The drive that uploads go to, by its key; null for the box's own folder. */
+            uploads_to?: string | null;
             /**
              * Format: int64
              * @description Bytes per second that may leave the box; null for none set.
@@ -1653,6 +1694,8 @@ export interface components {
         SourceView: {
             /** @description Whether what is found in it is shared without asking. */
             auto_share: boolean;
+            /** @description The file system in the kernel's word, of drives and shares. */
+            file_system?: string | null;
             /**
              * Format: int64
              * @description Bytes free, where things can be written to it (uploads).
@@ -1663,14 +1706,30 @@ export interface components {
              * @description Its identifier.
              */
             id: number;
-            /** @description What sort of source it is: `folder` or `uploads`. */
+            /** @description What sort of source it is: `folder`, `uploads`, `drive` or `share`. */
             kind: string;
-            /** @description The folder's path, or "Uploads". */
+            /** @description Who made the drive, and what they call it. */
+            model?: string | null;
+            /** @description The folder's path, the drive's label, or "Uploads". */
             name: string;
+            /** @description What its owner should know although it is here, in plain words; empty when there is nothing. */
+            note: string;
             /** @description Whether it is here now. */
             present: boolean;
             /** @description Why not, or what is wrong with it, in plain words; empty when all is well. */
             problem: string;
+            /**
+             * Format: int64
+             * @description Releases on it, shared or not.
+             */
+            releases: number;
+            /**
+             * Format: int64
+             * @description Bytes it holds at most, of drives and shares.
+             */
+            size?: number | null;
+            /** @description Of a drive that was formatted for uploads: the key by which the setting `uploads_to` names it. */
+            uploads_key?: string | null;
         };
         /** @description One thing that strains the board. */
         StrainView: {
@@ -1731,6 +1790,8 @@ export interface components {
             id: string;
             /** @description The name it will have. */
             name: string;
+            /** @description The drive it is on, while that is not here. */
+            waits_for?: string | null;
         };
         /** @description One file of an upload. */
         UploadFile: {
@@ -3614,6 +3675,63 @@ export interface operations {
             };
         };
     };
+    forget_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The source. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such source. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is here, or no drive or share. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     change_source: {
         parameters: {
             query?: never;
@@ -3659,6 +3777,85 @@ export interface operations {
             };
             /** @description There is no such source. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    format_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The drive. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FormatOrder"];
+            };
+        };
+        responses: {
+            /** @description It is formatted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds the system, or is built in and not approved. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such drive. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is something on it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is not its name, or no label. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be written to, or there is nobody to do it. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
