@@ -281,7 +281,7 @@ export const en = {
     typeName: (name: string) => `Type its name as it is now: ${name}`,
     wrongName: (name: string) => `That is not “${name}”.`,
     told: 'Delete all of that',
-    busy: 'Formatting. This takes a minute or so.',
+    busy: 'Formatting..',
     confirm: 'Delete everything and format',
   },
   stages: {

@@ -306,7 +306,7 @@ export const fr: Messages = {
     typeName: (name) => `Tapez son nom actuel\u00a0: ${name}`,
     wrongName: (name) => `Ce n’est pas «\u00a0${name}\u00a0».`,
     told: 'Supprimer tout cela',
-    busy: 'Formatage en cours. Cela prend une minute environ.',
+    busy: 'Formatage en cours..',
     confirm: 'Tout supprimer et formater',
   },
   stages: {

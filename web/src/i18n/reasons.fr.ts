@@ -14,8 +14,6 @@ export const sentences: Record<string, string> = {
   'its source was forgotten by its owner': 'sa source a été oubliée par son propriétaire',
   'it is not plugged in': 'n’est pas branché',
   'it is not connected': 'n’est pas connecté',
-  'it does not answer': 'ne répond pas',
-  'it was plugged in anew': 'a été rebranché',
   'it is being formatted': 'est en cours de formatage',
   'it could not be formatted': 'n’a pas pu être formaté',
   'waiting to be read': 'attend d’être lue',
