@@ -271,9 +271,9 @@ export const fr: Messages = {
       if (kind === 'undervoltage')
         return 'Son alimentation est trop faible. Une plus forte y remédie, ou un disque qui a la sienne.';
       if (kind === 'throttled') return 'Son processeur est ralenti pour qu’il refroidisse.';
-      return `Elle est trop chaude${celsius === undefined ? '' : ` (${celsius}\u00a0°C)`}. De l’air et un dissipateur y remédient.`;
+      return `Elle est trop chaude${celsius === undefined ? '' : ` (${celsius}\u00a0°C)`}.`;
     },
-    less: 'Les fichiers sont lus plus lentement jusqu’à ce qu’elle aille mieux.',
+    less: 'D’ici là, les fichiers sont lus plus lentement.',
   },
   sources: {
     title: 'Sources',
