@@ -11,7 +11,7 @@
 //! - [`telemetry`]: logs to journald, or to stderr where there is none; figures for monitoring programs.
 //! - [`store`]: SQLite; every table commented, one upgrade per version, one file per aggregate.
 //! - [`policy`]: pure deciders: offer, unchoke, retire; and what may leave at all: schedule, quota, upstream.
-//! - [`intake`]: where releases come from: folders, uploads.
+//! - [`intake`]: where releases come from: folders, drives, network shares, uploads; and the helper that mounts, as root.
 //! - [`metainfo`]: from files to torrents: listing, piece length, hashing, `.torrent` and magnet writing.
 //! - [`seed`]: the origin engine: a sans-IO swarm, and the sockets, shaper and reader around it.
 //! - [`tracker`]: the embedded tracker: a sans-IO swarm table behind HTTP and UDP.
