@@ -18,7 +18,8 @@ const RSS_EACH: u64 = 10 << 10;
 const REST: Duration = Duration::from_secs(3);
 const WATCH: Duration = Duration::from_secs(35);
 /// Processor time over that, of a program that may not be optimised: that takes 50 ms. The goal for the optimised one is a
-/// thousandth, 35 ms.
+/// thousandth, 35 ms. On a virtual machine whose host takes its memory away while it idles, the same hundred million
+/// instructions were seen to take a second: so a box with one release idles beside it, and twice its time is allowed for.
 const CPU: Duration = Duration::from_millis(150);
 
 /// Releases of one piece each, last changed an hour ago.
@@ -68,9 +69,21 @@ fn a_thousand_idle_releases_are_cheap() {
     println!("{each} bytes each, {files} files open");
     assert!(each <= RSS_EACH, "{each} bytes each");
     assert!(files <= files_one + 4, "{files_one}, then {files}");
-    let before = proc::cpu(appliance.pid()).expect("it runs");
+    let lone = dir.path().join("lone");
+    std::fs::create_dir(&lone).expect("a folder can be made");
+    fill(&lone, 0..1);
+    let mut beside = Appliance::start(&dir.path().join("beside"), &[&lone]);
+    wait_spreading(&mut beside, 1);
+    std::thread::sleep(REST);
+    let pids = [appliance.pid(), beside.pid()];
+    let cpu = || pids.map(|pid| proc::cpu(pid).expect("it runs"));
+    let before = cpu();
     std::thread::sleep(WATCH);
-    let spent = proc::cpu(appliance.pid()).expect("it runs") - before;
-    println!("{spent:?} in {WATCH:?}");
-    assert!(spent <= CPU, "{spent:?}");
+    let after = cpu();
+    let [spent, spent_beside] = [0, 1].map(|at| after[at] - before[at]);
+    println!("{spent:?} in {WATCH:?}, and {spent_beside:?} with one release");
+    assert!(
+        spent <= CPU + 2 * spent_beside,
+        "{spent:?}, beside {spent_beside:?}"
+    );
 }

@@ -207,6 +207,14 @@ pub(super) fn translate(text: &mut String, language: Language) {
 pub(super) fn translate_picture(picture: &mut Overview, language: Language) {
     for source in &mut picture.sources {
         translate(&mut source.problem, language);
+        // Several things said of one drive are one sentence, and known one by one.
+        let mut notes: Vec<String> = source.note.split("; it ").map(str::to_owned).collect();
+        notes
+            .iter_mut()
+            .skip(1)
+            .for_each(|note| note.insert_str(0, "it "));
+        notes.iter_mut().for_each(|note| translate(note, language));
+        source.note = notes.join("; ");
     }
     let gone_wrong = |stage| matches!(stage, Stage::Failed | Stage::Absent);
     let releases = picture.releases.iter_mut();

@@ -168,9 +168,9 @@ pub struct SourceView {
     /// Its identifier.
     #[schema(value_type = i64)]
     pub id: SourceId,
-    /// The folder's path, or "Uploads".
+    /// The folder's path, the drive's label, the share's server and folder, or "Uploads".
     pub name: String,
-    /// What sort of source it is: `folder` or `uploads`.
+    /// What sort of source it is: `folder`, `uploads`, `drive` or `share`.
     pub kind: String,
     /// Whether it is here now.
     pub present: bool,
@@ -180,6 +180,14 @@ pub struct SourceView {
     pub free: Option<u64>,
     /// Whether what is found in it is shared without asking.
     pub auto_share: bool,
+    /// What its owner should know although it is here, in plain words; empty when there is nothing.
+    pub note: String,
+    /// The file system in the kernel's word, of drives and shares.
+    pub file_system: Option<String>,
+    /// Bytes it holds at most, of drives and shares.
+    pub size: Option<u64>,
+    /// Who made the drive, and what they call it.
+    pub model: Option<String>,
 }
 
 /// What leaves the box.

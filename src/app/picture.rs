@@ -171,6 +171,7 @@ impl App {
 
     fn source_view(&self, at: &At) -> SourceView {
         let uploads = at.source.kind == SourceKind::Uploads;
+        let facts = at.source.facts.clone().unwrap_or_default();
         SourceView {
             id: at.source.id,
             name: at.source.name.clone(),
@@ -179,6 +180,10 @@ impl App {
             problem: at.problem().unwrap_or_default().to_owned(),
             free: uploads.then(|| self.uploads.free().ok()).flatten(),
             auto_share: at.source.auto_share,
+            note: at.note.clone().unwrap_or_default(),
+            file_system: facts.file_system,
+            size: facts.size,
+            model: facts.model,
         }
     }
 }

@@ -78,12 +78,31 @@ async fn what_went_wrong_is_said_so_wherever_it_is_shown() {
         problem: GONE.to_owned(),
         free: None,
         auto_share: true,
+        note: "it has errors in its file system and should be checked on a computer: some of it may be missing or \
+               broken; it holds 3 files and folders that only their owner may read, and that are left out"
+            .to_owned(),
+        file_system: Some("ext4".to_owned()),
+        size: Some(1 << 30),
+        model: None,
     });
     the_box.pictures.send_replace(Arc::new(now));
     for (wanted, said) in [("fr", GONE_IN_FRENCH), ("en", GONE)] {
         let get = async |path: &str| in_language(&browser, path, wanted).await.json();
         let overview = get("/api/v1/overview").await;
         assert_eq!(overview["sources"][0]["problem"], said);
+        let note = overview["sources"][0]["note"].as_str().unwrap();
+        let (first, second) = note.split_once("; ").unwrap();
+        let begins = match wanted {
+            "fr" => [
+                "son système de fichiers a des erreurs",
+                "il contient 3 fichiers",
+            ],
+            _ => ["it has errors", "it holds 3 files"],
+        };
+        assert!(
+            first.starts_with(begins[0]) && second.starts_with(begins[1]),
+            "{note}"
+        );
         assert_eq!(overview["releases"][0]["reason"], said);
         let release = get(&format!("/api/v1/releases/{id}")).await;
         assert_eq!(release["reason"], said);

@@ -77,13 +77,36 @@ export class MockBox {
   /** How the board is. */
   board: BoardView = { strains: [], celsius: 51 };
   sources: SourceView[] = [
-    { id: 1, name: 'Uploads', kind: 'uploads', present: true, problem: '', free: FREE, auto_share: true },
+    {
+      id: 1,
+      name: 'Uploads',
+      kind: 'uploads',
+      present: true,
+      problem: '',
+      note: '',
+      free: FREE,
+      auto_share: true,
+    },
+    {
+      id: 3,
+      name: 'Films',
+      kind: 'drive',
+      present: true,
+      problem: '',
+      note: 'it was pulled out while something was being written to it: what was written last may be missing or broken',
+      free: null,
+      auto_share: false,
+      file_system: 'exfat',
+      size: 32_010_928_128,
+      model: 'SanDisk Ultra',
+    },
     {
       id: 2,
       name: '/media/archive',
       kind: 'folder',
       present: true,
       problem: '',
+      note: '',
       free: null,
       auto_share: false,
     },

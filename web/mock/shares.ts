@@ -35,7 +35,16 @@ export async function share(box: MockBox, route: string, request: Request): Prom
 function add(box: MockBox, wanted: ShareRequest): Response {
   const id = 100 + box.next();
   const { auto_share = false } = wanted;
-  const source = { id, name: '', kind: 'share', present: false, problem: '', free: null, auto_share };
+  const source = {
+    id,
+    name: '',
+    kind: 'share',
+    present: false,
+    problem: '',
+    note: '',
+    free: null,
+    auto_share,
+  };
   return put(box, id, wanted, 201, () => box.sources.push(source));
 }
 

@@ -1813,6 +1813,8 @@ export interface components {
         SourceView: {
             /** @description Whether what is found in it is shared without asking. */
             auto_share: boolean;
+            /** @description The file system in the kernel's word, of drives and shares. */
+            file_system?: string | null;
             /**
              * Format: int64
              * @description Bytes free, where things can be written to it (uploads).
@@ -1823,14 +1825,23 @@ export interface components {
              * @description Its identifier.
              */
             id: number;
-            /** @description What sort of source it is: `folder` or `uploads`. */
+            /** @description What sort of source it is: `folder`, `uploads`, `drive` or `share`. */
             kind: string;
-            /** @description The folder's path, or "Uploads". */
+            /** @description Who made the drive, and what they call it. */
+            model?: string | null;
+            /** @description The folder's path, the drive's label, the share's server and folder, or "Uploads". */
             name: string;
+            /** @description What its owner should know although it is here, in plain words; empty when there is nothing. */
+            note: string;
             /** @description Whether it is here now. */
             present: boolean;
             /** @description Why not, or what is wrong with it, in plain words; empty when all is well. */
             problem: string;
+            /**
+             * Format: int64
+             * @description Bytes it holds at most, of drives and shares.
+             */
+            size?: number | null;
         };
         /** @description One thing that strains the board. */
         StrainView: {
