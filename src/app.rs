@@ -381,6 +381,9 @@ impl App {
         if let Some(drives) = self.drives {
             drives.shutdown().await;
         }
+        if let Err(error) = self.store.run(Store::put_in_order).await {
+            tracing::error!(%error, "the database is left with its log");
+        }
     }
 }
 

@@ -143,6 +143,18 @@ impl Store {
         call(&self.connection.lock()).map_err(|source| StoreError::sql(doing(), source))
     }
 
+    /// Moves what is in the write-ahead log into the database itself: for the end, when clones may outlive us in tasks that
+    /// nobody waits for, and SQLite is not told that this was the last connection.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn put_in_order(&self) -> Result<(), StoreError> {
+        self.read(
+            || "put the database in order".to_owned(),
+            |db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+        )
+    }
+
     /// Writes in one transaction, which is undone when `call` fails. It is on the disk within a second (see [`flush`]).
     /// `doing` completes the sentence "could not …".
     fn write<T>(
