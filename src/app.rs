@@ -36,6 +36,7 @@ mod limits;
 mod orders;
 pub mod overview;
 mod picture;
+mod places;
 mod reach;
 mod relays;
 mod seeding;

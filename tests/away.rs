@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::path::Path;
 use std::time::Duration;
 
 use common::appliance::Appliance;
-use common::clients::{Kind, Limits, Link, verify, wait_complete, wait_until};
+use common::clients::{Client, Kind, Limits, Link, verify, wait_complete, wait_until};
 use common::content::Tree;
+use common::torrent::Torrent;
 use common::wire::{FakePeer, hash_bytes};
 use serde_json::{Value, json};
 
@@ -21,25 +23,27 @@ fn payload(release: &Value) -> u64 {
     release["payload_bytes"].as_u64().expect("a number")
 }
 
+/// A box that is giving `tree`, what it says of it, its torrent, and a leecher who has a part.
+fn given_in_part(dir: &Path, tree: &Tree) -> (Appliance, Value, Torrent, Box<dyn Client>) {
+    let mut appliance = Appliance::start(&dir.join("state"), &[tree.source()]);
+    appliance.set_cap(CAP);
+    let (release, torrent, bytes) = appliance.wait_seeding(BOUND);
+    let path = dir.join("film.torrent");
+    std::fs::write(&path, bytes).expect("a file can be written");
+    let leecher = Kind::Libtorrent.start(&Link::Torrent(path), Limits::default());
+    appliance.wait_release("is given in part", BOUND, |r| payload(r) > SIZE / 8);
+    (appliance, release, torrent, leecher)
+}
+
 #[test]
 fn who_is_in_the_middle_of_it_completes_when_the_files_are_back() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tree = Tree::file("The Film.mkv", SIZE, 91);
-    let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.source()]);
-    appliance.set_cap(CAP);
-    let (release, torrent, bytes) = appliance.wait_seeding(BOUND);
-    let path = dir.path().join("film.torrent");
-    std::fs::write(&path, bytes).expect("a file can be written");
-    let mut leecher = Kind::Libtorrent.start(&Link::Torrent(path), Limits::default());
-    appliance.wait_release("is given in part", BOUND, |r| payload(r) > SIZE / 8);
+    let (mut appliance, release, torrent, mut leecher) = given_in_part(dir.path(), &tree);
 
     let aside = dir.path().join("aside.mkv");
     std::fs::rename(tree.root(), &aside).expect("it can be moved");
-    let rescan = |appliance: &Appliance| {
-        let answer = appliance.api("POST", "/sources/rescan", None);
-        assert!(answer.status < 300, "{}", answer.text());
-    };
-    rescan(&appliance);
+    appliance.rescan();
     let gone = appliance.wait_release("is away", BOUND, |r| r["stage"] == "absent");
     assert_eq!(gone["reason"], "it is not in its folder any more");
 
@@ -59,7 +63,7 @@ fn who_is_in_the_middle_of_it_completes_when_the_files_are_back() {
 
     std::fs::rename(&aside, tree.root()).expect("it can be moved back");
     appliance.api("PATCH", "/settings", Some(json!({ "upstream_cap": null })));
-    rescan(&appliance);
+    appliance.rescan();
     wait_complete(&mut *leecher, BOUND);
     verify(&mut *leecher, &torrent, &tree);
     let back = appliance.wait_release("is here again", BOUND, |r| r["stage"] != "absent");
@@ -80,20 +84,19 @@ fn the_same_content_from_another_place_takes_over() {
     let (first, _, _) = appliance.wait_seeding(BOUND);
     let aside = dir.path().join("aside.mkv");
     std::fs::rename(tree.root(), &aside).expect("it can be moved");
-    let rescan = |appliance: &Appliance| appliance.api("POST", "/sources/rescan", None);
-    rescan(&appliance);
+    appliance.rescan();
     let is_first = |r: &Value| r["id"] == first["id"];
     appliance.wait_release("is away", BOUND, |r| is_first(r) && r["stage"] == "absent");
 
     std::fs::copy(&aside, other.join("The Film.mkv")).expect("a copy");
-    rescan(&appliance);
+    appliance.rescan();
     let second = appliance.wait_release("is given from elsewhere", BOUND, |r| {
         !is_first(r) && r["stage"] == "spreading"
     });
     assert_eq!(second["info_hash"], first["info_hash"]);
 
     std::fs::rename(&aside, tree.root()).expect("it can be moved back");
-    rescan(&appliance);
+    appliance.rescan();
     let back = appliance.wait_release("steps aside", BOUND, |r| {
         is_first(r) && r["stage"] == "paused"
     });
@@ -109,17 +112,11 @@ fn the_same_content_from_another_place_takes_over() {
 fn another_name_is_the_same_swarm() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tree = Tree::file("The Film.mkv", SIZE, 93);
-    let mut appliance = Appliance::start(&dir.path().join("state"), &[tree.source()]);
-    appliance.set_cap(CAP);
-    let (release, torrent, bytes) = appliance.wait_seeding(BOUND);
-    let path = dir.path().join("film.torrent");
-    std::fs::write(&path, bytes).expect("a file can be written");
-    let mut leecher = Kind::Libtorrent.start(&Link::Torrent(path), Limits::default());
-    appliance.wait_release("is given in part", BOUND, |r| payload(r) > SIZE / 8);
+    let (mut appliance, release, torrent, mut leecher) = given_in_part(dir.path(), &tree);
 
     let renamed = tree.source().join("The Film (1921).mkv");
     std::fs::rename(tree.root(), &renamed).expect("it can be renamed");
-    appliance.api("POST", "/sources/rescan", None);
+    appliance.rescan();
     let known = appliance.wait_release("has its new name", BOUND, |r| {
         r["name"] == "The Film (1921).mkv"
     });
@@ -141,8 +138,7 @@ fn what_comes_back_with_other_bytes_is_read_again() {
     let (release, _, _) = appliance.wait_seeding(BOUND);
     let aside = dir.path().join("aside.mkv");
     std::fs::rename(tree.root(), &aside).expect("it can be moved");
-    let rescan = |appliance: &Appliance| appliance.api("POST", "/sources/rescan", None);
-    rescan(&appliance);
+    appliance.rescan();
     appliance.wait_release("is away", BOUND, |r| r["stage"] == "absent");
 
     let before = std::fs::metadata(&aside).expect("it is there");
@@ -155,7 +151,7 @@ fn what_comes_back_with_other_bytes_is_read_again() {
         .expect("the clock can be turned back");
     drop(file);
     std::fs::rename(&aside, tree.root()).expect("it can be moved back");
-    rescan(&appliance);
+    appliance.rescan();
     let again = appliance.wait_release("is another torrent", BOUND, |r| {
         r["stage"] == "spreading" && r["info_hash"] != release["info_hash"]
     });

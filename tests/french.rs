@@ -60,7 +60,8 @@ const SAYING: [(&str, &str, bool); 2] = [
 
 /// Files that say of a drive or a share what it is or does: each literal that begins like a predicate is one, and is
 /// shown after "it".
-const OF_IT: [&str; 8] = [
+const OF_IT: [&str; 9] = [
+    "app/places.rs",
     "app/sources.rs",
     "intake/shares/task.rs",
     "intake/drives/judge.rs",

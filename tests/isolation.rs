@@ -9,7 +9,6 @@ use common::appliance::Appliance;
 use common::clients::{Kind, Limits, Link, verify, wait_complete, wait_until};
 use common::content::Tree;
 use common::sick::{Health, SickDrive};
-use common::torrent::Torrent;
 use serde_json::Value;
 
 /// A few MiB over loopback, on a busy machine; and the half minute after which a source is said not to answer.
@@ -20,19 +19,8 @@ const SIZE: u64 = 24 << 20;
 /// Slow enough that the drive falls ill in the middle of it.
 const CAP: u64 = 2 << 20;
 
-fn rescan(appliance: &Appliance) {
-    let answer = appliance.api("POST", "/sources/rescan", None);
-    assert!(answer.status < 300, "{}", answer.text());
-}
-
 fn is_called<'a>(name: &'a str) -> impl Fn(&Value) -> bool + 'a {
     move |release| release["name"] == name
-}
-
-fn torrent_of(appliance: &Appliance, release: &Value) -> Vec<u8> {
-    let hash = release["info_hash"].as_str().expect("hashed");
-    let url = format!("{}/t/{hash}.torrent", appliance.public);
-    common::http::get(&url).expect("it is served").body
 }
 
 #[test]
@@ -48,19 +36,19 @@ fn a_drive_that_hangs_holds_up_nobody_else_and_is_taken_up_again() {
     appliance.set_cap(CAP);
     let seeded = |name| move |r: &Value| is_called(name)(r) && r["stage"] == "spreading";
     let release = appliance.wait_release("is seeded", BOUND, seeded("Ill.mkv"));
-    let bytes = torrent_of(&appliance, &release);
+    let (torrent, bytes) = appliance.torrent(&release);
     let path = dir.path().join("ill.torrent");
-    std::fs::write(&path, &bytes).expect("a file can be written");
+    std::fs::write(&path, bytes).expect("a file can be written");
     let mut leecher = Kind::Libtorrent.start(&Link::Torrent(path), Limits::default());
     wait_until(&mut *leecher, BOUND, "have a part", |p| p.have > 0);
 
     drive.set(Health::Hangs);
-    rescan(&appliance);
+    appliance.rescan();
     let asked = Instant::now();
     // What is new elsewhere is found, read and given.
     let other = well.source().join("Other.mkv");
     common::content::write(&other, 4 << 20, 33);
-    rescan(&appliance);
+    appliance.rescan();
     let new = appliance.wait_release("is found", PROMPT, is_called("Other.mkv"));
     assert_ne!(new["stage"], "failed");
     appliance.api(
@@ -69,12 +57,12 @@ fn a_drive_that_hangs_holds_up_nobody_else_and_is_taken_up_again() {
         Some(serde_json::json!({ "upstream_cap": null })),
     );
     let second = appliance.wait_release("is seeded", BOUND, seeded("Well.mkv"));
-    let second = torrent_of(&appliance, &second);
+    let (second, bytes_of_second) = appliance.torrent(&second);
     let path = dir.path().join("well.torrent");
-    std::fs::write(&path, &second).expect("a file can be written");
+    std::fs::write(&path, bytes_of_second).expect("a file can be written");
     let mut other = Kind::Libtorrent.start(&Link::Torrent(path), Limits::default());
     wait_complete(&mut *other, BOUND);
-    verify(&mut *other, &Torrent::parse(&second), &well);
+    verify(&mut *other, &second, &well);
     let gone = appliance.wait_release("is away", BOUND, |r| {
         is_called("Ill.mkv")(r) && r["stage"] == "absent"
     });
@@ -95,7 +83,7 @@ fn a_drive_that_hangs_holds_up_nobody_else_and_is_taken_up_again() {
 
     drive.set(Health::Well);
     wait_complete(&mut *leecher, BOUND);
-    verify(&mut *leecher, &Torrent::parse(&bytes), &ill);
+    verify(&mut *leecher, &torrent, &ill);
 }
 
 #[test]

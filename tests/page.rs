@@ -109,13 +109,13 @@ fn a_source_that_is_not_shared_without_asking_waits_for_its_owner() {
 
     rule(false);
     write(&tree.source().join("Second.mkv"), 1 << 20, 97);
-    appliance.api("POST", "/sources/rescan", None);
+    appliance.rescan();
     wait_for("the second is found", BOUND, || {
         (stage()? == "found").then_some(())
     });
     // As long as one that is shared by itself is left alone first, and longer.
     observe(Duration::from_secs(12), Duration::from_secs(1), |_| {
-        appliance.api("POST", "/sources/rescan", None);
+        appliance.rescan();
         assert_eq!(stage(), Some(json!("found")));
     });
     rule(true);

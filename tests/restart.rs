@@ -215,7 +215,7 @@ fn what_the_owner_said_holds() {
         appliance.api("GET", "/settings", None).json()["upstream_cap"],
         123_456
     );
-    assert_eq!(appliance.api("POST", "/sources/rescan", None).status, 204);
+    appliance.rescan();
     assert_eq!(
         appliance
             .api("POST", &format!("/releases/{paused}/resume"), None)

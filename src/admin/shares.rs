@@ -161,6 +161,13 @@ fn apart(login: &mut ShareLogin) {
     }
 }
 
+/// Has the change that was written down taken up, and tells every page.
+async fn changed(app: &App) -> Result<(), Problem> {
+    app.handle.order(Order::ReloadShares).await?;
+    app.tell();
+    Ok(())
+}
+
 /// The network shares
 #[utoipa::path(
     get, path = "/api/v1/shares", tag = "sources",
@@ -213,8 +220,7 @@ pub(super) async fn add_share(
         .store
         .run(move |store| store.add_share(&address, &login, auto_share, now));
     let share = add.await?;
-    app.handle.order(Order::ReloadShares).await?;
-    app.tell();
+    changed(&app).await?;
     let view = ShareView::new(share, ShareState::Opening, Language::English);
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
@@ -273,8 +279,7 @@ pub(super) async fn change_share(
         })
     });
     let share = change.await?;
-    app.handle.order(Order::ReloadShares).await?;
-    app.tell();
+    changed(&app).await?;
     let view = ShareView::new(share, ShareState::Opening, Language::English);
     Ok(axum::Json(view))
 }
@@ -300,8 +305,7 @@ pub(super) async fn remove_share(
         .store
         .run(move |store| store.remove_share(SourceId(id), now));
     remove.await?;
-    app.handle.order(Order::ReloadShares).await?;
-    app.tell();
+    changed(&app).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

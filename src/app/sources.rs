@@ -14,7 +14,6 @@ use super::App;
 use super::catalogue::look::{Found, Look, Seen};
 use crate::base::{ReleaseId, SourceId, Stage, Timestamp};
 use crate::device;
-use crate::intake::place::{Place, PlaceState};
 use crate::store::{NewSource, Source, SourceKind, Store, StoreError};
 
 /// How often a source is looked at for changes that nobody told us of.
@@ -61,24 +60,24 @@ impl Looks {
 #[derive(Debug)]
 pub(super) struct At {
     pub source: Source,
-    presence: Presence,
+    pub presence: Presence,
     /// What its owner should know although it is here.
     pub note: Option<String>,
     /// The releases whose files were found as the database has them.
     pub seen: Seen,
     under_way: Option<UnderWay>,
     /// When it is looked at next.
-    next: Instant,
+    pub next: Instant,
     /// Where a drive or a share was mounted last.
-    mounted: Option<PathBuf>,
+    pub mounted: Option<PathBuf>,
     /// Which of its times here this is.
-    time: u32,
+    pub time: u32,
     doubts: HashMap<ReleaseId, Doubt>,
 }
 
 /// Whether a source is here.
 #[derive(Debug, PartialEq, Eq)]
-enum Presence {
+pub(super) enum Presence {
     /// It was known before the start; nobody has seen it yet.
     Awaited { until: Instant },
     /// It is there, and was not looked at yet.
@@ -106,7 +105,7 @@ struct Doubt {
 }
 
 impl At {
-    fn new(source: Source, presence: Presence) -> Self {
+    pub fn new(source: Source, presence: Presence) -> Self {
         Self {
             source,
             presence,
@@ -172,6 +171,14 @@ impl At {
     }
 }
 
+/// Why a drive or a share is away of which nothing is seen.
+pub(super) fn gone(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Share => "it is not connected",
+        _ => "it is not plugged in",
+    }
+}
+
 /// A source that is shared without asking: its owner named the folder, or put the files there.
 fn offered<'a>(kind: SourceKind, key: &'a OsStr, name: &'a str, path: &'a Path) -> NewSource<'a> {
     NewSource {
@@ -227,123 +234,6 @@ impl App {
         Ok(())
     }
 
-    /// A drive or a share came, went, or changed.
-    pub(super) async fn place_changed(&mut self, place: Place) -> Result<(), StoreError> {
-        tracing::info!(kind = place.kind.as_str(), name = place.name, state = ?place.state);
-        // What is said of a share may come after its owner removed it.
-        if place.kind == SourceKind::Share && !self.is_wanted(&place).await? {
-            return self.forget(&place).await;
-        }
-        match &place.state {
-            PlaceState::Here { path, note } => {
-                let (path, note) = (path.clone(), note.clone());
-                let id = self.take_up_place(&place, &path).await?;
-                self.plugged_in(id, path, note).await
-            }
-            PlaceState::Unusable { why } => {
-                let known = self.known_place(&place).map(|at| at.source.path.clone());
-                let path = known.unwrap_or_else(|| PathBuf::from("/"));
-                let id = self.take_up_place(&place, &path).await?;
-                self.source_away(id, why, false).await
-            }
-            PlaceState::Gone => {
-                let Some(id) = self.known_place(&place).map(|at| at.source.id) else {
-                    return Ok(());
-                };
-                let why = match place.kind {
-                    SourceKind::Share => "it is not connected",
-                    _ => "it is not plugged in",
-                };
-                self.source_away(id, why, false).await
-            }
-        }
-    }
-
-    /// Whether a share is among those that its owner named.
-    async fn is_wanted(&self, place: &Place) -> Result<bool, StoreError> {
-        let shares = self.store.run(Store::shares).await?;
-        let key = place.key.as_encoded_bytes();
-        Ok(shares
-            .iter()
-            .any(|share| share.address.key().as_bytes() == key))
-    }
-
-    /// A share was removed: it is no source any more.
-    async fn forget(&mut self, place: &Place) -> Result<(), StoreError> {
-        let Some(id) = self.known_place(place).map(|at| at.source.id) else {
-            return Ok(());
-        };
-        let why = "its folder is not among the box's sources";
-        self.source_away(id, why, false).await?;
-        self.sources.remove(&id);
-        Ok(())
-    }
-
-    fn known_place(&self, place: &Place) -> Option<&At> {
-        let is_it = |at: &&At| {
-            at.source.kind == place.kind && at.source.key == place.key.as_encoded_bytes()
-        };
-        self.sources.values().find(is_it)
-    }
-
-    async fn take_up_place(&mut self, place: &Place, path: &Path) -> Result<SourceId, StoreError> {
-        let (place, path, now) = (place.clone(), path.to_owned(), Timestamp::now());
-        let taken_up = self.store.run(move |store| {
-            let new = NewSource {
-                kind: place.kind,
-                key: &place.key,
-                name: &place.name,
-                path: &path,
-                // What is on somebody's drive is asked for, unless its owner says otherwise.
-                auto_share: false,
-                facts: Some(&place.facts),
-            };
-            store.take_up_source(&new, now)
-        });
-        let source = taken_up.await?;
-        let id = source.id;
-        match self.sources.get_mut(&id) {
-            Some(at) => at.source = source,
-            None => {
-                let why = String::new();
-                let can_look = false;
-                let at = At::new(source, Presence::Away { why, can_look });
-                self.sources.insert(id, at);
-            }
-        }
-        Ok(id)
-    }
-
-    /// It is mounted at `path`: what is on it is looked at, and what was away is taken up again.
-    async fn plugged_in(
-        &mut self,
-        id: SourceId,
-        path: PathBuf,
-        note: Option<String>,
-    ) -> Result<(), StoreError> {
-        let Some(at) = self.sources.get_mut(&id) else {
-            return Ok(());
-        };
-        at.note = note;
-        let stays = matches!(at.presence, Presence::Here { .. } | Presence::Unseen);
-        if stays && at.mounted.as_ref() == Some(&path) {
-            at.look_again(Instant::now());
-            return Ok(());
-        }
-        if stays {
-            // It moved while it was here: what is open is of the old place.
-            self.source_away(id, "it was plugged in anew", false)
-                .await?;
-        }
-        if let Some(at) = self.sources.get_mut(&id) {
-            at.presence = Presence::Unseen;
-            at.mounted = Some(path);
-            at.time = at.time.wrapping_add(1);
-            at.next = Instant::now();
-        }
-        Ok(())
-    }
-
     /// A source is not here any more, or not to be used, and its releases with it.
     pub(super) async fn source_away(
         &mut self,
@@ -382,11 +272,7 @@ impl App {
             let is_stuck = |look: &UnderWay| now.duration_since(look.since) >= STUCK;
             match &at.presence {
                 Presence::Awaited { until } if *until <= now => {
-                    let why = match at.source.kind {
-                        SourceKind::Share => "it is not connected",
-                        _ => "it is not plugged in",
-                    };
-                    lost.push((at.source.id, why, false));
+                    lost.push((at.source.id, gone(at.source.kind), false));
                 }
                 Presence::Unseen | Presence::Here { .. }
                     if at.under_way.as_ref().is_some_and(is_stuck) =>

@@ -134,6 +134,12 @@ impl Owner {
         assert!(answer.status < 300, "{}", answer.text());
     }
 
+    /// Has every source looked at now.
+    pub fn rescan(&self) {
+        let answer = self.api("POST", "/sources/rescan", None);
+        assert_eq!(answer.status, 204, "looking again: {}", answer.text());
+    }
+
     /// The embedded tracker over HTTP.
     pub fn http_tracker(&self) -> String {
         format!("{}/announce", self.public)
