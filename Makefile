@@ -5,7 +5,7 @@
 #   make vm-test          the box in a virtual machine: sticks plugged and pulled, power cuts, network shares
 #   make demo             the whole life of a release, in about a minute, with no network
 #   make bench            the benches, against an optimised build: two hours; half an hour with ARGS=--quick
-#   make bench-TABLE      one of them: create, first-copy, cap, latency, cost, idle, peers
+#   make bench-TABLE      one of them: create, first-copy, cap, latency, cost, idle, peers, scan
 #   make page             the page alone
 #   make check            formatting and lints
 #   make clean            remove what was built (not ./var, the box's state)
@@ -50,7 +50,7 @@ demo: $(PAGE)
 	@"$(TARGET)/debug/semoir" demo
 
 # Tables beside other programs'; tests/bench/run.py --help lists what ARGS takes. It says at the start how long it takes.
-BENCH_TABLES := create first-copy cap latency cost idle peers
+BENCH_TABLES := create first-copy cap latency cost idle peers scan
 BENCHES := bench $(BENCH_TABLES:%=bench-%)
 .PHONY: $(BENCHES)
 $(BENCHES): export SEMOIR_OFFLINE = 1

@@ -182,7 +182,9 @@ fn owners_routes() -> OpenApiRouter<App> {
             release_settings::change_release_settings
         ))
         .routes(routes!(sources::rescan))
-        .routes(routes!(sources::change_source))
+        .routes(routes!(sources::change_source, sources::forget_source))
+        .routes(routes!(sources::format_source))
+        .routes(routes!(sources::approve_source))
         .routes(routes!(shares::shares, shares::add_share))
         .routes(routes!(shares::change_share, shares::remove_share))
         .routes(routes!(shares::try_share))

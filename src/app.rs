@@ -29,6 +29,8 @@ use crate::tracker::{Seen, Tracker, swarm};
 
 mod board;
 mod catalogue;
+mod drives;
+mod format;
 pub mod handle;
 mod hashing;
 mod history;
@@ -46,6 +48,7 @@ mod swarms;
 
 pub use crate::intake::shares;
 pub use crate::intake::uploads::{self, Uploads};
+pub use format::{DriveError, FormatWish};
 pub use handle::{Handle, Order, OrderError};
 pub use history::HistoryView;
 pub use overview::{
@@ -227,6 +230,7 @@ impl App {
         let (handle, orders) = Handle::new(watch);
         let swarms = Swarms::new(engine.clone(), Instant::now());
         let handle = handle.seeing(swarms.clone());
+        uploads.choose(settings.uploads_to.clone());
         let (tell, places) = mpsc::channel(PLACES);
         let shares = Shares::start(store.clone(), config.helper.clone(), tell.clone());
         let handle = handle.with_shares(shares.clone());
@@ -234,6 +238,7 @@ impl App {
             .drives
             .clone()
             .map(|config| watch_drives(config, tell));
+        let handle = handle.with_keeper(drives.as_ref().and_then(Drives::keeper));
         let mut app = Self {
             queue: HashQueue::new(),
             hashing: Hashing::default(),

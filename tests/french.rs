@@ -60,7 +60,8 @@ const SAYING: [(&str, &str, bool); 2] = [
 
 /// Files that say of a drive or a share what it is or does: each literal that begins like a predicate is one, and is
 /// shown after "it".
-const OF_IT: [&str; 9] = [
+const OF_IT: [&str; 11] = [
+    "app/format.rs",
     "app/places.rs",
     "app/sources.rs",
     "intake/shares/task.rs",
@@ -68,6 +69,7 @@ const OF_IT: [&str; 9] = [
     "intake/drives/watch.rs",
     "intake/mount/condition.rs",
     "intake/mount/drive.rs",
+    "intake/mount/format.rs",
     "intake/mount/guard.rs",
     "intake/mount/point.rs",
 ];

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::french;
-use crate::app::handle::OrderError;
+use crate::app::handle::{DriveError, OrderError};
 use crate::app::uploads::UploadError;
 use crate::base::{BadShare, ErrorKind, Kind, Language};
 use crate::store::StoreError;
@@ -114,6 +114,12 @@ impl From<BadShare> for Problem {
 
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<DriveError> for Problem {
+    fn from(error: DriveError) -> Self {
         Self::of(&error)
     }
 }

@@ -94,6 +94,10 @@ pub(super) struct SettingsPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     copyright_contact: Option<Option<String>>,
+    /// The drive that uploads go to, by its key; null for the box's own folder.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    uploads_to: Option<Option<String>>,
 }
 
 /// Tells a field that is null from one that is not there.
@@ -127,6 +131,9 @@ impl SettingsPatch {
         }
         if let Some(generous) = self.generous {
             settings.generous = generous;
+        }
+        if let Some(key) = self.uploads_to.take() {
+            settings.uploads_to = key;
         }
         self.apply_public(settings);
         self.apply_limits(settings);

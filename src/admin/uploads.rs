@@ -1,8 +1,11 @@
 //! Sending files to the box.
 
+use std::time::Duration;
+
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
@@ -14,6 +17,9 @@ use crate::base::Timestamp;
 
 /// Bytes in the JSON that begins an upload: ten thousand files with paths of some length.
 const MAX_LIST: usize = 4 << 20;
+
+/// How long a drive may take to say how much room it has, and to make a folder: one that spins up takes ten seconds.
+const BEGIN: Duration = Duration::from_secs(30);
 
 /// A file that will be sent.
 #[derive(Deserialize, ToSchema)]
@@ -53,6 +59,8 @@ pub(super) struct Upload {
     name: String,
     /// Its files, in the order in which they were named; their places are their numbers.
     files: Vec<UploadFile>,
+    /// The drive it is on, while that is not here.
+    waits_for: Option<String>,
 }
 
 impl From<Progress> for Upload {
@@ -66,6 +74,7 @@ impl From<Progress> for Upload {
             id: progress.id,
             name: progress.name,
             files: progress.files.into_iter().map(file).collect(),
+            waits_for: progress.waits_for,
         }
     }
 }
@@ -107,6 +116,7 @@ async fn on_disk<T: Send + 'static>(
         (status = 409, description = "The name is taken.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A name cannot be used.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many uploads are open.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The drive that uploads go to is not here, or does not answer.", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "It will not fit.", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -122,7 +132,13 @@ pub(super) async fn begin_upload(
     };
     let files = wanted.files.into_iter().map(file).collect();
     let now = Timestamp::now();
-    let begun = on_disk(&app, move |uploads| uploads.begin(&wanted.name, files, now)).await?;
+    let begun = on_disk(&app, move |uploads| uploads.begin(&wanted.name, files, now));
+    let begun = timeout(BEGIN, begun).await.map_err(|_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The drive that uploads go to does not answer.",
+        )
+    })??;
     Ok((StatusCode::CREATED, axum::Json(begun.into())))
 }
 
@@ -169,6 +185,7 @@ pub(super) struct ChunkQuery {
         (status = 409, description = "They must begin at `received`, or the file is being sent already.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "More arrived than the file was said to have.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many files are being sent.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The upload's drive is not here.", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full.", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use super::format::{DriveError, FormatWish};
 use super::history::HistoryView;
 use super::overview::Overview;
 use super::swarms::{PiecesView, Swarms};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, InfoHash, Kind, ReleaseId, SourceId};
+use crate::intake::drives::Keeper;
 use crate::intake::shares::{ShareState, Shares};
 use crate::seed::swarm::PieceMap;
 
@@ -40,6 +42,15 @@ pub enum Order {
     ReloadShares,
     /// Try a network share now, whatever it waits for.
     TryShare(SourceId),
+    /// Take a source that is away off the list, until it is here again.
+    Forget(SourceId),
+    /// Stop using a drive. It is taken up again when whoever watches over drives says that it is here.
+    LetGo {
+        /// The drive.
+        id: SourceId,
+        /// Why, as a sentence without its full stop.
+        why: &'static str,
+    },
 }
 
 /// An order that could not be carried out.
@@ -56,6 +67,24 @@ pub enum OrderError {
         /// Why, in plain words.
         why: String,
     },
+    /// No such source.
+    #[error("there is no source {0}")]
+    NoSuchSource(SourceId),
+    /// Only what is away can be forgotten.
+    #[error("{0:?} is here; unplug it first")]
+    StillPlugged(String),
+    /// As [`OrderError::StillPlugged`], of a share.
+    #[error("{0:?} is connected; it can be removed in the settings")]
+    StillConnected(String),
+    /// A folder that was given on the command line or in the configuration.
+    #[error("{0:?} was named when the box was started, and goes when it is started without")]
+    Named(String),
+    /// The box's own folder of uploads.
+    #[error("the box's own uploads cannot be forgotten")]
+    OwnUploads,
+    /// This is for drives.
+    #[error("{0:?} is no drive")]
+    NoDrive(String),
     /// The database refused.
     #[error("the box could not write its state down: {0}")]
     Store(String),
@@ -70,8 +99,13 @@ pub enum OrderError {
 impl Kind for OrderError {
     fn kind(&self) -> ErrorKind {
         match self {
-            OrderError::NoSuchRelease(_) => ErrorKind::NotFound,
-            OrderError::WrongStage { .. } => ErrorKind::Conflict,
+            OrderError::NoSuchRelease(_) | OrderError::NoSuchSource(_) => ErrorKind::NotFound,
+            OrderError::WrongStage { .. }
+            | OrderError::StillPlugged(_)
+            | OrderError::StillConnected(_)
+            | OrderError::Named(_)
+            | OrderError::OwnUploads
+            | OrderError::NoDrive(_) => ErrorKind::Conflict,
             OrderError::Store(_) => ErrorKind::Internal,
             OrderError::Reset(error) => io_kind(error),
             OrderError::Closing => ErrorKind::Unavailable,
@@ -94,6 +128,8 @@ pub struct Handle {
     swarms: Option<Swarms>,
     /// None where nobody looks after shares.
     shares: Option<Shares>,
+    /// None where there is no mount helper.
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl Handle {
@@ -105,6 +141,7 @@ impl Handle {
             overview,
             swarms: None,
             shares: None,
+            keeper: None,
         };
         (handle, taken)
     }
@@ -123,6 +160,11 @@ impl Handle {
             shares: Some(shares),
             ..self
         }
+    }
+
+    /// With somebody who does what an owner may want of drives.
+    pub(super) fn with_keeper(self, keeper: Option<Keeper>) -> Self {
+        Self { keeper, ..self }
     }
 
     /// Asks the conductor, and waits for its answer.

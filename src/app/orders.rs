@@ -5,12 +5,14 @@ use std::time::Instant;
 use super::{App, Ending, Order, OrderError};
 use crate::base::{ReleaseId, Stage, Timestamp};
 use crate::device::reset::{self, Uploaded};
-use crate::store::{Release, SourceKind, Store, StoreError};
+use crate::intake::drives::Drives;
+use crate::store::{Release, Source, Store, StoreError};
 
 impl From<StoreError> for OrderError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchRelease(id) => OrderError::NoSuchRelease(id),
+            StoreError::NoSuchSource(id) => OrderError::NoSuchSource(id),
             other => OrderError::Store(other.to_string()),
         }
     }
@@ -24,6 +26,7 @@ impl App {
             Order::Resume(id) => self.resume(id).await,
             Order::Remove(id) => self.remove(id).await,
             Order::Rescan => {
+                self.drives.iter().for_each(Drives::look_again);
                 self.look_again_at_all();
                 Ok(())
             }
@@ -42,6 +45,8 @@ impl App {
                 self.shares.try_now(id).await;
                 Ok(())
             }
+            Order::Forget(id) => self.forget(id).await,
+            Order::LetGo { id, why } => self.let_go(id, why).await,
         }
     }
 
@@ -112,7 +117,7 @@ impl App {
             .sources
             .get(&release.source)
             .map(|at| at.source.clone());
-        let uploaded = source.filter(|source| source.kind == SourceKind::Uploads);
+        let uploaded = source.filter(Source::is_for_uploads);
         if let Some(source) = uploaded {
             let path = source.path.join(&release.name);
             let deleted = tokio::task::spawn_blocking(move || delete(&path)).await;
@@ -144,11 +149,12 @@ impl App {
         self.sources.values_mut().for_each(|at| at.look_again(now));
     }
 
-    async fn reload_settings(&mut self) -> Result<(), OrderError> {
+    pub(super) async fn reload_settings(&mut self) -> Result<(), OrderError> {
         let before = self.settings.clone();
         let read = |store: &Store| Ok((store.settings()?, store.all_release_settings()?));
         let (settings, own) = self.store.run(read).await?;
         self.settings = settings;
+        self.uploads.choose(self.settings.uploads_to.clone());
         for (id, live) in &self.live {
             let generous = own.get(id).and_then(|own| own.generous);
             if self.limits.own(*id).generous != generous {

@@ -188,6 +188,12 @@ pub struct SourceView {
     pub size: Option<u64>,
     /// Who made the drive, and what they call it.
     pub model: Option<String>,
+    /// Whether it is a drive that is built in, which is used only while its owner wants that.
+    pub built_in: bool,
+    /// Whether it is away, and can be forgotten.
+    pub can_forget: bool,
+    /// Of a drive that was formatted for uploads: the key by which the setting `uploads_to` names it.
+    pub uploads_key: Option<String>,
 }
 
 /// What leaves the box.

@@ -44,6 +44,7 @@ impl App {
         let mut sources: Vec<SourceView> =
             self.sources.values().map(|s| self.source_view(s)).collect();
         sources.sort_by_key(|source| source.id);
+        self.uploads.ask_for_room();
         let upstream = self.upstream_view(report, &before.upstream);
         let reach = self.reach_view(&report.outside, Instant::now());
         let board = self.board.view(&before.board);
@@ -170,20 +171,27 @@ impl App {
     }
 
     fn source_view(&self, at: &At) -> SourceView {
-        let uploads = at.source.kind == SourceKind::Uploads;
         let facts = at.source.facts.clone().unwrap_or_default();
+        let room = || self.uploads.room(&at.source.uploads_key());
         SourceView {
             id: at.source.id,
             name: at.source.name.clone(),
             kind: at.source.kind.as_str().to_owned(),
             present: at.problem().is_none(),
             problem: at.problem().unwrap_or_default().to_owned(),
-            free: uploads.then(|| self.uploads.free().ok()).flatten(),
+            free: at.source.is_for_uploads().then(room).flatten(),
             auto_share: at.source.auto_share,
             note: at.note.clone().unwrap_or_default(),
             file_system: facts.file_system,
             size: facts.size,
             model: facts.model,
+            built_in: facts.built_in,
+            can_forget: match at.source.kind {
+                SourceKind::Drive => at.is_gone(),
+                SourceKind::Share => at.problem().is_some(),
+                SourceKind::Folder | SourceKind::Uploads => false,
+            },
+            uploads_key: at.source.uploads_key(),
         }
     }
 }

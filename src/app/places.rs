@@ -15,7 +15,7 @@ impl App {
         tracing::info!(kind = place.kind.as_str(), name = place.name, state = ?place.state);
         // What is said of a share may come after its owner removed it.
         if place.kind == SourceKind::Share && !self.is_wanted(&place).await? {
-            return self.forget(&place).await;
+            return self.drop_place(&place).await;
         }
         match &place.state {
             PlaceState::Here { path, note } => {
@@ -48,7 +48,7 @@ impl App {
     }
 
     /// A share was removed: it is no source any more.
-    async fn forget(&mut self, place: &Place) -> Result<(), StoreError> {
+    async fn drop_place(&mut self, place: &Place) -> Result<(), StoreError> {
         let Some(id) = self.known_place(place).map(|at| at.source.id) else {
             return Ok(());
         };
@@ -66,15 +66,22 @@ impl App {
     }
 
     async fn take_up_place(&mut self, place: &Place, path: &Path) -> Result<SourceId, StoreError> {
-        let (place, path, now) = (place.clone(), path.to_owned(), Timestamp::now());
+        let (mut place, path, now) = (place.clone(), path.to_owned(), Timestamp::now());
+        if !matches!(place.state, PlaceState::Here { .. }) {
+            // Whether a drive is for uploads shows when it is mounted; until then it is what it was.
+            let known = self
+                .known_place(&place)
+                .and_then(|at| at.source.facts.as_ref());
+            place.facts.for_uploads = known.is_some_and(|facts| facts.for_uploads);
+        }
         let taken_up = self.store.run(move |store| {
             let new = NewSource {
                 kind: place.kind,
                 key: &place.key,
                 name: &place.name,
                 path: &path,
-                // What is on somebody's drive is asked for, unless its owner says otherwise.
-                auto_share: false,
+                // What is on somebody's drive is asked for, unless its owner says otherwise; uploads are meant to be shared.
+                auto_share: place.facts.for_uploads,
                 facts: Some(&place.facts),
             };
             store.take_up_source(&new, now)
@@ -114,6 +121,7 @@ impl App {
             self.source_away(id, "it was plugged in anew", false)
                 .await?;
         }
+        self.uploads_here(id, &path);
         if let Some(at) = self.sources.get_mut(&id) {
             at.presence = Presence::Unseen;
             at.mounted = Some(path);

@@ -127,6 +127,17 @@ impl At {
         }
     }
 
+    /// Whether it is away until whoever watches over it says otherwise.
+    pub fn is_gone(&self) -> bool {
+        matches!(
+            &self.presence,
+            Presence::Away {
+                can_look: false,
+                ..
+            }
+        )
+    }
+
     /// The number by which reads of it wait for one another; none while nothing of it may be read.
     pub fn device(&self) -> Option<u64> {
         match (&self.presence, self.source.kind) {
@@ -253,6 +264,9 @@ impl App {
             can_look,
         };
         at.doubts.clear();
+        if let Some(key) = at.source.uploads_key() {
+            self.uploads.drive_away(&key);
+        }
         if !can_look {
             // Whatever it finds was there before.
             at.under_way = None;

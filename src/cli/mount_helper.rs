@@ -33,6 +33,9 @@ pub struct Args {
     /// End when nobody asked for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub idle: u64,
+    /// Be the helper that writes: format drives for uploads, and mount those that were
+    #[arg(long)]
+    pub writes: bool,
     /// Listen on this socket, where systemd hands over none
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
@@ -61,6 +64,7 @@ pub fn run(args: Args) -> Result<(), HelperError> {
             ..Roots::default()
         },
         idle: Duration::from_secs(args.idle),
+        writes: args.writes,
     })?;
     helper.serve(&listener)
 }

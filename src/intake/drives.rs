@@ -27,4 +27,5 @@ pub use judge::{Verdict, is_plugged_in, judge};
 pub use key::key;
 pub use number::{BadDeviceNumber, DeviceNumber};
 pub use roots::Roots;
-pub use watch::{Drives, DrivesConfig};
+pub use survey::nameless;
+pub use watch::{Drives, DrivesConfig, Keeper};

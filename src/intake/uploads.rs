@@ -8,30 +8,33 @@
 //! .incoming/<id>/content       what was received of it: the file, or the folder
 //! ```
 //!
+//! There is such a folder on the data partition, and one on each drive that was formatted for uploads, its top folder. An
+//! unfinished upload stays where it began; while its drive is away, it waits.
+//!
 //! How much of a file was received is its length, so that the state on disk and the bytes cannot disagree. An upload
 //! appears under its name by one rename, after everything in it is on the disk.
 
 mod error;
+mod home;
 mod manifest;
 mod receiver;
 mod upload;
 
-use std::collections::HashMap;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use nix::sys::statvfs::statvfs;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
-use crate::base::Timestamp;
-use upload::{CONTENT, Phase, Upload};
+use crate::base::{ErrorKind, Kind, Timestamp};
+use home::Home;
+use upload::{Phase, Upload};
 
 pub use error::UploadError;
+pub use home::HomeId;
 pub use manifest::{MAX_DEPTH, MAX_FILES, MAX_NAME, MAX_PATH, Manifest, NewFile};
 
 /// Space that uploads leave free, in bytes: for the database, the logs and an update beside them.
@@ -40,7 +43,7 @@ pub const RESERVE: u64 = 256 << 20;
 /// Unfinished uploads at once; a person has a few.
 pub const MAX_OPEN: usize = 16;
 
-/// Files received at once, each of which holds a thread and some buffers.
+/// Files received at once in one place, each of which holds a thread and some buffers.
 pub const MAX_RECEIVING: usize = 8;
 
 /// An unfinished upload nothing was sent to for this long is deleted: a week, in seconds.
@@ -49,7 +52,7 @@ pub const KEEP_UNFINISHED_SECONDS: i64 = 7 * 86_400;
 /// The folder of unfinished uploads. Hidden, so that it is no release.
 const INCOMING: &str = ".incoming";
 
-/// The uploads of a box. Cheap to clone. Sync calls block on the disk.
+/// The uploads of a box, in all the places they go to. Cheap to clone. Sync calls block on the disk.
 #[derive(Debug, Clone)]
 pub struct Uploads {
     inner: Arc<Inner>,
@@ -57,9 +60,28 @@ pub struct Uploads {
 
 #[derive(Debug)]
 struct Inner {
+    /// The box's own folder.
     root: PathBuf,
-    open: Mutex<HashMap<String, Arc<Upload>>>,
-    receiving: Arc<Semaphore>,
+    homes: Mutex<Homes>,
+}
+
+#[derive(Debug)]
+struct Homes {
+    /// The box's own among them, always.
+    all: BTreeMap<HomeId, Home>,
+    /// Where new ones begin; it may be away.
+    chosen: HomeId,
+    /// How often a drive came or went: whoever looks at one for a while sees whether it is still the same time.
+    times: BTreeMap<HomeId, u32>,
+    /// The places whose file systems are being asked for room.
+    asking: BTreeSet<HomeId>,
+}
+
+/// A drive that came, and is being looked at.
+#[derive(Debug)]
+pub struct Arrival {
+    key: String,
+    time: u32,
 }
 
 /// How far an unfinished upload is.
@@ -71,6 +93,8 @@ pub struct Progress {
     pub name: String,
     /// Its files, with the bytes received of each.
     pub files: Vec<(NewFile, u64)>,
+    /// The drive it is on, while that is away.
+    pub waits_for: Option<String>,
 }
 
 impl Uploads {
@@ -80,53 +104,119 @@ impl Uploads {
     /// # Errors
     /// When the folder cannot be made or read. An unfinished upload that cannot be read is deleted.
     pub fn open(root: &Path, now: Timestamp) -> Result<Self, UploadError> {
-        let incoming = root.join(INCOMING);
-        let io = |error| UploadError::io(&incoming, error);
-        fs::create_dir_all(&incoming).map_err(io)?;
-        let mut open = HashMap::new();
-        for entry in fs::read_dir(&incoming).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            match Upload::load(root, entry.path()) {
-                Ok(Some(upload)) => {
-                    let id = entry.file_name().to_string_lossy().into_owned();
-                    open.insert(id, Arc::new(upload));
-                }
-                Ok(None) => remove(&entry.path()),
-                Err(error) => {
-                    tracing::warn!(path = %entry.path().display(), %error, "deleting an unfinished upload that cannot be read");
-                    remove(&entry.path());
-                }
-            }
-        }
+        let own = Home::own(root)?;
         let uploads = Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
-                open: Mutex::new(open),
-                receiving: Arc::new(Semaphore::new(MAX_RECEIVING)),
+                homes: Mutex::new(Homes {
+                    all: BTreeMap::from([(None, own)]),
+                    chosen: None,
+                    times: BTreeMap::new(),
+                    asking: BTreeSet::new(),
+                }),
             }),
         };
         uploads.sweep(now);
         Ok(uploads)
     }
 
-    /// The folder finished uploads are in.
+    /// The box's own folder of finished uploads.
     pub fn root(&self) -> &Path {
         &self.inner.root
     }
 
-    /// Bytes that can still be promised to new uploads.
-    ///
-    /// # Errors
-    /// When the file system cannot be asked.
-    pub fn free(&self) -> Result<u64, UploadError> {
-        self.free_beside(&self.inner.open.lock())
+    /// A drive that was formatted for uploads came; [`Uploads::drive_here`] is to follow. Does not block.
+    pub fn drive_comes(&self, key: &str) -> Arrival {
+        let time = self.inner.homes.lock().another_time(key);
+        let key = key.to_owned();
+        Arrival { key, time }
     }
 
-    fn free_beside(&self, open: &HashMap<String, Arc<Upload>>) -> Result<u64, UploadError> {
-        let stat = statvfs(self.root()).map_err(|e| UploadError::io(self.root(), e.into()))?;
-        let free = stat.blocks_available().saturating_mul(stat.fragment_size());
-        let promised: u64 = open.values().map(|upload| upload.missing()).sum();
-        Ok(free.saturating_sub(RESERVE).saturating_sub(promised))
+    /// A drive that came is mounted at `root`: those that began on it can go on. If it was pulled out meanwhile
+    /// ([`Uploads::drive_away`]), or came again, nothing is changed.
+    ///
+    /// # Errors
+    /// When it cannot be read or written; it is no place for uploads then.
+    pub fn drive_here(
+        &self,
+        arrival: Arrival,
+        name: &str,
+        root: &Path,
+        now: Timestamp,
+    ) -> Result<(), UploadError> {
+        let mut home = Home::drive(name, root)?;
+        let mut homes = self.inner.homes.lock();
+        let id = Some(arrival.key);
+        if homes.times.get(&id) != Some(&arrival.time) {
+            return Ok(());
+        }
+        home.time = arrival.time;
+        homes.all.insert(id, home);
+        drop(homes);
+        self.sweep(now);
+        Ok(())
+    }
+
+    /// A drive is not here any more: its unfinished uploads wait for it.
+    pub fn drive_away(&self, key: &str) {
+        let mut homes = self.inner.homes.lock();
+        homes.another_time(key);
+        let id = Some(key.to_owned());
+        // Whoever still asks it hangs with it.
+        homes.asking.remove(&id);
+        if let Some(home) = homes.all.get_mut(&id) {
+            (home.here, home.room) = (false, None);
+            // When it is back, what is on it is read anew, and nobody may still be writing to it by what was known before.
+            let open = home.open.values();
+            open.for_each(|upload| upload.state.lock().phase = Phase::Away);
+        }
+    }
+
+    /// Where new uploads begin from now on: on the drive of that key, or, with none, in the box's own folder. Those that
+    /// began elsewhere stay there.
+    pub fn choose(&self, home: HomeId) {
+        self.inner.homes.lock().chosen = home;
+    }
+
+    /// Bytes that can still be promised to new uploads in a place, as of the last time it was asked; none when that is not
+    /// known, or it is away. Does not block.
+    pub fn room(&self, home: &HomeId) -> Option<u64> {
+        let homes = self.inner.homes.lock();
+        let home = homes.all.get(home)?;
+        home.room
+    }
+
+    /// Asks the file systems for their room, off the async threads, each of which is not being asked yet: one that hangs holds
+    /// up itself. Must be called within a tokio runtime.
+    pub fn ask_for_room(&self) {
+        let mut homes = self.inner.homes.lock();
+        let Homes { all, asking, .. } = &mut *homes;
+        for (id, home) in all.iter().filter(|(_, home)| home.here) {
+            if !asking.insert(id.clone()) {
+                continue;
+            }
+            let (inner, id, root, time) =
+                (self.inner.clone(), id.clone(), home.root.clone(), home.time);
+            tokio::task::spawn_blocking(move || {
+                let free = home::free(&root);
+                let mut homes = inner.homes.lock();
+                let home = homes.all.get_mut(&id);
+                if let Some(home) = home.filter(|home| home.here && home.time == time) {
+                    home.room = free.ok().map(|free| home.left_of(free));
+                    homes.asking.remove(&id);
+                }
+            });
+        }
+    }
+
+    /// Bytes that can still be promised to new uploads, where they begin now.
+    ///
+    /// # Errors
+    /// When the file system cannot be asked, or the drive is away.
+    pub fn free(&self) -> Result<u64, UploadError> {
+        let root = self.inner.homes.lock().chosen()?.1.root.clone();
+        let free = home::free(&root)?;
+        Ok(self.inner.homes.lock().chosen()?.1.left_of(free))
     }
 
     /// Begins an upload.
@@ -141,17 +231,30 @@ impl Uploads {
     ) -> Result<Progress, UploadError> {
         self.sweep(now);
         let manifest = Manifest::new(name, files)?;
-        let mut open = self.inner.open.lock();
-        let taken = open
+        let (time, root, place) = {
+            let homes = self.inner.homes.lock();
+            let home = homes.chosen()?.1;
+            (home.time, home.root.clone(), home.place_of(&manifest.name))
+        };
+        // A drive that hangs holds up whoever begins something on it, and no lock.
+        let (is_there, free) = (place.symlink_metadata().is_ok(), home::free(&root)?);
+        let mut homes = self.inner.homes.lock();
+        let open: usize = homes.all.values().map(|home| home.open.len()).sum();
+        let (home_id, home) = homes.chosen()?;
+        if (home.time, &home.root) != (time, &root) {
+            return Err(UploadError::Away(home.name.clone()));
+        }
+        let taken = home
+            .open
             .values()
             .any(|upload| upload.manifest.name == manifest.name);
-        if taken || self.place_of(&manifest.name).symlink_metadata().is_ok() {
+        if taken || is_there {
             return Err(UploadError::NameTaken(manifest.name));
         }
-        if open.len() >= MAX_OPEN {
+        if open >= MAX_OPEN {
             return Err(UploadError::TooManyOpen);
         }
-        let free = self.free_beside(&open)?;
+        let free = home.left_of(free);
         if manifest.total() > free {
             return Err(UploadError::NoSpace {
                 name: manifest.name,
@@ -160,13 +263,15 @@ impl Uploads {
             });
         }
         let id = format!("{:032x}", rand::random::<u128>());
-        let folder = self.root().join(INCOMING).join(&id);
+        let folder = home.root.join(INCOMING).join(&id);
         let upload = Arc::new(Upload::begun(folder, manifest, now));
-        open.insert(id.clone(), Arc::clone(&upload));
+        if let Some(home) = homes.all.get_mut(&home_id) {
+            home.open.insert(id.clone(), Arc::clone(&upload));
+        }
         // The place is taken; others need not wait for the disk.
-        drop(open);
+        drop(homes);
         if let Err(error) = upload.write_down() {
-            self.inner.open.lock().remove(&id);
+            self.forget(&id);
             remove(&upload.folder);
             return Err(error);
         }
@@ -178,7 +283,13 @@ impl Uploads {
     /// # Errors
     /// When there is none of that identifier.
     pub fn progress(&self, id: &str) -> Result<Progress, UploadError> {
-        Ok(self.get(id)?.progress(id))
+        let homes = self.inner.homes.lock();
+        let (home, upload) = homes.find(id)?;
+        let waits_for = (!home.here).then(|| home.name.clone());
+        Ok(Progress {
+            waits_for,
+            ..upload.progress(id)
+        })
     }
 
     /// Receives bytes of a file, from `offset` on, and returns how many of the file are here now. What arrived is kept
@@ -199,10 +310,15 @@ impl Uploads {
         E: std::fmt::Display,
     {
         let upload = self.get(id)?;
-        let permit = Arc::clone(&self.inner.receiving)
+        let receiving = {
+            let homes = self.inner.homes.lock();
+            homes.find(id)?.0.receiving.clone()
+        };
+        let permit = receiving
             .try_acquire_owned()
             .map_err(|_| UploadError::TooManyReceiving)?;
-        receiver::receive(upload, file, offset, body, permit).await
+        let received = receiver::receive(upload, file, offset, body, permit).await;
+        received.map_err(|error| self.perhaps_away(id, error))
     }
 
     /// Puts an upload in its place: everything on the disk first, then one rename. Returns where it is.
@@ -212,44 +328,23 @@ impl Uploads {
     /// meanwhile, or the disk fails. The upload then stays open.
     pub fn finish(&self, id: &str) -> Result<PathBuf, UploadError> {
         let upload = self.get(id)?;
+        let (root, place) = {
+            let homes = self.inner.homes.lock();
+            let home = homes.find(id)?.0;
+            (home.root.clone(), home.place_of(&upload.manifest.name))
+        };
         upload.close()?;
-        let place = self.place_of(&upload.manifest.name);
-        match self.put_in_place(&upload, &place) {
+        match home::put_in_place(&upload, &root, &place) {
             Ok(()) => {
-                self.inner.open.lock().remove(id);
+                self.forget(id);
                 remove(&upload.folder);
                 Ok(place)
             }
             Err(error) => {
                 upload.state.lock().phase = Phase::Open;
-                Err(error)
+                Err(self.perhaps_away(id, error))
             }
         }
-    }
-
-    fn put_in_place(&self, upload: &Upload, place: &Path) -> Result<(), UploadError> {
-        upload.add_empty_files()?;
-        let content = upload.folder.join(CONTENT);
-        let io = |error| UploadError::io(place, error);
-        let root = File::open(self.root()).map_err(io)?;
-        // One call for the whole file system: thousands of small files would cost a disk flush each.
-        nix::unistd::syncfs(&root).map_err(|e| io(e.into()))?;
-        let taken = || UploadError::NameTaken(upload.manifest.name.clone());
-        match renameat2(
-            AT_FDCWD,
-            &content,
-            AT_FDCWD,
-            place,
-            RenameFlags::RENAME_NOREPLACE,
-        ) {
-            Ok(()) => {}
-            Err(nix::Error::EEXIST) => return Err(taken()),
-            // Some file systems know no such flag; nobody but us puts things here.
-            Err(nix::Error::EINVAL) if place.symlink_metadata().is_ok() => return Err(taken()),
-            Err(nix::Error::EINVAL) => fs::rename(&content, place).map_err(io)?,
-            Err(error) => return Err(io(error.into())),
-        }
-        root.sync_all().map_err(io)
     }
 
     /// Gives an upload up, and deletes what was received of it.
@@ -266,7 +361,7 @@ impl Uploads {
             state.phase = Phase::Cancelled;
             state.busy.is_empty()
         };
-        self.inner.open.lock().remove(id);
+        self.forget(id);
         // Otherwise the last receiver deletes it.
         if idle {
             remove(&upload.folder);
@@ -277,12 +372,15 @@ impl Uploads {
     /// Deletes unfinished uploads that nothing was sent to for [`KEEP_UNFINISHED_SECONDS`].
     pub fn sweep(&self, now: Timestamp) {
         let stale: Vec<String> = {
-            let open = self.inner.open.lock();
+            let homes = self.inner.homes.lock();
             let stale = |upload: &Upload| {
                 let state = upload.state.lock();
                 state.busy.is_empty() && now.0 - state.touched.0 > KEEP_UNFINISHED_SECONDS
             };
-            let ids = open.iter().filter(|(_, upload)| stale(upload));
+            // What is on a drive that is away is deleted when it is back.
+            let here = homes.all.values().filter(|home| home.here);
+            let open = here.flat_map(|home| &home.open);
+            let ids = open.filter(|(_, upload)| stale(upload));
             ids.map(|(id, _)| id.clone()).collect()
         };
         for id in stale {
@@ -295,15 +393,64 @@ impl Uploads {
         }
     }
 
+    /// An upload that can be worked on now.
     fn get(&self, id: &str) -> Result<Arc<Upload>, UploadError> {
-        let open = self.inner.open.lock();
-        open.get(id)
-            .cloned()
-            .ok_or_else(|| UploadError::NoSuchUpload(id.chars().take(40).collect()))
+        let homes = self.inner.homes.lock();
+        let (home, upload) = homes.find(id)?;
+        if home.here {
+            Ok(Arc::clone(upload))
+        } else {
+            Err(UploadError::Away(home.name.clone()))
+        }
     }
 
-    fn place_of(&self, name: &str) -> PathBuf {
-        self.root().join(name)
+    fn forget(&self, id: &str) {
+        let mut homes = self.inner.homes.lock();
+        for home in homes.all.values_mut() {
+            home.open.remove(id);
+        }
+    }
+
+    /// A drive that is pulled out fails writes a moment before we are told; what failed on one waits for it to be back.
+    fn perhaps_away(&self, id: &str, error: UploadError) -> UploadError {
+        let is_full = error.kind() == ErrorKind::NoSpace;
+        if is_full || !matches!(error, UploadError::Io { .. }) {
+            return error;
+        }
+        let homes = self.inner.homes.lock();
+        match homes.find(id) {
+            Ok((home, _)) if home.root != self.inner.root => {
+                tracing::warn!(drive = home.name, %error, "an upload cannot be written to its drive");
+                UploadError::Away(home.name.clone())
+            }
+            _ => error,
+        }
+    }
+}
+
+impl Homes {
+    /// A drive comes or goes: what is still being looked at of it is of another time.
+    fn another_time(&mut self, key: &str) -> u32 {
+        let time = self.times.entry(Some(key.to_owned())).or_default();
+        *time = time.wrapping_add(1);
+        *time
+    }
+
+    /// Where new uploads begin, if it is here.
+    fn chosen(&self) -> Result<(HomeId, &Home), UploadError> {
+        let home = self.all.get(&self.chosen);
+        match home {
+            Some(home) if home.here => Ok((self.chosen.clone(), home)),
+            Some(home) => Err(UploadError::Away(home.name.clone())),
+            None => Err(UploadError::Unknown),
+        }
+    }
+
+    /// An unfinished upload, and where it is.
+    fn find(&self, id: &str) -> Result<(&Home, &Arc<Upload>), UploadError> {
+        let mut homes = self.all.values();
+        let found = homes.find_map(|home| Some((home, home.open.get(id)?)));
+        found.ok_or_else(|| UploadError::NoSuchUpload(id.chars().take(40).collect()))
     }
 }
 

@@ -4,7 +4,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
 
-/// Facts about a drive or a network share. All are for the owner to read; nothing is decided by them.
+/// Facts about a drive or a network share. Whether a drive is mounted, and writable, is decided by none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
@@ -17,6 +17,9 @@ pub struct Facts {
     /// Who made the drive, and what he calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Whether it is built into this computer, and used only while its owner wants that.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub built_in: bool,
     /// Whether it was formatted for uploads, and may be written to.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub for_uploads: bool,

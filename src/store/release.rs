@@ -6,7 +6,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
-use super::source::SourceKind;
 use super::{Failure, Store, StoreError, content, decision};
 use crate::base::{Content, InfoHash, ReleaseId, SourceId, Stage, Timestamp};
 
@@ -181,6 +180,14 @@ pub(super) fn drop_torrent(tx: &Transaction<'_>, id: ReleaseId) -> rusqlite::Res
     Ok(())
 }
 
+/// The releases of a source that are not removed.
+pub(super) fn all_of(tx: &Transaction<'_>, source: SourceId) -> rusqlite::Result<Vec<Release>> {
+    let sql = format!("SELECT {COLUMNS} FROM release WHERE source = ?1 AND removed IS NULL");
+    tx.prepare_cached(&sql)?
+        .query_map([source.0], read)?
+        .collect()
+}
+
 impl Store {
     /// Takes up what was found in a source under a name, in [`Stage::Found`]; when there is such a release already
     /// it is returned as it is, with the content it had ([`Store::content`], [`Store::replace_content`]).
@@ -199,8 +206,11 @@ impl Store {
     ) -> Result<Release, StoreError> {
         let doing = || format!("take up {} of source {source}", name.display());
         self.write(doing, |tx| {
-            let kind: SourceKind = tx
-                .prepare_cached("SELECT kind FROM source WHERE id = ?1")?
+            let is_for_uploads: bool = tx
+                .prepare_cached(
+                    "SELECT kind = 'uploads' OR coalesce(json_extract(facts, '$.for_uploads'), 0)
+                     FROM source WHERE id = ?1",
+                )?
                 .query_row([source.0], |row| row.get(0))
                 .optional()?
                 .ok_or(StoreError::NoSuchSource(source))?;
@@ -211,7 +221,7 @@ impl Store {
                 .query_row(params![source.0, name.as_bytes()], read)
                 .optional()?;
             let id = match known {
-                Some(release) if release.removed.is_some() && kind == SourceKind::Uploads => {
+                Some(release) if release.removed.is_some() && is_for_uploads => {
                     bring_back(tx, &release, content, "uploaded again", now)?;
                     release.id
                 }
@@ -222,7 +232,7 @@ impl Store {
         })
     }
 
-    /// Every release that is not removed, by name as people sort names.
+    /// Every release that is not removed, nor its source, by name as people sort names.
     ///
     /// # Errors
     /// When the database refuses.
@@ -231,7 +241,10 @@ impl Store {
             || "read the releases".to_owned(),
             |db| {
                 let sql =
-                    format!("SELECT {COLUMNS} FROM release WHERE removed IS NULL ORDER BY id");
+                    format!(
+                        "SELECT {COLUMNS} FROM release WHERE removed IS NULL
+                         AND source NOT IN (SELECT id FROM source WHERE removed IS NOT NULL) ORDER BY id"
+                    );
                 db.prepare_cached(&sql)?.query_map([], read)?.collect()
             },
         )?;

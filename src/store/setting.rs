@@ -34,6 +34,9 @@ pub const MIN_MONTHLY_QUOTA: u64 = 1_000_000_000;
 /// The most of the quota that can be kept for new releases, per cent: something has to be left for the others.
 pub const MAX_QUOTA_RESERVE: u8 = 90;
 
+/// Bytes in the key of a drive.
+pub const MAX_KEY: usize = 128;
+
 /// Characters in the box's name: it stands in the bar of a phone's page.
 pub const MAX_BOX_NAME: usize = 40;
 
@@ -99,6 +102,8 @@ pub struct Settings {
     pub public_forward: bool,
     /// Who answers for what is shared, on every public page: a mail address, or an http or https URL.
     pub copyright_contact: Option<String>,
+    /// The drive that uploads go to, by its key; none is the box's own folder. A drive that was formatted for it.
+    pub uploads_to: Option<String>,
 }
 
 impl Default for Settings {
@@ -123,6 +128,7 @@ impl Default for Settings {
             public_robots: false,
             public_forward: false,
             copyright_contact: None,
+            uploads_to: None,
         }
     }
 }
@@ -192,6 +198,9 @@ pub enum BadSetting {
         "{0:?} is not a contact; write a mail address like me@box.example, or a page like https://box.example/contact"
     )]
     CopyrightContact(String),
+    /// No key of a drive.
+    #[error("uploads cannot go to {0:?}, which is no drive's key")]
+    UploadsTo(String),
 }
 
 impl Settings {
@@ -225,6 +234,11 @@ impl Settings {
         }
         if let Some(host) = &self.public_host {
             host.parse::<Authority>()?;
+        }
+        if let Some(key) = &self.uploads_to
+            && (key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()))
+        {
+            return Err(BadSetting::UploadsTo(key.chars().take(MAX_KEY).collect()));
         }
         self.check_public()?;
         self.check_limits()

@@ -76,6 +76,21 @@ pub struct Source {
     pub facts: Option<Facts>,
 }
 
+impl Source {
+    /// Whether what is in it was uploaded, and is removed from it when its owner removes it: the box's own folder, and drives
+    /// that were formatted for it.
+    pub fn is_for_uploads(&self) -> bool {
+        let formatted = self.facts.as_ref().is_some_and(|facts| facts.for_uploads);
+        self.kind == SourceKind::Uploads || (self.kind == SourceKind::Drive && formatted)
+    }
+
+    /// The key of a drive that was formatted for uploads.
+    pub fn uploads_key(&self) -> Option<String> {
+        let is_drive = self.kind == SourceKind::Drive && self.is_for_uploads();
+        is_drive.then(|| String::from_utf8_lossy(&self.key).into_owned())
+    }
+}
+
 /// A source to take up.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSource<'a> {
@@ -158,7 +173,8 @@ impl Store {
         self.write(doing, |tx| Ok(take_up(tx, new, now)?))
     }
 
-    /// Marks a source as removed: it is not listed any more until it is taken up again. Its releases keep their rows.
+    /// Marks a source as removed: it is not listed any more until it is taken up again, and its releases are not either. They
+    /// keep their rows, and what was made of them; the log says why they are gone.
     ///
     /// # Errors
     /// When there is none of that identifier, or the database refuses.
@@ -166,6 +182,10 @@ impl Store {
         self.write(
             || format!("remove source {id}"),
             |tx| {
+                for release in super::release::all_of(tx, id)? {
+                    let why = "its source was forgotten by its owner";
+                    super::release::advance(tx, &release, release.stage, why, now)?;
+                }
                 let sql = "UPDATE source SET removed = ?2 WHERE id = ?1 AND removed IS NULL";
                 match tx.prepare_cached(sql)?.execute(params![id.0, now.0])? {
                     0 => Err(StoreError::NoSuchSource(id).into()),

@@ -186,6 +186,8 @@ impl TestBox {
                     | Order::ReloadShares
                     | Order::TryShare(_)
                     | Order::Restart
+                    | Order::Forget(_)
+                    | Order::LetGo { .. }
                     | Order::Reset { .. } => Ok(()),
                 };
                 let _ = reply.send(done);

@@ -84,6 +84,9 @@ async fn what_went_wrong_is_said_so_wherever_it_is_shown() {
         file_system: Some("ext4".to_owned()),
         size: Some(1 << 30),
         model: None,
+        built_in: false,
+        can_forget: true,
+        uploads_key: None,
     });
     the_box.pictures.send_replace(Arc::new(now));
     for (wanted, said) in [("fr", GONE_IN_FRENCH), ("en", GONE)] {

@@ -12,7 +12,7 @@ async fn a_change_touches_what_it_names_and_reaches_the_conductor() {
         "box_name": null, "upstream_cap": null, "relays": 3, "trackers": [], "public_host": null, "keep": false, "generous": false,
         "schedule": [], "time_zone": null, "monthly_quota": null, "quota_reset_day": 1, "quota_reserve": 10,
         "guard": true, "public_title": null, "public_description": null, "public_index": true, "public_robots": false,
-        "copyright_contact": null, "public_forward": false,
+        "copyright_contact": null, "public_forward": false, "uploads_to": null,
     });
     assert_eq!(browser.get(PATH).await.json(), defaults);
 

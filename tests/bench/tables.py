@@ -11,6 +11,7 @@ import first_copy
 import idle
 import latency
 import peers
+import scan
 import swarm_net
 import table
 from origins import HERE, Origins
@@ -34,7 +35,7 @@ def without(asked, tables):
             reasons.setdefault(name, "the relay is not built: cargo build --release --example relay")
     for tool in ("transmission-daemon", "aria2c"):
         if shutil.which(tool) is None:
-            reasons |= {name: f"there is no {tool} here; `tests/setup.sh bench` installs it" for name in tables if name != "create"}
+            reasons |= {name: f"there is no {tool} here; `tests/setup.sh bench` installs it" for name in tables if name not in ("create", "scan")}
     return relay, {name: why for name, why in reasons.items() if name in tables}
 
 
@@ -60,6 +61,7 @@ def run(asked):
     costs = cost.Bench(started, asked.work, asked.runs, asked.cost_size, asked.anchors)
     idles = idle.Bench(started, asked.work, asked.torrents, asked.anchors)
     crowds = peers.Bench(started, asked.work, asked.peers, asked.anchors)
+    scans = scan.Bench(started, asked.work, asked.runs)
     parts = {
         "create": (lambda: 20 * asked.create_runs, lambda: create(asked)),
         "first-copy": (lambda: first_copy.lasts(firsts), lambda: first_copy.main(firsts, goals)),
@@ -68,6 +70,7 @@ def run(asked):
         "cost": (lambda: cost.lasts(costs), lambda: cost.main(costs, goals)),
         "idle": (lambda: idle.lasts(idles), lambda: idle.main(idles, goals)),
         "peers": (lambda: peers.lasts(crowds), lambda: peers.main(crowds, goals)),
+        "scan": (lambda: scan.lasts(scans), lambda: scan.main(scans, goals)),
     }
     tables = [name for name in asked.tables if name not in missing]
     print(f"Tables: {', '.join(tables) or 'none'}; about {duration(sum(parts[name][0]() for name in tables))}, "

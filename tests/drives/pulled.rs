@@ -104,6 +104,7 @@ impl Plugged {
                 ..bench.roots()
             },
             idle: PATIENCE,
+            writes: false,
         };
         Helper::new(config).unwrap()
     }

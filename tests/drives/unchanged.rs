@@ -177,7 +177,7 @@ fn what_the_kernel_cannot_read_is_said_and_the_rest_does_not_change() {
                 assert_eq!(refusal.reason, Reason::Unsupported, "{driver}: {refusal}");
                 assert!(refusal.why.contains(driver), "{refusal}");
             }
-            Answer::Done => panic!("{driver}"),
+            other => panic!("{driver}: {other:?}"),
         }
         drop(device);
         assert_eq!(hash(&image), before, "{driver}");

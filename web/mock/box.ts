@@ -73,10 +73,12 @@ export class MockBox {
     public_robots: false,
     public_forward: false,
     copyright_contact: null,
+    uploads_to: null,
   };
   /** How the board is. */
   board: BoardView = { strains: [], celsius: 51 };
   sources: SourceView[] = [
+<<<<<<< ours
     {
       id: 1,
       name: 'Uploads',
@@ -110,6 +112,10 @@ export class MockBox {
       free: null,
       auto_share: false,
     },
+=======
+    source(1, 'Uploads', 'uploads', { free: FREE, auto_share: true }),
+    source(2, '/media/archive', 'folder'),
+>>>>>>> theirs
   ];
   readonly shares = new Map<number, Share & { password: string }>();
   readonly lives = new Map<number, Life>();
@@ -177,7 +183,10 @@ export class MockBox {
     return structuredClone({
       at: Math.floor(this.now),
       releases,
-      sources: this.sources,
+      sources: this.sources.map((source) => ({
+        ...source,
+        releases: releases.filter((release) => release.source === source.id).length,
+      })),
       upstream: upstream(this.lives.values(), this.settings, this.now),
       reach: reach(),
       board: this.board,
@@ -263,6 +272,55 @@ export class MockBox {
     this.tell();
     return undefined;
   }
+}
+
+/** A source that is here. */
+export function source(id: number, name: string, kind: string, more: Partial<SourceView> = {}): SourceView {
+  return {
+    id,
+    name,
+    kind,
+    present: true,
+    problem: '',
+    note: '',
+    free: null,
+    auto_share: false,
+    releases: 0,
+    file_system: null,
+    size: null,
+    model: null,
+    uploads_key: null,
+    ...more,
+  };
+}
+
+/** Drives and a share in every state, and a board that is not well. */
+export function plug(box: MockBox): void {
+  const drive = (id: number, name: string, more: Partial<SourceView>): SourceView =>
+    source(id, name, 'drive', { file_system: 'exfat', size: 64e9, model: 'Grain Stick', ...more });
+  const unclean =
+    'was pulled out while something was being written to it: what was written last may be missing or broken';
+  box.sources = [
+    ...box.sources.filter(({ id }) => id < 10),
+    drive(11, 'FILMS', {}),
+    drive(12, 'Harvest', { note: unclean, file_system: 'ext4', size: 4e12, model: 'Barn Disk 4000' }),
+    drive(13, 'Old tapes', { present: false, problem: 'it is not plugged in' }),
+    drive(14, 'Locked', {
+      present: false,
+      problem: 'is encrypted (LUKS), which Semoir cannot open',
+      file_system: null,
+    }),
+    drive(15, 'Silo', { file_system: 'ext4', uploads_key: 'ext4-silo', free: 58e9, auto_share: true }),
+    source(16, 'nas/films', 'share', { present: false, problem: 'it is not connected', file_system: 'cifs' }),
+  ];
+  box.board = {
+    strains: [
+      { kind: 'undervoltage', reason: 'the power supply gives too little voltage' },
+      { kind: 'heat', reason: 'the board is too hot, 86 °C' },
+    ],
+    celsius: 86,
+  };
+  box.tell();
 }
 
 function blank(now: number): HistoryView {

@@ -7,7 +7,8 @@ import type {
   SettingsPatch,
 } from '../src/api/types.ts';
 import { account } from './account.ts';
-import { SETUP_CODE, furnish, type MockBox } from './box.ts';
+import { SETUP_CODE, furnish, plug, type MockBox } from './box.ts';
+import { drives } from './drives.ts';
 import { kit } from './kit.ts';
 import { carriers, pieceMap } from './life.ts';
 import { machine } from './machine.ts';
@@ -50,6 +51,10 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   }
   if (route === 'POST /mock/furnish') {
     furnish(box);
+    return done();
+  }
+  if (route === 'POST /mock/plug') {
+    plug(box);
     return done();
   }
   if (box.faults.away) throw new TypeError('the box is away');
@@ -105,6 +110,7 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
     (await machine(box, route, request)) ??
     (await share(box, route, request)) ??
     (await upload(box, route, request)) ??
+    (await drives(box, route, request)) ??
     problem(404, 'There is no such thing here.')
   );
 }

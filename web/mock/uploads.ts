@@ -38,7 +38,7 @@ function begin(box: MockBox, { name, files }: Wanted): Response {
     return problem(507, 'It does not fit: the box has not enough room for uploads.');
   }
   const id = `u${box.next()}`;
-  const upload = { id, name, files: files.map((file) => ({ ...file, received: 0 })) };
+  const upload = { id, name, files: files.map((file) => ({ ...file, received: 0 })), waits_for: null };
   box.uploads.set(id, { name, upload });
   return Response.json(upload, { status: 201 });
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::{Content, ContentFile, ReleaseId, Stage, Timestamp, identity};
 use crate::intake::folder;
 use crate::metainfo::{self, Listing, ListingError};
-use crate::store::{Release, Source, SourceKind, Store};
+use crate::store::{Release, Source, Store};
 
 mod sample;
 
@@ -126,7 +126,7 @@ impl Look {
 
     /// Whether its owner removed it, and it stays removed however often it is found.
     fn is_no_more_wanted(&self, release: &Release) -> bool {
-        release.removed.is_some() && self.source.kind != SourceKind::Uploads
+        release.removed.is_some() && !self.source.is_for_uploads()
     }
 
     fn is_unchanged(&mut self, release: Option<&Release>, content: &Content) -> bool {
@@ -199,7 +199,7 @@ pub(super) fn is_left_alone(
     now: Timestamp,
 ) -> bool {
     let quiet = || is_quiet(content, quiet, now);
-    source.kind == SourceKind::Uploads || !source.auto_share || quiet()
+    source.is_for_uploads() || !source.auto_share || quiet()
 }
 
 /// Whether nothing was written to it for a while. A time in the future says nothing, and does not hold it up.
@@ -236,7 +236,7 @@ mod tests {
             std::fs::create_dir(path.join("album")).unwrap();
             std::fs::write(path.join("album/song"), b"song").unwrap();
             let (store, now) = (Store::in_memory().unwrap(), Timestamp(1));
-            let kind = SourceKind::Folder;
+            let kind = crate::store::SourceKind::Folder;
             let source = store.take_up_source(
                 &NewSource {
                     kind,

@@ -54,6 +54,15 @@ impl Properties {
         Self(read)
     }
 
+    /// The same with another value of one property; none when it is to have none.
+    pub fn with(mut self, key: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.0.insert(key.to_owned(), value.to_owned()),
+            None => self.0.remove(key),
+        };
+        self
+    }
+
     /// The value of a property that is there and not empty.
     pub fn get(&self, key: &str) -> Option<&str> {
         let value = self.0.get(key)?;

@@ -90,6 +90,7 @@ fn describe(block: &Block, udev: &Properties, verdict: Verdict, several: bool) -
             file_system: udev.get("ID_FS_TYPE").and_then(super::label::clean),
             size: Some(block.size),
             model: name::model(udev),
+            built_in: !plugged_in,
             ..Facts::default()
         },
         unusable,
@@ -97,8 +98,8 @@ fn describe(block: &Block, udev: &Properties, verdict: Verdict, several: bool) -
     })
 }
 
-/// A key for what has none and is not used: good enough to say so.
-fn nameless(block: &Block) -> Option<MountId> {
+/// A key for what has none and is not used: good enough to say so, and to name it once when it is formatted.
+pub fn nameless(block: &Block) -> Option<MountId> {
     format!("nameless-{}", block.size).parse().ok()
 }
 

@@ -43,6 +43,8 @@ pub enum Outcome {
         path: PathBuf,
         /// What the owner should know about it.
         note: Option<String>,
+        /// Whether it was formatted for uploads, and may be written to.
+        writable: bool,
     },
     /// It is not.
     Failed(Failure),
@@ -96,6 +98,8 @@ struct Known {
     state: State,
     /// Something is being done about it.
     busy: bool,
+    /// Once that is done, it is begun anew with.
+    anew: bool,
     said: Option<Place>,
 }
 
@@ -107,6 +111,7 @@ enum State {
         device: Device,
         path: PathBuf,
         note: Option<String>,
+        writable: bool,
     },
     Failed {
         device: Device,
@@ -164,12 +169,25 @@ impl Table {
         if let Some(known) = self.known.get_mut(key) {
             known.busy = false;
             known.state = match (outcome, device) {
-                (Outcome::Mounted { path, note }, Some(device)) => {
-                    State::Mounted { device, path, note }
-                }
+                (
+                    Outcome::Mounted {
+                        path,
+                        note,
+                        writable,
+                    },
+                    Some(device),
+                ) => State::Mounted {
+                    device,
+                    path,
+                    note,
+                    writable,
+                },
                 (Outcome::Failed(failure), Some(device)) => known.failed(device, failure, now),
                 _ => State::Untouched,
             };
+            if std::mem::take(&mut known.anew) {
+                return self.afresh(key, now);
+            }
         }
         self.step(now)
     }
@@ -182,6 +200,28 @@ impl Table {
             }
         }
         self.step(now)
+    }
+
+    /// Begins anew with a key: what is mounted as it is unmounted, and mounted again if that may still be; and how it is
+    /// then is said, whatever was said before.
+    pub fn afresh(&mut self, key: &MountId, now: Instant) -> Step {
+        let mut step = Step::default();
+        match self.known.get_mut(key) {
+            Some(known) if known.busy => known.anew = true,
+            Some(known) => {
+                known.said = None;
+                if matches!(known.state, State::Mounted { .. }) {
+                    known.busy = true;
+                    step.jobs.push(Job::Unmount { key: key.clone() });
+                }
+                known.state = State::Untouched;
+            }
+            None => {}
+        }
+        let next = self.step(now);
+        step.places.extend(next.places);
+        step.jobs.extend(next.jobs);
+        step
     }
 
     /// When something is to be tried again, at the earliest.
@@ -275,9 +315,19 @@ impl Known {
                 let why = sentence(found.unusable.as_deref().unwrap_or_default());
                 Some(place(found, PlaceState::Unusable { why }))
             }
-            (Some(found), State::Mounted { device, path, note }) if *device == found.device => {
+            (
+                Some(found),
+                State::Mounted {
+                    device,
+                    path,
+                    note,
+                    writable,
+                },
+            ) if *device == found.device => {
                 let (path, note) = (path.clone(), note.as_deref().map(sentence));
-                Some(place(found, PlaceState::Here { path, note }))
+                let mut place = place(found, PlaceState::Here { path, note });
+                place.facts.for_uploads = *writable;
+                Some(place)
             }
             (
                 Some(found),

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -18,7 +17,7 @@ use super::desktop::{self, Mounts};
 use super::netlink::Monitor;
 use super::survey::{Device, Found, survey};
 use super::table::{Failure, Job, Outcome, Step, Table};
-use crate::intake::mount::{Client, ClientError, MountId, Reason, Refusal, Request};
+use crate::intake::mount::{Client, ClientError, FormatRequest, MountId, Reason, Refusal, Request};
 use crate::intake::place::Place;
 
 /// How long the helper may take. A dying disk can take most of a minute to say what is wrong with it.
@@ -26,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long after a message more are waited for: a drive that is plugged in sends several.
 const SETTLE: Duration = Duration::from_millis(20);
+
+/// How long readers of a drive that is there, and not to be used any more, may take to let go of it; how often that is tried.
+const LET_GO: Duration = Duration::from_secs(10);
+const LET_GO_LOOK: Duration = Duration::from_millis(100);
 
 /// How often drives are looked at though nothing was heard.
 const LOOK: Duration = Duration::from_secs(30);
@@ -48,10 +51,64 @@ pub struct DrivesConfig {
 /// The watch over drives; ends when dropped.
 #[derive(Debug)]
 pub struct Drives {
-    client: Option<Client>,
-    again: Arc<Notify>,
+    keeper: Option<Keeper>,
+    anew: mpsc::UnboundedSender<Anew>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+}
+
+/// What an owner may want of a drive beside its being read. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Keeper {
+    client: Client,
+    anew: mpsc::UnboundedSender<Anew>,
+}
+
+/// What is to be begun anew with.
+#[derive(Debug)]
+enum Anew {
+    /// One drive, however it is.
+    Drive(MountId),
+    /// All that could not be mounted.
+    Failed,
+}
+
+impl Keeper {
+    /// Has a built-in drive used that the owner wants used, or not any more, by its key. The watch looks at it anew.
+    ///
+    /// # Errors
+    /// When the helper refuses, or cannot be asked.
+    pub async fn approve(&self, key: &MountId, approved: bool) -> Result<(), ClientError> {
+        let wanted = key.clone();
+        let order = match approved {
+            true => Request::Approve { key: wanted },
+            false => Request::Withdraw { key: wanted },
+        };
+        let done = self.client.order(&order).await;
+        self.look_anew(key);
+        done
+    }
+
+    /// Has a drive emptied and made one for uploads; returns what it is known by then. The watch finds it by itself; what is
+    /// left as it was, it looks at anew.
+    ///
+    /// # Errors
+    /// When the helper refuses, or cannot be asked.
+    pub async fn format(&self, drive: FormatRequest) -> Result<MountId, ClientError> {
+        let key = drive.key.clone();
+        let done = self.client.format(drive).await;
+        let untouched = |error: &ClientError| matches!(error, ClientError::Refused(refusal) if refusal.reason == Reason::HoldsFiles);
+        if done.as_ref().is_err_and(|error| !untouched(error)) {
+            self.look_anew(&key);
+        }
+        done
+    }
+
+    /// Has the watch forget what it knows of a key, so that it mounts it again if that may be, and says how it is.
+    pub fn look_anew(&self, key: &MountId) {
+        // At the end nobody watches any more.
+        let _ = self.anew.send(Anew::Drive(key.clone()));
+    }
 }
 
 impl Drives {
@@ -60,7 +117,12 @@ impl Drives {
     pub fn start(config: DrivesConfig) -> (Self, mpsc::Receiver<Place>) {
         let (places, said) = mpsc::channel(QUEUE);
         let client = config.helper.map(|socket| Client::new(socket, PATIENCE));
-        let (again, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let (anew, wanted_anew) = mpsc::unbounded_channel();
+        let keeper = client.clone().map(|client| Keeper {
+            client,
+            anew: anew.clone(),
+        });
+        let stop = CancellationToken::new();
         let watch = Watch {
             roots: config.roots,
             client: client.clone(),
@@ -70,39 +132,25 @@ impl Drives {
             places,
             stop: stop.clone(),
         };
-        let task = tokio::spawn(watch.run(again.clone()));
+        let task = tokio::spawn(watch.run(wanted_anew));
         let drives = Self {
-            client,
-            again,
+            keeper,
+            anew,
             stop,
             task,
         };
         (drives, said)
     }
 
-    /// Has a built-in drive used that the owner wants used, or not any more, by its key.
-    ///
-    /// # Errors
-    /// When there is no helper, or it refuses.
-    pub async fn approve(&self, key: &MountId, approved: bool) -> Result<(), ClientError> {
-        let client = self.client.as_ref().ok_or_else(|| ClientError::Io {
-            socket: PathBuf::new(),
-            error: io::Error::new(io::ErrorKind::NotFound, "there is none"),
-        })?;
-        let key = key.clone();
-        let order = if approved {
-            Request::Approve { key }
-        } else {
-            Request::Withdraw { key }
-        };
-        client.order(&order).await?;
-        self.look_again();
-        Ok(())
+    /// What an owner may want of drives; none where there is no helper to do it.
+    pub fn keeper(&self) -> Option<Keeper> {
+        self.keeper.clone()
     }
 
     /// Looks again, and tries again what failed.
     pub fn look_again(&self) {
-        self.again.notify_one();
+        // The watch may have ended.
+        let _ = self.anew.send(Anew::Failed);
     }
 
     /// Ends the watch.
@@ -134,7 +182,7 @@ struct Watch {
 struct Deaf;
 
 impl Watch {
-    async fn run(mut self, again: Arc<Notify>) {
+    async fn run(mut self, mut anew: mpsc::UnboundedReceiver<Anew>) {
         if !self.roots.udev.join("data").is_dir() {
             info!("there is no udev here: drives that are plugged in are not seen");
         }
@@ -173,8 +221,12 @@ impl Watch {
                     Err(error) => Err(error),
                 },
                 () = mounts_changed(mounts.as_ref()) => Ok(()),
-                () = again.notified() => {
-                    let step = self.table.try_again(Instant::now());
+                Some(anew) = anew.recv() => {
+                    let now = Instant::now();
+                    let step = match anew {
+                        Anew::Drive(key) => self.table.afresh(&key, now),
+                        Anew::Failed => self.table.try_again(now),
+                    };
                     if self.act(step).await.is_err() {
                         break;
                     }
@@ -262,6 +314,7 @@ async fn by_helper(client: &Client, job: Job) -> (MountId, Option<Device>, Outco
                 Ok(mounted) if mounted.id == key => Outcome::Mounted {
                     path: mounted.path,
                     note: mounted.note,
+                    writable: mounted.writable,
                 },
                 // Another drive has taken its number meanwhile; the next look finds it.
                 Ok(mounted) => {
@@ -275,8 +328,19 @@ async fn by_helper(client: &Client, job: Job) -> (MountId, Option<Device>, Outco
         }
         Job::Unmount { key } => {
             let request = Request::Unmount { id: key.clone() };
-            if let Err(error) = client.order(&request).await {
-                warn!(%key, %error, "a drive stays mounted");
+            let until = Instant::now() + LET_GO;
+            loop {
+                match client.order(&request).await {
+                    Err(ClientError::Refused(refusal))
+                        if refusal.reason == Reason::Busy && Instant::now() < until =>
+                    {
+                        sleep(LET_GO_LOOK).await;
+                        continue;
+                    }
+                    Err(error) => warn!(%key, %error, "a drive stays mounted"),
+                    Ok(()) => {}
+                }
+                break;
             }
             (key, None, Outcome::Unmounted)
         }
@@ -287,7 +351,14 @@ async fn by_helper(client: &Client, job: Job) -> (MountId, Option<Device>, Outco
 fn by_others(job: Job, path: Option<PathBuf>) -> (MountId, Option<Device>, Outcome) {
     match (job, path) {
         (Job::Mount { key, device }, Some(path)) => {
-            (key, Some(device), Outcome::Mounted { path, note: None })
+            // What others have mounted is never written to.
+            let (note, writable) = (None, false);
+            let outcome = Outcome::Mounted {
+                path,
+                note,
+                writable,
+            };
+            (key, Some(device), outcome)
         }
         (Job::Mount { key, device }, None) => {
             let failure = Failure {

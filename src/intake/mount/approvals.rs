@@ -1,18 +1,14 @@
 //! The drives that are built in and that the owner wants used all the same: a file of keys, one a line.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
+use super::keep;
 use super::request::MountId;
 
 /// The most keys that are kept: more than a machine has drives.
 const MAX_KEYS: usize = 256;
-
-/// The longest file that is read, in bytes: [`MAX_KEYS`] of the longest keys.
-const MAX_FILE: u64 = 64 << 10;
 
 /// The approved drives, as the file has them now.
 #[derive(Debug)]
@@ -39,6 +35,7 @@ impl Approvals {
     /// # Errors
     /// When there are too many, or the file cannot be read or written.
     pub fn set(&self, key: &MountId, approved: bool) -> io::Result<()> {
+        let _locked = keep::lock(&self.path)?;
         let mut keys = self.read()?;
         let changed = if approved {
             keys.insert(key.clone())
@@ -53,39 +50,12 @@ impl Approvals {
                 "more than {MAX_KEYS} drives are approved"
             )));
         }
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let aside = self.path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&aside)?;
-        for key in &keys {
-            writeln!(file, "{key}")?;
-        }
-        file.sync_all()?;
-        fs::rename(&aside, &self.path)?;
-        File::open(folder)?.sync_all()
+        let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+        keep::replace(&self.path, &lines)
     }
 
     fn read(&self) -> io::Result<BTreeSet<MountId>> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&self.path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-            Err(error) => return Err(error),
-        };
-        let about = file.metadata()?;
-        if about.uid() != 0 || about.mode() & 0o022 != 0 {
-            return Err(io::Error::other("it is not root's alone to write"));
-        }
-        let mut text = String::new();
-        file.take(MAX_FILE).read_to_string(&mut text)?;
+        let text = keep::read(&self.path)?;
         Ok(text
             .lines()
             .filter_map(|line| line.trim().parse().ok())
@@ -95,7 +65,8 @@ impl Approvals {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
 

@@ -9,11 +9,14 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::frame;
-use super::request::{Answer, Mounted, Refusal, Request};
+use super::request::{Answer, FormatRequest, MountId, Mounted, Reason, Refusal, Request};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind};
 
-/// Asks the mount helper. Cheap to clone; each request has its own connection, so that one that hangs holds up no other.
+/// The socket of the helper that writes, in the folder of the everyday one's.
+pub const WRITER: &str = "format.sock";
+
+/// Asks the mount helpers. Cheap to clone; each request has its own connection, so that one that hangs holds up no other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     socket: PathBuf,
@@ -53,12 +56,12 @@ impl Kind for ClientError {
 }
 
 impl Client {
-    /// A client of the helper at `socket`, which waits for an answer for as long as `patience`.
+    /// A client of the everyday helper at `socket`, and of the one that writes beside it ([`WRITER`]), which waits for an answer for as long as `patience`.
     pub fn new(socket: PathBuf, patience: Duration) -> Self {
         Self { socket, patience }
     }
 
-    /// The helper's socket.
+    /// The everyday helper's socket.
     pub fn socket(&self) -> &Path {
         &self.socket
     }
@@ -68,7 +71,13 @@ impl Client {
     /// # Errors
     /// See [`ClientError`]. A request that was not answered in time may still be carried out.
     pub async fn mount(&self, request: &Request) -> Result<Mounted, ClientError> {
-        match self.ask(request).await? {
+        let answered = match self.ask(request).await {
+            Err(ClientError::Refused(refusal)) if refusal.reason == Reason::ForUploads => {
+                self.writer().ask(request).await
+            }
+            answered => answered,
+        };
+        match answered? {
             Answer::Mounted(mounted) => Ok(mounted),
             other => Err(self.unexpected(&other)),
         }
@@ -82,6 +91,29 @@ impl Client {
         match self.ask(request).await? {
             Answer::Done => Ok(()),
             other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Has a drive emptied and made one for uploads; returns what it is known by then.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn format(&self, drive: FormatRequest) -> Result<MountId, ClientError> {
+        let client = Self {
+            patience: self.patience.max(super::format::PATIENCE),
+            ..self.writer()
+        };
+        match client.ask(&Request::Format(drive)).await? {
+            Answer::Formatted(formatted) => Ok(formatted.key),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// A client of the helper that writes.
+    fn writer(&self) -> Self {
+        Self {
+            socket: self.socket.with_file_name(WRITER),
+            ..self.clone()
         }
     }
 

@@ -40,6 +40,11 @@ pub fn of(file_system: FileSystem, device: &File) -> Result<Option<&'static str>
     })
 }
 
+/// What is still to be said of such a state once the journal was replayed.
+pub fn after_replay(state: Option<&'static str>) -> Option<&'static str> {
+    state.filter(|state| *state != UNCLEAN)
+}
+
 /// `N` bytes at `offset`, read from the device.
 fn bytes<const N: usize>(device: &File, offset: u64) -> Option<[u8; N]> {
     let mut bytes = [0; N];

@@ -1,10 +1,11 @@
 //! Mounting a drive: what it is, whether it may be, and in what state it is.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -16,6 +17,9 @@ use super::{condition, guard, options};
 use crate::intake::drives::{
     Block, DeviceNumber, FileSystem, Properties, Verdict, is_plugged_in, judge, key,
 };
+
+/// One that was formatted for uploads, and cannot be written to.
+const PROTECTED: &str = "cannot be written to: it is write-protected, or failing";
 
 /// Entries of the top folder that are looked at for whether the daemon may read them.
 const MAX_LOOKED_AT: usize = 1000;
@@ -92,18 +96,65 @@ impl Drive {
         })
     }
 
-    /// Mounts it, unless it is mounted.
+    /// Mounts it read-only, unless it is mounted.
     ///
     /// # Errors
-    /// When it cannot be, or another one is mounted as its key.
+    /// When it cannot be, another one is mounted as its key, or it was formatted for uploads: that one the helper that writes
+    /// mounts ([`Reason::ForUploads`]).
     pub fn mount(&self, helper: &Helper) -> Result<Mounted, Refusal> {
-        let table = helper.points.table()?;
-        let point = helper.points.path(&self.key);
+        let (node, device) = self.open(helper)?;
+        if self.is_sealed(helper, &device) {
+            let why = "is for uploads, and mounted by the helper that may write";
+            return Err(Refusal::new(Reason::ForUploads, why));
+        }
+        self.mount_as(helper, &node, &device, false)
+    }
+
+    /// Mounts one that was formatted here so that it can be written to, unless it is mounted; no other.
+    ///
+    /// # Errors
+    /// As [`Drive::mount`].
+    pub fn mount_for_uploads(&self, helper: &Helper) -> Result<Mounted, Refusal> {
+        let (node, device) = self.open(helper)?;
+        if !self.is_sealed(helper, &device) {
+            let why = "was not formatted for uploads by this box, which writes to no other drive";
+            return Err(Refusal::new(Reason::NotAllowed, why));
+        }
+        self.mount_as(helper, &node, &device, true)
+    }
+
+    /// Mounts it read-only to see what is on it, whatever it is.
+    ///
+    /// # Errors
+    /// As [`Drive::mount`].
+    pub(super) fn look_into(&self, helper: &Helper) -> Result<Mounted, Refusal> {
+        let (node, device) = self.open(helper)?;
+        self.mount_as(helper, &node, &device, false)
+    }
+
+    fn open(&self, helper: &Helper) -> Result<(PathBuf, File), Refusal> {
         let node = helper.roots.dev.join(&self.block.node);
         let device = open(&node, self.block.number)?;
-        let state = condition::of(self.file_system, &device)?;
+        Ok((node, device))
+    }
+
+    /// Whether it was formatted here, for uploads.
+    fn is_sealed(&self, helper: &Helper, device: &File) -> bool {
+        self.file_system == FileSystem::Ext && helper.seals.holds(&self.key, device)
+    }
+
+    fn mount_as(
+        &self,
+        helper: &Helper,
+        node: &Path,
+        device: &File,
+        for_uploads: bool,
+    ) -> Result<Mounted, Refusal> {
+        let table = helper.points.table()?;
+        let point = helper.points.path(&self.key);
+        let mut state = condition::of(self.file_system, device)?;
         match table::at(&table, &point) {
-            Some(entry) if self.is(entry, &node) => {}
+            Some(entry) if self.is(entry, node) => {}
             Some(entry) if is_there(helper, entry) => {
                 let why = "is a copy of a drive that is plugged in as well";
                 return Err(Refusal::new(Reason::Busy, why));
@@ -113,23 +164,71 @@ impl Drive {
                     let cleared = helper.points.unmount(&self.key, true);
                     cleared.map_err(|error| failed(self.file_system, error))?;
                 }
-                self.mount_anew(helper, &device, &node, &table)?;
+                if for_uploads {
+                    self.mount_writable(helper, device, node)?;
+                } else {
+                    self.mount_anew(helper, device, node, &table)?;
+                }
             }
         }
+        let table = helper.points.table()?;
+        let writable = table::at(&table, &point).is_some_and(|entry| !entry.read_only);
+        if writable {
+            state = condition::after_replay(state);
+        }
+        let protected = (for_uploads && !writable).then_some(PROTECTED);
         let unreadable = match self.file_system.has_owners() {
             true => unreadable(&point, helper.user),
             false => None,
         };
         let notes: Vec<String> = state
-            .map(str::to_owned)
             .into_iter()
+            .chain(protected)
+            .map(str::to_owned)
             .chain(unreadable)
             .collect();
         Ok(Mounted {
             id: self.key.clone(),
             path: point,
             note: (!notes.is_empty()).then(|| notes.join("; it ")),
+            writable,
         })
+    }
+
+    /// Mounts one that was formatted here, so that it can be written to; read-only when the drive itself does not let us.
+    fn mount_writable(&self, helper: &Helper, device: &File, node: &Path) -> Result<(), Refusal> {
+        claim(node)?;
+        self.unprotect(helper, device);
+        let mount = |flags, data: &str| {
+            let (source, data) = (node.as_os_str(), OsStr::new(data));
+            let driver = self.file_system.driver();
+            helper.points.mount(&self.key, source, driver, flags, data)
+        };
+        let mounted = match mount(options::writable_flags(), options::WRITABLE_DATA) {
+            // A switch on its side, or a drive that fails.
+            Err(Errno::EROFS | Errno::EACCES) => mount(
+                options::flags(),
+                &options::data(self.file_system, helper.user),
+            ),
+            mounted => mounted,
+        };
+        mounted.map_err(|error| failed(self.file_system, error))?;
+        tracing::info!(drive = %self.key, device = %self.block.name, "mounted for uploads");
+        Ok(())
+    }
+
+    /// Lets a partition be written to, which needs its disk to be writable too. Neighbours that are mounted stay read-only by
+    /// their own mark.
+    fn unprotect(&self, helper: &Helper, device: &File) {
+        let made = set_protection(device, false);
+        let disk = Block::named(&helper.roots, &self.block.disk);
+        let disk = disk.filter(|disk| disk.number != self.block.number);
+        let opened =
+            disk.and_then(|disk| open(&helper.roots.dev.join(&disk.node), disk.number).ok());
+        let made = made.and(opened.map_or(Ok(()), |disk| set_protection(&disk, false)));
+        if let Err(error) = made {
+            tracing::warn!(drive = %self.key, %error, "the drive cannot be made writable");
+        }
     }
 
     fn mount_anew(
@@ -220,7 +319,7 @@ pub fn is_there(helper: &Helper, entry: &Entry) -> bool {
 
 /// Opens a block device, for reading, and makes sure that it is the one of that number: as long as it is open, no other
 /// gets the number.
-fn open(node: &Path, number: DeviceNumber) -> Result<File, Refusal> {
+pub(super) fn open(node: &Path, number: DeviceNumber) -> Result<File, Refusal> {
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW)
@@ -244,7 +343,7 @@ fn unreadable_device(error: &io::Error) -> Refusal {
 }
 
 /// Makes sure that nobody else has the device to himself: no file system, no swap, in whatever name space, nothing made of it.
-fn claim(node: &Path) -> Result<(), Refusal> {
+pub(super) fn claim(node: &Path) -> Result<(), Refusal> {
     let claimed = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_EXCL | libc::O_NOFOLLOW)
@@ -262,9 +361,14 @@ fn claim(node: &Path) -> Result<(), Refusal> {
 /// Makes a block device read-only until it is plugged in anew. File systems see it and write nothing; programs cannot open it
 /// for writing. (The kernel itself only warns when one of its file systems writes all the same.)
 fn set_read_only(device: &File) -> Result<(), Errno> {
-    let yes: libc::c_int = 1;
+    set_protection(device, true)
+}
+
+/// Makes a block device read-only, or writable again.
+pub(super) fn set_protection(device: &File, read_only: bool) -> Result<(), Errno> {
+    let read_only = libc::c_int::from(read_only);
     // SAFETY: the descriptor is open, and the kernel reads one int.
-    unsafe { blkroset(device.as_raw_fd(), &yes) }.map(|_| ())
+    unsafe { blkroset(device.as_raw_fd(), &read_only) }.map(|_| ())
 }
 
 /// A failed mount in words.

@@ -21,7 +21,8 @@ use super::approvals::Approvals;
 use super::drive::{self, Drive};
 use super::point::Points;
 use super::request::{Answer, MountId, Mounted, Reason, Refusal, Request, ShareRequest};
-use super::{frame, share};
+use super::seals::Seals;
+use super::{format, frame, share};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind};
 use crate::intake::drives::{DeviceNumber, Roots};
@@ -67,12 +68,14 @@ pub struct HelperConfig {
     pub user: String,
     /// The folder below which all is mounted. Root's alone, and the folder it is in as well.
     pub mounts: PathBuf,
-    /// The file of approved drives.
+    /// The file of approved drives. The one of drives that were formatted for uploads is beside it.
     pub approvals: PathBuf,
     /// Where the kernel and udev tell of drives.
     pub roots: Roots,
     /// How long nobody asks before the helper ends.
     pub idle: Duration,
+    /// Whether this is the helper that writes, rather than the everyday one.
+    pub writes: bool,
 }
 
 /// Why the helper does not run.
@@ -111,11 +114,13 @@ pub struct Helper {
     pub(super) roots: Roots,
     pub(super) points: Points,
     pub(super) approvals: Approvals,
+    pub(super) seals: Seals,
     /// What is being mounted or unmounted right now.
     busy: Mutex<HashSet<MountId>>,
     workers: AtomicUsize,
     shares: AtomicUsize,
     idle: Duration,
+    writes: bool,
 }
 
 impl Helper {
@@ -139,11 +144,13 @@ impl Helper {
             },
             roots: config.roots,
             points,
+            seals: Seals::at(config.approvals.with_file_name("uploads")),
             approvals: Approvals::at(config.approvals),
             busy: Mutex::default(),
             workers: AtomicUsize::new(0),
             shares: AtomicUsize::new(0),
             idle: config.idle,
+            writes: config.writes,
         });
         helper.sweep();
         Ok(helper)
@@ -229,6 +236,17 @@ impl Helper {
     pub fn answer(self: &Arc<Self>, request: Request) -> Answer {
         let done = match request {
             Request::MountDrive { device } => self.mount_drive(device).map(Answer::Mounted),
+            Request::Format(wanted) if self.writes => self
+                .alone(&wanted.key, || format::format(self, &wanted))
+                .map(Answer::Formatted),
+            Request::Format(_) => {
+                let why = "is not formatted by a helper that may not write";
+                Err(Refusal::new(Reason::NotAllowed, why))
+            }
+            _ if self.writes => {
+                let why = "is asked of the helper that writes, which does nothing else";
+                Err(Refusal::new(Reason::NotAllowed, why))
+            }
             Request::MountShare(share) => self.mount_share(&share).map(Answer::Mounted),
             Request::Unmount { id } => self
                 .alone(&id, || match share::is_share(&id) {
@@ -247,7 +265,10 @@ impl Helper {
 
     fn mount_drive(&self, device: DeviceNumber) -> Result<Mounted, Refusal> {
         let drive = Drive::find(self, device)?;
-        self.alone(&drive.key, || drive.mount(self))
+        self.alone(&drive.key, || match self.writes {
+            true => drive.mount_for_uploads(self),
+            false => drive.mount(self),
+        })
     }
 
     fn mount_share(self: &Arc<Self>, share: &ShareRequest) -> Result<Mounted, Refusal> {

@@ -18,6 +18,14 @@ use crate::intake::drives::FileSystem;
 /// Symbolic links on it are not followed (Linux 5.10; older kernels pass over it). `nix` has no name for it.
 const NO_SYMLINKS: MsFlags = MsFlags::from_bits_retain(256);
 
+/// What a drive that was formatted for uploads has: all that others have, and it can be written to.
+pub fn writable_flags() -> MsFlags {
+    flags() - MsFlags::MS_RDONLY
+}
+
+/// Its driver's own options. Its journal is replayed, as it was ours to write.
+pub const WRITABLE_DATA: &str = "errors=remount-ro";
+
 /// What every mount of ours has: read-only, and nothing on it is a program, a device or a way to other rights.
 pub fn flags() -> MsFlags {
     MsFlags::MS_RDONLY
@@ -60,6 +68,8 @@ mod tests {
         assert!(flags().contains(
             MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC
         ));
+        assert!(flags().contains(writable_flags()));
+        assert_eq!(flags() - writable_flags(), MsFlags::MS_RDONLY);
         let user = DaemonUser { uid: 990, gid: 991 };
         for (file_system, option) in [
             (FileSystem::Ext, "norecovery"),

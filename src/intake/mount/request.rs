@@ -30,7 +30,8 @@ pub const MAX_ID: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// Mount the file system on a drive. Answered by [`Answer::Mounted`], also when it was mounted already.
+    /// Mount the file system on a drive. Answered by [`Answer::Mounted`], also when it was mounted already. The helper that
+    /// writes mounts those that were formatted for uploads, the everyday one all others ([`Reason::ForUploads`]).
     MountDrive {
         /// The partition, or the disk when it has none.
         device: DeviceNumber,
@@ -54,6 +55,25 @@ pub enum Request {
         /// The drive's key.
         key: MountId,
     },
+    /// Empty a drive and make it one for uploads: the only drives that are ever written to. Asked of the helper that writes;
+    /// answered by [`Answer::Formatted`]; it takes a while.
+    Format(FormatRequest),
+}
+
+/// A drive to be emptied, and made one for uploads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FormatRequest {
+    /// What it is known by now.
+    pub key: MountId,
+    /// What it is to be called: 1 to 16 bytes, no control characters.
+    pub label: String,
+    /// Whether its owner was told that it holds files, or something that is not known, and wants it emptied all the same.
+    #[serde(default)]
+    pub with_files: bool,
+    /// Whether its owner was told that it is in use by this box, and wants it emptied all the same.
+    #[serde(default)]
+    pub in_use: bool,
 }
 
 /// A folder of another machine to mount.
@@ -121,6 +141,8 @@ impl fmt::Debug for Secret {
 pub enum Answer {
     /// It is mounted.
     Mounted(Mounted),
+    /// It is empty, and for uploads.
+    Formatted(Formatted),
     /// It is done.
     Done,
     /// It is not.
@@ -138,6 +160,17 @@ pub struct Mounted {
     /// What the owner should know about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whether it may be written to: it was formatted here, for uploads.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub writable: bool,
+}
+
+/// A drive that was emptied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Formatted {
+    /// What it is known by from now on.
+    pub key: MountId,
 }
 
 /// Why something is not done.
@@ -173,7 +206,7 @@ impl Kind for Refusal {
             Reason::NotFound => ErrorKind::NotFound,
             Reason::System | Reason::NotApproved | Reason::NotAllowed => ErrorKind::Forbidden,
             Reason::Credentials => ErrorKind::Unauthorized,
-            Reason::Busy => ErrorKind::Conflict,
+            Reason::Busy | Reason::HoldsFiles | Reason::ForUploads => ErrorKind::Conflict,
             Reason::TooMany => ErrorKind::TooMany,
             Reason::Damaged | Reason::Unreachable => ErrorKind::Unavailable,
             Reason::Internal => ErrorKind::Internal,
@@ -201,6 +234,10 @@ pub enum Reason {
     Damaged,
     /// Another one of the same key is mounted, or it is being worked on, or files in it are open.
     Busy,
+    /// There are files on it, or something that is not known, and nobody said that they may go.
+    HoldsFiles,
+    /// It was formatted for uploads: ask the helper that writes.
+    ForUploads,
     /// Too much is asked at once; ask again later.
     TooMany,
     /// The server does not know the user, or not with this password, or lets him not in.
@@ -305,6 +342,12 @@ mod tests {
             Request::Withdraw {
                 key: "b".parse().unwrap(),
             },
+            Request::Format(FormatRequest {
+                key: "b".parse().unwrap(),
+                label: "Été".to_owned(),
+                with_files: true,
+                in_use: false,
+            }),
         ] {
             let text = serde_json::to_string(&request).unwrap();
             assert_eq!(read(&text).unwrap(), request, "{text}");

@@ -62,6 +62,7 @@ pub fn mount(helper: &Helper, share: &ShareRequest) -> Result<Mounted, Refusal> 
             Ok(()) => {
                 tracing::info!(share = %address, how = attempt.name, "mounted");
                 return Ok(Mounted {
+                    writable: false,
                     id: share.id.clone(),
                     path: point,
                     note: None,

@@ -49,6 +49,14 @@ pub enum UploadError {
         /// Bytes there are for it.
         free: u64,
     },
+    /// Its drive, or the one that uploads go to, is not here.
+    #[error("the drive {0:?} is not here; it goes on when it is plugged in again")]
+    Away(String),
+    /// The drive that uploads go to was never seen since the start.
+    #[error(
+        "the drive that uploads go to is not here; plug it in, or choose another place in the settings"
+    )]
+    Unknown,
     /// Too many unfinished uploads.
     #[error("{MAX_OPEN} uploads are under way; finish or cancel one of them first")]
     TooManyOpen,
@@ -142,6 +150,7 @@ impl Kind for UploadError {
             | UploadError::WrongOffset { .. }
             | UploadError::Busy { .. }
             | UploadError::Incomplete { .. } => ErrorKind::Conflict,
+            UploadError::Away(_) | UploadError::Unknown => ErrorKind::Unavailable,
             UploadError::NoSpace { .. } => ErrorKind::NoSpace,
             UploadError::TooManyOpen | UploadError::TooManyReceiving => ErrorKind::TooMany,
             // A path of ours that is missing is our fault, not the caller's.

@@ -136,8 +136,13 @@ fn write(claim: &Claim, offset: u64, mut parts: mpsc::Receiver<Bytes>) -> Result
         let mut state = upload.state.lock();
         state.received[claim.file] = at;
         state.touched = Timestamp::now();
-        if state.phase == Phase::Cancelled {
-            return Err(UploadError::Cancelled);
+        match state.phase {
+            Phase::Cancelled => return Err(UploadError::Cancelled),
+            Phase::Away => {
+                let gone = io::Error::from(io::ErrorKind::NotFound);
+                return Err(UploadError::io(&path, gone));
+            }
+            _ => {}
         }
     }
     Ok(at)

@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::fs::File;
 
 use futures::stream;
 use tokio::sync::mpsc as channel;
@@ -292,4 +293,152 @@ async fn cancelled_while_it_is_received() {
     let cancelled = sending.await.unwrap().unwrap_err();
     assert!(matches!(cancelled, UploadError::Cancelled), "{cancelled}");
     assert_eq!(left(&uploads), 0, "its bytes are still here");
+}
+
+/// The drive "Shelf" is plugged in, and mounted.
+fn arrives(uploads: &Uploads, key: &str, root: &Path, now: Timestamp) {
+    let arrival = uploads.drive_comes(key);
+    uploads.drive_here(arrival, "Shelf", root, now).unwrap();
+}
+
+#[tokio::test]
+async fn uploads_stay_where_they_began_and_wait_for_their_drive() {
+    let (dir, uploads) = room();
+    let drive = dir.path().join("drive");
+    fs::create_dir(&drive).unwrap();
+    let own = uploads.begin("own", vec![file("own", 2)], NOW).unwrap().id;
+    uploads.choose(Some("ext4-1".to_owned()));
+    let early = uploads.begin("early", vec![file("early", 1)], NOW);
+    assert_eq!(early.unwrap_err().kind(), ErrorKind::Unavailable);
+    arrives(&uploads, "ext4-1", &drive, NOW);
+    assert!(uploads.room(&Some("ext4-1".to_owned())).is_some());
+    // The same name in another place is another release.
+    let id = uploads.begin("own", vec![file("own", 6)], NOW).unwrap().id;
+    send(&uploads, &id, 0, 0, "abc").await.unwrap();
+    send(&uploads, &own, 0, 0, "xy").await.unwrap();
+    assert_eq!(uploads.finish(&own).unwrap(), uploads.root().join("own"));
+
+    uploads.drive_away("ext4-1");
+    let waiting = uploads.progress(&id).unwrap();
+    assert_eq!(waiting.waits_for.as_deref(), Some("Shelf"));
+    assert_eq!(waiting.files[0].1, 3);
+    let away = |error: UploadError| matches!(error, UploadError::Away(name) if name == "Shelf");
+    assert!(away(send(&uploads, &id, 0, 3, "def").await.unwrap_err()));
+    assert!(away(uploads.finish(&id).unwrap_err()));
+    assert!(away(uploads.cancel(&id).unwrap_err()));
+    assert!(away(uploads.free().unwrap_err()));
+    assert_eq!(uploads.room(&Some("ext4-1".to_owned())), None);
+    uploads.sweep(Timestamp(i64::MAX / 2));
+    assert_eq!(uploads.progress(&id).unwrap(), waiting, "not swept unseen");
+
+    // Mounted elsewhere when it is back, and some of what was written last was lost with the power.
+    let moved = dir.path().join("moved");
+    fs::rename(&drive, &moved).unwrap();
+    let content = moved.join(INCOMING).join(&id).join("content");
+    File::options()
+        .write(true)
+        .open(content)
+        .unwrap()
+        .set_len(1)
+        .unwrap();
+    let now = Timestamp::now();
+    arrives(&uploads, "ext4-1", &moved, now);
+    let wrong = send(&uploads, &id, 0, 3, "def").await.unwrap_err();
+    assert_eq!(wrong.received(), Some(1));
+    send(&uploads, &id, 0, 1, "bcdef").await.unwrap();
+    uploads.choose(None);
+    assert_eq!(uploads.finish(&id).unwrap(), moved.join("own"));
+    assert_eq!(fs::read(moved.join("own")).unwrap(), b"abcdef");
+    assert_eq!(left(&uploads), 0);
+}
+
+#[tokio::test]
+async fn a_drive_that_fails_while_it_is_written_to_is_waited_for() {
+    let (dir, uploads) = room();
+    let drive = dir.path().join("drive");
+    fs::create_dir(&drive).unwrap();
+    arrives(&uploads, "k", &drive, NOW);
+    uploads.choose(Some("k".to_owned()));
+    let id = uploads.begin("a", vec![file("a", 1)], NOW).unwrap().id;
+    // As if it had been pulled: nobody has told us yet.
+    fs::remove_dir_all(&drive).unwrap();
+    fs::write(&drive, "").unwrap();
+    let error = send(&uploads, &id, 0, 0, "a").await.unwrap_err();
+    assert!(matches!(error, UploadError::Away(_)), "{error}");
+    assert!(error.to_string().contains("Shelf"), "{error}");
+}
+
+#[tokio::test]
+async fn the_room_of_each_place_is_its_own() {
+    let (_dir, uploads) = room();
+    let other = tempfile::tempdir_in("/dev/shm").unwrap();
+    arrives(&uploads, "k", other.path(), NOW);
+    let key = Some("k".to_owned());
+    let before = uploads.room(&key).unwrap();
+    uploads.choose(key.clone());
+    let size = before / 2;
+    let id = uploads.begin("a", vec![file("a", size)], NOW).unwrap().id;
+    let too_large = uploads.begin("b", vec![file("b", before)], NOW);
+    assert!(matches!(too_large, Err(UploadError::NoSpace { .. })));
+    uploads.ask_for_room();
+    let promised = || {
+        uploads
+            .room(&key)
+            .is_some_and(|room| room < before - size / 2)
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !promised() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{:?}",
+            uploads.room(&key)
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    uploads.cancel(&id).unwrap();
+}
+
+#[tokio::test]
+async fn a_drive_that_was_pulled_while_it_was_looked_at_is_not_here() {
+    let (dir, uploads) = room();
+    let root = dir.path().join("drive");
+    fs::create_dir(&root).unwrap();
+    let key = Some("k".to_owned());
+    uploads.choose(key.clone());
+    let arrival = uploads.drive_comes("k");
+    uploads.drive_away("k");
+    uploads.drive_here(arrival, "Shelf", &root, NOW).unwrap();
+    assert_eq!(uploads.room(&key), None);
+    let refused = uploads.begin("a", vec![file("a", 1)], NOW).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    arrives(&uploads, "k", &root, NOW);
+    uploads.begin("a", vec![file("a", 1)], NOW).unwrap();
+}
+
+#[tokio::test]
+async fn nobody_writes_on_by_what_was_known_before_the_drive_went() {
+    let (dir, uploads) = room();
+    let root = dir.path().join("drive");
+    fs::create_dir(&root).unwrap();
+    arrives(&uploads, "k", &root, NOW);
+    uploads.choose(Some("k".to_owned()));
+    let id = uploads.begin("a", vec![file("a", 6)], NOW).unwrap().id;
+    let (parts, taken) = channel::channel::<Result<Bytes, Infallible>>(1);
+    let receiving = {
+        let (uploads, id) = (uploads.clone(), id.clone());
+        let body = Box::pin(stream::unfold(taken, |mut taken| async move {
+            taken.recv().await.map(|part| (part, taken))
+        }));
+        tokio::spawn(async move { uploads.receive(&id, 0, 0, body).await })
+    };
+    parts.send(Ok(Bytes::from("ab"))).await.unwrap();
+    while uploads.progress(&id).unwrap().files[0].1 < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // It never left, to the kernel; the box let go of it, and took it back.
+    uploads.drive_away("k");
+    arrives(&uploads, "k", &root, NOW);
+    let _ = parts.send(Ok(Bytes::from("xy"))).await;
+    let ended = receiving.await.unwrap().unwrap_err();
+    assert!(matches!(ended, UploadError::Away(_)), "{ended}");
 }

@@ -42,6 +42,8 @@ pub(super) enum Phase {
     Open,
     /// On its way to its place.
     Finishing,
+    /// Its drive went away; another is made of it when that is back.
+    Away,
     /// Given up; its folder is deleted as soon as nothing is written to it any more.
     Cancelled,
 }
@@ -147,6 +149,7 @@ impl Upload {
             id: id.to_owned(),
             name: self.manifest.name.clone(),
             files: files.collect(),
+            waits_for: None,
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::store::NewSource;
 use crate::store::testing::{box_with, content, torrent};
+use crate::store::{Facts, NewSource, SourceKind};
 
 const ID: ReleaseId = ReleaseId(1);
 
@@ -246,4 +246,61 @@ fn an_upload_found_after_its_removal_was_uploaded_again() {
         .unwrap();
     assert_eq!((again.id, again.removed, again.size), (first.id, None, 2));
     assert_eq!(store.releases().unwrap(), [again]);
+}
+
+#[test]
+fn what_was_removed_from_a_drive_for_uploads_and_is_found_was_uploaded_again() {
+    for for_uploads in [false, true] {
+        let store = Store::in_memory().unwrap();
+        let facts = Facts {
+            for_uploads,
+            ..Facts::default()
+        };
+        let new = NewSource {
+            kind: SourceKind::Drive,
+            key: "ext4-1".as_ref(),
+            name: "Shelf",
+            path: "/run/semoir/mounts/ext4-1".as_ref(),
+            auto_share: true,
+            facts: Some(&facts),
+        };
+        let source = store.take_up_source(&new, Timestamp(1)).unwrap();
+        assert_eq!(source.is_for_uploads(), for_uploads);
+        let found = |now| store.found(source.id, "a".as_ref(), &content(&[("x", 1)]), now);
+        let id = found(Timestamp(1)).unwrap().id;
+        store.remove(id, Timestamp(2)).unwrap();
+        let again = found(Timestamp(3)).unwrap();
+        assert_eq!((again.id, again.removed.is_none()), (id, for_uploads));
+    }
+}
+
+#[test]
+fn a_forgotten_source_takes_its_releases_along_and_brings_them_back() {
+    let (store, source) = box_with(&["a", "b"]);
+    let (a, b) = (ReleaseId(1), ReleaseId(2));
+    store
+        .set_stage(a, Stage::Absent, "it is not plugged in", Timestamp(2))
+        .unwrap();
+    store
+        .set_stage(b, Stage::Paused, "paused by its owner", Timestamp(2))
+        .unwrap();
+    let before: Vec<Stage> = [a, b].map(|id| store.release(id).unwrap().stage).into();
+    store.remove_source(source, Timestamp(3)).unwrap();
+    assert_eq!(store.releases().unwrap(), []);
+    for id in [a, b] {
+        let said = store.decisions(id, 1).unwrap().remove(0);
+        assert_eq!(said.reason, "its source was forgotten by its owner");
+    }
+    let known = store.source(source).unwrap();
+    let new = NewSource {
+        kind: known.kind,
+        key: std::os::unix::ffi::OsStrExt::from_bytes(&known.key),
+        name: &known.name,
+        path: &known.path,
+        auto_share: known.auto_share,
+        facts: None,
+    };
+    store.take_up_source(&new, Timestamp(4)).unwrap();
+    let after: Vec<Stage> = store.releases().unwrap().iter().map(|r| r.stage).collect();
+    assert_eq!(after, before, "as they were");
 }

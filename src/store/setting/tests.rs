@@ -34,6 +34,7 @@ fn settings_keep_and_have_defaults() {
         public_robots: true,
         public_forward: true,
         copyright_contact: Some("anna@box.example".to_owned()),
+        uploads_to: Some("ext4-0a1b-4C53".to_owned()),
     };
     store.set_settings(&changed).unwrap();
     assert_eq!(store.settings().unwrap(), changed);

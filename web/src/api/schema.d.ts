@@ -673,7 +673,12 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Forget a source that is away
+         * @description It and its releases leave the list, and the torrents that were given out end. What was sent stays counted. A drive that is
+         *     plugged in again is found anew.
+         */
+        delete: operations["forget_source"];
         options?: never;
         head?: never;
         /**
@@ -681,6 +686,47 @@ export interface paths {
          * @description What is shared already stays so.
          */
         patch: operations["change_source"];
+        trace?: never;
+    };
+    "/api/v1/sources/{id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Use a built-in drive, or stop using it
+         * @description What was plugged in is used without. A drive that holds the system never is.
+         */
+        put: operations["approve_source"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{id}/format": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Format a drive for uploads
+         * @description Everything on it is deleted, and uploads go to it from then on. Answers when it is done, which takes a minute or so.
+         *     Without `told`, a drive with files on it is refused, and the answer says what is on it.
+         */
+        post: operations["format_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/sources/rescan": {
@@ -785,6 +831,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What is wanted of a drive that is built in. */
+        Approval: {
+            /** @description Whether it is used. */
+            approved: boolean;
+        };
         /**
          * @description What the owner set: settings, what is wanted of single releases, and the rules of sources. No password, no tokens,
          *     no sessions.
@@ -873,6 +924,15 @@ export interface components {
              * @example retired
              */
             stage: string;
+        };
+        /** @description A drive to be formatted. */
+        FormatOrder: {
+            /** @description What it is to be called: 1 to 16 bytes. */
+            label: string;
+            /** @description The drive's name, typed by its owner. */
+            name: string;
+            /** @description That its owner was told what is on it, and wants it emptied all the same. */
+            told?: boolean;
         };
         /** @description Figures over time, a column each; all are of the same length. */
         HistoryView: {
@@ -1649,6 +1709,11 @@ export interface components {
              */
             trackers: string[];
             /**
+             * @description The drive that uploads go to, by its key; none is the box's own folder. A drive that was formatted for it.
+             * @default null
+             */
+            uploads_to: string | null;
+            /**
              * Format: int64
              * @description Bytes per second that may leave the box, on the wire; none means that no rate is set.
              * @default null
@@ -1705,6 +1770,8 @@ export interface components {
             time_zone?: string | null;
             /** @description Trackers each release announces to besides the box's own; 20 at most. */
             trackers?: string[];
+            /** @description The drive that uploads go to, by its key; null for the box's own folder. */
+            uploads_to?: string | null;
             /**
              * Format: int64
              * @description Bytes per second that may leave the box; null for none set.
@@ -1813,6 +1880,10 @@ export interface components {
         SourceView: {
             /** @description Whether what is found in it is shared without asking. */
             auto_share: boolean;
+            /** @description Whether it is a drive that is built in, which is used only while its owner wants that. */
+            built_in: boolean;
+            /** @description Whether it is away, and can be forgotten. */
+            can_forget: boolean;
             /** @description The file system in the kernel's word, of drives and shares. */
             file_system?: string | null;
             /**
@@ -1842,6 +1913,8 @@ export interface components {
              * @description Bytes it holds at most, of drives and shares.
              */
             size?: number | null;
+            /** @description Of a drive that was formatted for uploads: the key by which the setting `uploads_to` names it. */
+            uploads_key?: string | null;
         };
         /** @description One thing that strains the board. */
         StrainView: {
@@ -1902,6 +1975,8 @@ export interface components {
             id: string;
             /** @description The name it will have. */
             name: string;
+            /** @description The drive it is on, while that is not here. */
+            waits_for?: string | null;
         };
         /** @description One file of an upload. */
         UploadFile: {
@@ -4100,6 +4175,63 @@ export interface operations {
             };
         };
     };
+    forget_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The source. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such source. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is here, or is a folder that was named when the box was started. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     change_source: {
         parameters: {
             query?: never;
@@ -4145,6 +4277,155 @@ export interface operations {
             };
             /** @description There is no such source. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The drive. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Approval"];
+            };
+        };
+        responses: {
+            /** @description It is noted; how the drive is then is in the overview in a moment. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such source. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is no drive that is built in. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nobody to do it. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    format_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The drive. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FormatOrder"];
+            };
+        };
+        responses: {
+            /** @description It is formatted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It holds the system, or is built in and not approved. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such drive. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is something on it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is not its name, or no label. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be written to, or there is nobody to do it. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4250,6 +4531,15 @@ export interface operations {
             };
             /** @description Too many uploads are open. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The drive that uploads go to is not here, or does not answer. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4452,6 +4742,15 @@ export interface operations {
             };
             /** @description Too many files are being sent. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The upload's drive is not here. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

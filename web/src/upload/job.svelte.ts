@@ -217,6 +217,7 @@ export class UploadJob {
         const result = await attempt();
         this.abort.signal.throwIfAborted();
         this.state = resumed;
+        this.fault = '';
         return result;
       } catch (error) {
         if (!passes(error)) {
@@ -225,6 +226,8 @@ export class UploadJob {
         }
         this.state = 'lost';
         this.rate = 0;
+        // A box that answers says itself what is waited for: the upload's drive, mostly.
+        this.fault = error instanceof Refused ? explain(error) : '';
         await this.pause(wait);
         wait = Math.min(wait * 2, LONGEST_RETRY_MS);
       }

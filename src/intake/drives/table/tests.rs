@@ -27,6 +27,7 @@ fn mounted(path: &str) -> Outcome {
     Outcome::Mounted {
         path: path.into(),
         note: None,
+        writable: false,
     }
 }
 
@@ -162,6 +163,32 @@ fn what_does_not_pass_is_said_once_and_left_until_the_owner_does_something() {
         later,
     );
     assert_eq!(table.look(vec![found("a", 2)], later).jobs, [mount("a", 2)]);
+}
+
+#[test]
+fn what_its_owner_does_not_want_any_more_is_unmounted_and_asked_for_again() {
+    let (mut table, now) = (Table::default(), Instant::now());
+    table.look(vec![found("a", 1)], now);
+    table.done(&key("a"), Some(device(1)), mounted("/m/a"), now);
+    let step = table.afresh(&key("a"), now);
+    assert_eq!((said(&step), step.jobs), (vec![], vec![unmount("a")]));
+    let step = table.done(&key("a"), None, Outcome::Unmounted, now);
+    assert_eq!(step.jobs, [mount("a", 1)]);
+    // While it is mounted he decides once more.
+    assert_eq!(table.afresh(&key("a"), now), Step::default());
+    let step = table.done(&key("a"), Some(device(1)), mounted("/m/a"), now);
+    assert_eq!((said(&step), step.jobs), (vec![], vec![unmount("a")]));
+    table.done(&key("a"), None, Outcome::Unmounted, now);
+    let refused = failed(Some(Reason::NotApproved));
+    let step = table.done(&key("a"), Some(device(1)), refused, now);
+    assert_eq!(said(&step), ["drive a: it does not work"]);
+    // What is known of it is said again, though it is no news.
+    let step = table.afresh(&key("a"), now);
+    assert_eq!(step.jobs, [mount("a", 1)]);
+    let refused = failed(Some(Reason::NotApproved));
+    let step = table.done(&key("a"), Some(device(1)), refused, now);
+    assert_eq!(said(&step), ["drive a: it does not work"]);
+    assert_eq!(table.afresh(&key("nobody"), now), Step::default());
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! The helpers' own small files: root's alone to write, and replaced as a whole, so that a power cut leaves one or the other.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::fcntl::{Flock, FlockArg};
+
+/// The longest file that is read, in bytes: a few hundred lines.
+const MAX_FILE: u64 = 64 << 10;
+
+/// What the file holds; nothing when there is none.
+///
+/// # Errors
+/// When it cannot be read, or others than root could have written it.
+pub fn read(path: &Path) -> io::Result<String> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(error),
+    };
+    let about = file.metadata()?;
+    if about.uid() != 0 || about.mode() & 0o022 != 0 {
+        return Err(io::Error::other("it is not root's alone to write"));
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Keeps the other helper from changing the files of a folder, until it is dropped. The folder is root's alone.
+///
+/// # Errors
+/// What the system says.
+pub fn lock(path: &Path) -> io::Result<Flock<File>> {
+    let folder = File::open(path.parent().unwrap_or(Path::new(".")))?;
+    Flock::lock(folder, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
+}
+
+/// Puts another text in its place, readable to root alone.
+///
+/// # Errors
+/// What the system says; what was there before stays then.
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let aside = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&aside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&aside, path)?;
+    File::open(folder)?.sync_all()
+}
