@@ -12,9 +12,12 @@ target=${CARGO_TARGET_DIR:-target}
 here=tests/vm
 vm=$target/vm
 suite=trixie
-mirror=http://deb.debian.org/debian
 
 say() { printf 'vm: %s\n' "$*"; }
+
+# Where this system gets Debian from has the other releases beside its own. Elsewhere mmdebstrap knows a place.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 2>/dev/null |
+    head -n 1)
 
 # What the guest is made of: everything that this script reads.
 made_of() { find "$here/build.sh" "$here/guest" -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16; }
@@ -39,7 +42,7 @@ guest() {
         --customize-hook="download /boot/vmlinuz $vm/guest.new/vmlinuz" \
         --customize-hook="download /boot/initrd $vm/guest.new/initrd" \
         --customize-hook='rm -rf "$1"/boot/*' \
-        "$suite" - "$mirror" |
+        "$suite" - ${mirror:+"$mirror"} |
         mksquashfs - "$vm/guest.new/root.squashfs" -tar -comp lz4 -quiet -no-progress
     echo "$key" >"$vm/guest.new/made-of"
     mv "$vm/guest.new" "$vm/guest"
@@ -56,7 +59,7 @@ qemu() {
     [ -x "$vm/qemu" ] && [ -d "$tree" ] && return 0
     say "unpacking QEMU out of Debian $suite into $tree"
     rm -rf "$tree" "$tree.new"
-    mmdebstrap --quiet --variant=extract --include=qemu-system-x86 "$suite" "$tree.new" "$mirror"
+    mmdebstrap --quiet --variant=extract --include=qemu-system-x86 "$suite" "$tree.new" ${mirror:+"$mirror"}
     mv "$tree.new" "$tree"
     tree=$(cd "$tree" && pwd)
     cat >"$vm/qemu" <<EOF

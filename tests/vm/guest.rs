@@ -51,9 +51,15 @@ impl Guest {
     pub fn start() -> Guest {
         // First: making them takes a machine of its own.
         workshop::sticks();
+        Self::start_with(|_| {})
+    }
+
+    /// The same, with more hardware, and without the sticks having been made before.
+    pub fn start_with(equip: impl FnOnce(&mut Hardware)) -> Guest {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let parts = Parts::new(dir.path());
-        let hardware = Hardware::new(dir.path());
+        let mut hardware = Hardware::new(dir.path());
+        equip(&mut hardware);
         let owner = Owner::new(hardware.admin(), hardware.public());
         let mut guest = Guest {
             machine: None,
@@ -115,6 +121,13 @@ impl Guest {
         let found = self.said("integrity:");
         assert_eq!(found.as_deref(), Some("ok"), "the database's own check");
         self.owner.sign_in();
+    }
+
+    /// A release as it is now.
+    pub fn release(&self, id: &Value) -> Value {
+        let all = self.releases();
+        let found = all.into_iter().find(|release| release["id"] == *id);
+        found.expect("a release that was found stays")
     }
 
     /// Waits until one release (the first that `enough` accepts) is as wanted.

@@ -76,6 +76,11 @@ impl Hardware {
         self.disks.push((name.to_owned(), image.to_owned()));
     }
 
+    /// Takes out the disks that were added, from the next boot on.
+    pub fn remove_disks(&mut self) {
+        self.disks.clear();
+    }
+
     /// Has the guest not start a service.
     pub fn leave_out(&mut self, unit: &str) {
         self.words += &format!(" systemd.mask={unit}");
@@ -135,11 +140,13 @@ impl Acceleration {
         }
     }
 
-    /// QEMU's words for it. Five-level page tables cost an emulated processor much.
-    fn options(self) -> [&'static str; 4] {
+    /// QEMU's words for it. Five-level page tables cost an emulated processor much. A second one would save little (what
+    /// the guest does is done in turns), and now and then end QEMU: while one of two maps a device anew, as the kernel does
+    /// when it meets one, the other may still look it up where it was ("iotlb_to_section: Assertion failed").
+    fn options(self) -> [&'static str; 6] {
         match self {
-            Acceleration::Kvm => ["-accel", "kvm", "-cpu", "host"],
-            Acceleration::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
+            Acceleration::Kvm => ["-accel", "kvm", "-cpu", "host", "-smp", "2"],
+            Acceleration::Tcg => ["-accel", "tcg", "-cpu", "max,la57=off", "-smp", "1"],
         }
     }
 }
@@ -168,7 +175,7 @@ impl Machine {
                 "none",
                 "-no-reboot",
             ])
-            .args(["-machine", "pc", "-smp", "2", "-m", &MEMORY.to_string()])
+            .args(["-machine", "pc", "-m", &MEMORY.to_string()])
             .args(Acceleration::here().options())
             .arg("-kernel")
             .arg(&parts.kernel)
@@ -287,12 +294,12 @@ impl Machine {
                 json!({ "driver": "throttle", "throttle-group": format!("rate-{id}"), "file": raw })
             }
         };
-        disk["node-name"] = json!(id);
+        disk["node-name"] = json!(format!("image-{id}"));
         self.qmp.run("blockdev-add", disk);
         self.qmp.run(
             "device_add",
             json!({
-                "driver": "usb-storage", "id": format!("stick-{id}"), "drive": id, "bus": "usb.0",
+                "driver": "usb-storage", "id": format!("stick-{id}"), "drive": format!("image-{id}"), "bus": "usb.0",
                 "port": port.to_string(), "removable": true, "serial": stick.serial,
             }),
         );
@@ -303,8 +310,8 @@ impl Machine {
         let device = format!("stick-{}", stick.id);
         self.qmp.run("device_del", json!({ "id": device }));
         self.qmp.wait_deleted(&device);
-        self.qmp
-            .run("blockdev-del", json!({ "node-name": stick.id }));
+        let image = format!("image-{}", stick.id);
+        self.qmp.run("blockdev-del", json!({ "node-name": image }));
         if stick.rate > 0 {
             let group = format!("rate-{}", stick.id);
             self.qmp.run("object-del", json!({ "id": group }));
