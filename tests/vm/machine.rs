@@ -305,9 +305,12 @@ impl Machine {
         );
     }
 
-    /// Pulls a stick out, without a word to the guest before.
+    /// Pulls a stick out, without a word to the guest before. What it asked for is not finished then, but for the one command
+    /// that is under way: QEMU itself ends when that is taken from it (of a null pointer, in `usb_msd_request_cancelled`), so
+    /// the guest's processor stands still until it is answered and the stick is gone.
     pub fn pull(&mut self, stick: &Stick) {
         let device = format!("stick-{}", stick.id);
+        self.qmp.run("stop", json!({}));
         self.qmp.run("device_del", json!({ "id": device }));
         self.qmp.wait_deleted(&device);
         let image = format!("image-{}", stick.id);
@@ -316,6 +319,7 @@ impl Machine {
             let group = format!("rate-{}", stick.id);
             self.qmp.run("object-del", json!({ "id": group }));
         }
+        self.qmp.run("cont", json!({}));
     }
 
     /// Cuts the power: QEMU is killed, what was in the guest's memory is gone, and of what its data disk had in its cache a

@@ -1,6 +1,7 @@
 //! Every file system, from plugging in to pulling out for good: what is on the stick is listed, hashed and given away; both
 //! go on when the stick was pulled in the middle and is back in another port; and it is not written to.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::clients::libtorrent::Libtorrent;
-use crate::common::clients::{Client, Limits, Link, verify, wait_complete, wait_until};
+use crate::common::clients::{Client, Limits, Link, verify, wait_until};
 use crate::common::owner::seeding;
 use crate::common::wait::wait_for;
 use crate::guest::Guest;
@@ -23,6 +24,8 @@ const BACK_BOUND: Duration = Duration::from_secs(10);
 const LOAD: f64 = 2.0;
 /// What takes as long as it takes on an emulated processor, beside whatever else the machine does.
 const BOUND: Duration = Duration::from_secs(240);
+/// Between two looks at a client that nobody may have told of the box.
+const DIAL_AGAIN: Duration = Duration::from_millis(500);
 /// What the box may send while the stick is to be pulled: enough that it begins, little enough that it is not over.
 const CAP: u64 = 2 << 20;
 /// Bytes per second at which a stick is read while it is hashed: it takes sixteen seconds.
@@ -70,6 +73,7 @@ pub struct Shared {
     pub release: Value,
     /// A client that is downloading it.
     pub client: Libtorrent,
+    peers: SocketAddr,
     torrent: crate::common::torrent::Torrent,
     _dir: TempDir,
 }
@@ -94,9 +98,12 @@ pub fn wait_listed(guest: &mut Guest, name: &str) -> Value {
 
 /// Shares what was found.
 pub fn share(guest: &Guest, release: &Value) {
-    let path = format!("/releases/{}/share", release["id"]);
-    let answer = guest.api("POST", &path, None);
-    assert!(answer.status < 300, "{}", answer.text());
+    let path = format!("/releases/{}", release["id"]);
+    let answer = guest.api("POST", &(path.clone() + "/share"), None);
+    if answer.status >= 300 {
+        let now = guest.api("GET", &path, None);
+        panic!("{}: {}", answer.text(), now.text());
+    }
 }
 
 /// Starts a client on a release that is on offer.
@@ -106,21 +113,18 @@ pub fn download(guest: &mut Guest, name: &str) -> Shared {
     let path: PathBuf = dir.path().join("film.torrent");
     std::fs::write(&path, bytes).expect("a file can be written");
     let mut client = Libtorrent::start(&Link::Torrent(path), Limits::default());
-    client.dial(guest.hardware.peers());
+    let peers = guest.hardware.peers();
+    client.dial(peers);
     Shared {
         release,
         client,
+        peers,
         torrent,
         _dir: dir,
     }
 }
 
 impl Shared {
-    /// Has the client dial the box, whose address no tracker knows outside of its network.
-    pub fn dial(&mut self, guest: &Guest) {
-        self.client.dial(guest.hardware.peers());
-    }
-
     /// Whether the client has it all.
     pub fn is_complete(&mut self) -> bool {
         self.client.progress().complete
@@ -128,7 +132,17 @@ impl Shared {
 
     /// Waits until the client has it all, and compares it with what was put on the stick.
     pub fn complete(&mut self, film: &Film) {
-        wait_complete(&mut self.client, BOUND);
+        let deadline = Instant::now() + BOUND;
+        while !self.is_complete() {
+            let progress = self.client.progress();
+            assert!(Instant::now() < deadline, "not complete: {progress:?}");
+            // The box's tracker is not known outside of its network. It would tell of the box again and again, and a client
+            // forgets who was away three times.
+            if progress.peers == 0 {
+                self.client.dial(self.peers);
+            }
+            std::thread::sleep(DIAL_AGAIN);
+        }
         verify(&mut self.client, &self.torrent, &film.tree());
     }
 }
@@ -224,7 +238,6 @@ pub fn life_of(guest: &mut Guest, recipe: &Recipe, stick: Stick, port: u32) -> R
     });
     let back = again.elapsed();
     cap(guest, None);
-    download.dial(guest);
     download.complete(&film);
     let seeded = started.elapsed();
     assert_eq!(
