@@ -22,10 +22,11 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Ori
 # What the guest is made of: everything that this script reads.
 made_of() { find "$here/build.sh" "$here/guest" -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16; }
 
-# On the guest: an init, the agent that runs the tests' commands, what makes file systems, what serves shares.
+# On the guest: an init, the agent that runs the tests' commands, what makes file systems, what serves shares, and what
+# finds names by multicast and answers to them.
 packages="systemd-sysv udev kmod mount iproute2 qemu-guest-agent busybox-static sqlite3 \
 e2fsprogs fdisk dosfstools exfatprogs ntfs-3g btrfs-progs xfsprogs hfsprogs xorriso udftools cryptsetup-bin \
-samba nfs-kernel-server cifs-utils"
+samba nfs-kernel-server cifs-utils avahi-daemon systemd-resolved libnss-resolve"
 
 guest() {
     key=$(made_of)
@@ -61,11 +62,11 @@ qemu() {
     rm -rf "$tree" "$tree.new"
     mmdebstrap --quiet --variant=extract --include=qemu-system-x86 "$suite" "$tree.new" ${mirror:+"$mirror"}
     mv "$tree.new" "$tree"
-    tree=$(cd "$tree" && pwd)
     cat >"$vm/qemu" <<EOF
 #!/bin/sh
-exec $tree/usr/lib64/ld-linux-x86-64.so.2 --library-path $tree/usr/lib/x86_64-linux-gnu \\
-    $tree/usr/bin/qemu-system-x86_64 -L $tree/usr/share/qemu -L $tree/usr/share/seabios "\$@"
+tree=\${0%/*}/${tree##*/}
+exec "\$tree/usr/lib64/ld-linux-x86-64.so.2" --library-path "\$tree/usr/lib/x86_64-linux-gnu" \\
+    "\$tree/usr/bin/qemu-system-x86_64" -L "\$tree/usr/share/qemu" -L "\$tree/usr/share/seabios" "\$@"
 EOF
     chmod +x "$vm/qemu"
 }

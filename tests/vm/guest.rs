@@ -102,9 +102,10 @@ impl Guest {
 
     /// The rest of the last line that the service printed in this boot and that starts so.
     pub fn said(&mut self, start: &str) -> Option<String> {
+        // What was printed by somebody who ended at once may reach the journal after the page is there.
         let lines = self
             .machine()
-            .run("journalctl --boot --unit semoir --output cat --no-pager");
+            .run("journalctl --sync; journalctl --boot --unit semoir --output cat --no-pager");
         let mut found = lines.lines().filter_map(|line| line.strip_prefix(start));
         found.next_back().map(str::to_owned)
     }
@@ -119,7 +120,12 @@ impl Guest {
     pub fn power_returns(&mut self) {
         self.switch_on();
         let found = self.said("integrity:");
-        assert_eq!(found.as_deref(), Some("ok"), "the database's own check");
+        if found.as_deref() != Some("ok") {
+            let state = self.machine().run_any(
+                "findmnt /var/lib/semoir; ls -la /var/lib/semoir; dmesg | grep -i ext4; journalctl -b --no-pager | tail -n 80",
+            );
+            panic!("the database's own check: {found:?}\n{}", state.text);
+        }
         self.owner.sign_in();
     }
 

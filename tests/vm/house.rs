@@ -138,6 +138,30 @@ fn in_server(machine: &mut Machine, lines: &str) {
     ));
 }
 
+/// Has the box find names by multicast, as the image does, and the server not answer to any yet.
+pub fn ask_for_names(machine: &mut Machine) {
+    machine.run(
+        "mkdir -p /etc/systemd/resolved.conf.d
+printf '[Resolve]\nMulticastDNS=yes\nLLMNR=no\n' >/etc/systemd/resolved.conf.d/test.conf
+systemctl start systemd-resolved && resolvectl mdns house yes",
+    );
+}
+
+/// Has the server answer to this name in `.local`.
+pub fn answer_to(machine: &mut Machine, name: &str) {
+    machine.run(&format!(
+        "printf '[server]\nhost-name={name}\nenable-dbus=no\nuse-ipv6=no\nallow-interfaces=house\n' >/etc/avahi/test.conf
+ip netns exec server avahi-daemon -D --no-drop-root --no-chroot --no-rlimits -f /etc/avahi/test.conf"
+    ));
+}
+
+/// Gives the server another address.
+pub fn change_address(machine: &mut Machine) {
+    machine.run(&format!(
+        "ip -n server address del {SERVER}/24 dev house && ip -n server address add 10.9.0.3/24 dev house"
+    ));
+}
+
 /// Starts the NFS server; with version 3 alone, or all that it knows.
 pub fn start_nfs(machine: &mut Machine, is_old: bool) {
     let versions = if is_old { "-N 4" } else { "" };
