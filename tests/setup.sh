@@ -148,7 +148,7 @@ bench() {
 # The test runner.
 runner() {
     cargo nextest --version >/dev/null 2>&1 && return 0
-    say "installing cargo-nextest from crates.io (it is compiled: some minutes)"
+    say "installing cargo-nextest (it is compiled: some minutes)"
     cargo install --quiet --locked cargo-nextest
 }
 
