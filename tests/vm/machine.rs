@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::agent::{Agent, Ended};
 use super::disk::{Disk, Lost};
@@ -28,6 +28,9 @@ const COMMAND_BOUND: Duration = Duration::from_secs(120);
 const DATA_SIZE: u64 = 1 << 30;
 /// USB ports of the guest.
 pub const PORTS: u32 = 8;
+/// Looks at a disk that find it unread, and the time between them, until it is idle.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(20);
 /// Memory of the guest, in MiB: half of it is the root's writable layer.
 const MEMORY: u32 = 1024;
 
@@ -305,12 +308,20 @@ impl Machine {
         );
     }
 
-    /// Pulls a stick out, without a word to the guest before. What it asked for is not finished then, but for the one command
-    /// that is under way: QEMU itself ends when that is taken from it (of a null pointer, in `usb_msd_request_cancelled`), so
-    /// the guest's processor stands still until it is answered and the stick is gone.
+    /// Pulls a stick out, without a word to the box before, in the middle of what it does. That stands still meanwhile, until
+    /// the command that is under way is answered: QEMU itself ends when the guest takes back a command of a stick that is
+    /// gone (of a null pointer, in `usb_msd_request_cancelled`).
     pub fn pull(&mut self, stick: &Stick) {
+        self.run_any("systemctl kill --signal=STOP semoir.service");
+        if stick.rate > 0 {
+            let group = format!("/objects/rate-{}", stick.id);
+            self.qmp.run(
+                "qom-set",
+                json!({ "path": group, "property": "limits", "value": { "bps-total": 0 } }),
+            );
+        }
+        self.wait_idle();
         let device = format!("stick-{}", stick.id);
-        self.qmp.run("stop", json!({}));
         self.qmp.run("device_del", json!({ "id": device }));
         self.qmp.wait_deleted(&device);
         let image = format!("image-{}", stick.id);
@@ -319,7 +330,22 @@ impl Machine {
             let group = format!("rate-{}", stick.id);
             self.qmp.run("object-del", json!({ "id": group }));
         }
-        self.qmp.run("cont", json!({}));
+        self.run_any("systemctl kill --signal=CONT semoir.service");
+    }
+
+    /// Waits until no disk is read any more.
+    fn wait_idle(&mut self) {
+        let (mut before, mut same) = (Value::Null, 0);
+        while same < LOOKS {
+            std::thread::sleep(LOOK);
+            let disks = self.qmp.run("query-blockstats", json!({}));
+            let disks = disks.as_array().into_iter().flatten();
+            let now = disks
+                .map(|disk| disk["stats"]["rd_operations"].clone())
+                .collect();
+            same = if now == before { same + 1 } else { 0 };
+            before = now;
+        }
     }
 
     /// Cuts the power: QEMU is killed, what was in the guest's memory is gone, and of what its data disk had in its cache a
