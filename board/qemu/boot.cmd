@@ -27,7 +27,7 @@ done
 
 if test -n "${slot}"; then
   saveenv
-  setenv bootargs "console=ttyAMA0,115200 console=tty0 root=PARTUUID=${root} rootfstype=squashfs ro rootwait fsck.repair=yes panic=10 quiet rauc.slot=${slot}"
+  setenv bootargs "console=tty0 console=ttyAMA0,115200 root=PARTUUID=${root} rootfstype=squashfs ro rootwait fsck.repair=yes panic=10 quiet rauc.slot=${slot}"
   load virtio 0:1 ${kernel_addr_r} ${folder}/Image && booti ${kernel_addr_r} - ${fdt_addr}
   echo "slot ${slot} does not start"
 else
