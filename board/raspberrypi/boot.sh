@@ -9,6 +9,9 @@ slot=$boot/slot-a
 mkdir -p "$slot"
 
 cp "$images/Image.gz" "$firmware/cmdline.txt" "$slot/"
+# Raspberry Pi Imager adds to a file of this name at the top, and fails where there is none. The firmware reads the slot's,
+# so that nothing of what Imager adds there ever reaches the kernel: semoir reads Imager's other files itself.
+cp "$firmware/cmdline.txt" "$boot/"
 cp "$images"/*.dtb "$slot/"
 [ ! -d "$firmware/overlays" ] || cp -r "$firmware/overlays" "$slot/"
 find "$firmware" -maxdepth 1 -type f ! -name cmdline.txt ! -name config.txt ! -name '*.dtb' -exec cp {} "$boot/" \;

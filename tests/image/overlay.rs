@@ -111,6 +111,8 @@ fn presets_enable_what_can_be_enabled_and_no_way_in() {
         "semoir-firewall.service",
         "semoir-grow.service",
         "semoir-wifi.service",
+        "semoir-first-boot.service",
+        "semoir-announce.service",
     ];
     for unit in ours {
         let out = run_systemctl(&["preset", unit]);

@@ -23,6 +23,12 @@ SEMOIR_CARGO_ENV = \
 	CARGO_PROFILE_RELEASE_LTO="thin" \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS="4"
 
+# The daemon's user. The root is read-only, so that systemd-sysusers could make none when the box starts; and its number is
+# fixed, for files on the data partition belong to it across all updates.
+define SEMOIR_USERS
+	semoir 990 semoir 990 * /var/lib/semoir - - Semoir
+endef
+
 # The page is inside the binary. Without this check a source without it would give a box that shows nothing.
 define SEMOIR_CHECK_PAGE
 	test -s $(@D)/web/dist/index.html
