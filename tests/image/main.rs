@@ -2,6 +2,7 @@
 //! of stand-in parts, and an update that is refused when it was altered. `buildroot/` and `board/` are what is tested.
 
 mod card;
+mod first_start;
 mod fragments;
 mod overlay;
 mod scripts;
