@@ -5,6 +5,15 @@ set -eu
 target=$1 board=$2
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
+BOOTLOADER='' FAMILY=''
+# shellcheck source=board/rpi4/meta
+. "$top/board/$board/meta"
+
+# What only a family or a board has.
+for layer in ${FAMILY:+"$FAMILY"} "$board"; do
+    [ ! -d "$top/board/$layer/overlay" ] || cp -a "$top/board/$layer/overlay/." "$target/"
+done
+
 # What this is: read by the page, by RAUC and by whoever looks into a bundle.
 cat >"$target/usr/lib/os-release" <<END
 NAME=Semoir
@@ -16,9 +25,6 @@ END
 ln -sf ../usr/lib/os-release "$target/etc/os-release"
 
 # A bundle for another board is refused.
-BOOTLOADER=''
-# shellcheck source=board/rpi4/meta
-. "$top/board/$board/meta"
 mkdir -p "$target/etc/rauc"
 awk -v board="$board" -v bootloader="$BOOTLOADER" '
     { sub(/@BOARD@/, board) }

@@ -6,6 +6,7 @@ mod first_start;
 mod fragments;
 mod overlay;
 mod scripts;
+mod tryboot;
 mod update;
 
 use std::path::{Path, PathBuf};

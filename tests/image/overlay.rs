@@ -23,7 +23,13 @@ fn lay_down(root: &Path) {
         .arg(units)
         .arg(root.join("usr/lib/systemd/")));
     std::os::unix::fs::symlink("usr/lib", root.join("lib")).unwrap();
-    for program in ["usr/bin/semoir", "usr/sbin/nft", "usr/sbin/wpa_supplicant"] {
+    for program in [
+        "usr/bin/semoir",
+        "usr/bin/rauc",
+        "usr/sbin/nft",
+        "usr/sbin/wpa_supplicant",
+        "usr/lib/semoir/tryboot",
+    ] {
         write(&root.join(program), "#!/bin/sh\n");
         run(Command::new("chmod").arg("755").arg(root.join(program)));
     }
@@ -113,6 +119,8 @@ fn presets_enable_what_can_be_enabled_and_no_way_in() {
         "semoir-wifi.service",
         "semoir-first-boot.service",
         "semoir-announce.service",
+        "semoir-settle.service",
+        "semoir-good.service",
     ];
     for unit in ours {
         let out = run_systemctl(&["preset", unit]);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::card::{make_card, stand_ins};
-use super::{output, run, script, top, write};
+use super::{boards, output, run, script, top, write};
 
 /// Has RAUC read the bundle whole, as an installation does; whether it did.
 fn opens(bundle: &Path, keyring: &Path) -> bool {
@@ -61,6 +61,57 @@ fn an_update_is_refused_when_it_was_altered() {
         !opens(&bundle, &images.join("stranger/cert.pem")),
         "signed by somebody else"
     );
+}
+
+/// Buildroot's last step on the root: what this is, who may update it, and how RAUC chooses the slot.
+#[test]
+fn rauc_understands_the_configuration_of_each_board() {
+    for board in boards() {
+        let dir = tempfile::tempdir().unwrap();
+        let (images, target) = (dir.path().join("images"), dir.path().join("target"));
+        fs::create_dir(&images).unwrap();
+        for folder in ["etc", "usr/lib"] {
+            fs::create_dir_all(target.join(folder)).unwrap();
+        }
+        stand_ins(&images, &board);
+        make_card(&images, &board);
+        run(script("post-build.sh")
+            .args([target.as_os_str(), board.as_ref()])
+            .env("SEMOIR_RELEASE", "1.2.3")
+            .env("SEMOIR_KEYRING", images.join("key/cert.pem")));
+        let config = target.join("etc/rauc/system.conf");
+        let text = fs::read_to_string(&config).unwrap();
+        assert!(
+            !text.contains('@') && text.contains(&format!("compatible=semoir-{board}\n")),
+            "{text}"
+        );
+        // RAUC reads it, and the certificates beside it.
+        let mut rauc = Command::new("rauc");
+        rauc.arg("-c")
+            .arg(&config)
+            .arg("info")
+            .arg(images.join("semoir.raucb"));
+        assert!(run(&mut rauc).contains("'1.2.3'"));
+        let release = fs::read_to_string(target.join("etc/os-release")).unwrap();
+        assert!(
+            release.contains(&format!("VARIANT_ID={board}")),
+            "{release}"
+        );
+        let tryboot = target.join("usr/lib/semoir/tryboot");
+        assert_eq!(
+            text.contains("bootloader-custom-backend=/usr/lib/semoir/tryboot"),
+            tryboot.exists(),
+            "{board}"
+        );
+        // And notices what is wrong with one.
+        fs::write(&config, text.replace("bootname=B", "bootnam=B")).unwrap();
+        let mut rauc = Command::new("rauc");
+        rauc.arg("-c")
+            .arg(&config)
+            .arg("info")
+            .arg(images.join("semoir.raucb"));
+        assert!(!output(&mut rauc).status.success(), "{board}");
+    }
 }
 
 #[test]
