@@ -1,6 +1,7 @@
 //! The first start with a real file system, mounted read-only as on a board, and the real program.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -91,7 +92,13 @@ fn a_card_is_read_emptied_of_secrets_and_read_only_again() {
     write(&boot.at.join("custom.toml"), "[system\n");
     boot.read_only();
     let first_boot = || {
-        let mut command = semoir(dir, "first-boot");
+        // As the unit does: what it makes for others must be readable to them all the same.
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 077; exec \"$0\" first-boot \"$@\""]);
+        command
+            .arg(env!("CARGO_BIN_EXE_semoir"))
+            .arg("--boot")
+            .arg(&boot.at);
         command.args(["--keep-host-name", "--user", "root"]);
         for (flag, name) in [("--kept", "kept"), ("--run", "run"), ("--data", "data")] {
             command.arg(flag).arg(dir.join(name));
@@ -114,6 +121,8 @@ fn a_card_is_read_emptied_of_secrets_and_read_only_again() {
     );
     let kept = |name: &str| fs::read_to_string(dir.join("kept").join(name)).unwrap();
     assert_eq!(kept("hostname"), "garage");
+    let mode = fs::metadata(dir.join("kept")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
     assert!(kept("owner/password-hash").starts_with("$argon2id$"));
     assert!(kept("wifi.conf").contains("psk=\"battery staple\""));
     // Nothing of the secrets is in any block of the partition.

@@ -32,14 +32,14 @@ pub fn claim(store: &Store, path: &Path) -> Result<(), ServeError> {
 /// box must not find its old owner's password again. One that cannot be used is deleted too, for nobody can change it; the
 /// setup code is left to claim the box with.
 pub fn claim_once(store: &Store, path: &Path) -> Result<(), ServeError> {
-    let io = |error| ServeError::Io {
-        path: path.to_owned(),
-        error,
-    };
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io(error)),
+        Err(error) => {
+            // The setup code claims the box all the same.
+            tracing::warn!(%error, path = %path.display(), "the password on the card cannot be read");
+            return Ok(());
+        }
     };
     match admin::claim_with_hash(store, text.trim(), Timestamp::now()) {
         Ok(true) => tracing::info!("the box has the owner that its card named"),
@@ -47,7 +47,10 @@ pub fn claim_once(store: &Store, path: &Path) -> Result<(), ServeError> {
         Err(admin::AuthError::Store(error)) => return Err(error.into()),
         Err(error) => tracing::warn!(%error, "the password on the card is not taken"),
     }
-    fs::remove_file(path).map_err(io)
+    if let Err(error) = fs::remove_file(path) {
+        tracing::warn!(%error, path = %path.display(), "the password on the card cannot be deleted");
+    }
+    Ok(())
 }
 
 /// Leaves the setup code where whoever shows it reads it, or takes an old one away.

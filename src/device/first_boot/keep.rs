@@ -1,8 +1,8 @@
 //! What is kept of an owner's wishes: small files in a folder of root's, each written whole or not at all.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
 use nix::unistd::User;
@@ -38,11 +38,7 @@ pub fn keep(
     if *wishes == Wishes::default() && owner.is_none() {
         return Ok(());
     }
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o755);
-    builder
-        .create(folder)
-        .map_err(FirstBootError::io("make", folder))?;
+    folder_for(folder, 0o755).map_err(FirstBootError::io("make", folder))?;
     let put = |name: &str, text: &str| {
         let path = folder.join(name);
         write(&path, text, 0o600).map_err(FirstBootError::io("write", &path))
@@ -65,8 +61,7 @@ pub fn keep(
 
 /// Puts the hash where `user` alone reads it, and may delete it.
 fn give(folder: &Path, hash: &str, user: &str) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder)?;
+    folder_for(folder, 0o700)?;
     let path = folder.join(PASSWORD_HASH);
     write(&path, hash, 0o600)?;
     let found = User::from_name(user)?;
@@ -74,6 +69,12 @@ fn give(folder: &Path, hash: &str, user: &str) -> io::Result<()> {
     let (uid, gid) = (Some(found.uid.as_raw()), Some(found.gid.as_raw()));
     chown(&path, uid, gid)?;
     chown(folder, uid, gid)
+}
+
+/// A folder with exactly these rights, whatever the unit's mask takes away from new ones.
+fn folder_for(folder: &Path, mode: u32) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(mode))
 }
 
 /// Forgets all of it.

@@ -161,7 +161,7 @@ fn two_letters(text: &str) -> Result<String, WishError> {
 /// Bytes of pairs of hexadecimal digits.
 pub fn from_hex(text: &str) -> Result<Vec<u8>, WishError> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(WishError::SsidDigits);
     }
     let pair = |pair: &[u8]| {
