@@ -49,7 +49,9 @@ xz -T0 -9 -c "$output/images/semoir.img" >"$name.img.xz"
 (cd "$work/out" && sha256sum "$(basename "$name").img.xz" >"$name.img.xz.sha256")
 cp "$output/images/semoir.raucb" "$name.raucb"
 make_it -s show-info >"$output/show-info.json"
-"$buildroot/utils/generate-cyclonedx" -i "$output/show-info.json" -o "$name.sbom.json"
+# It asks for the list of licences once, and has nothing to say without it.
+"$buildroot/utils/generate-cyclonedx" -i "$output/show-info.json" -o "$name.sbom.json" ||
+    say "the list of what the image is made of could not be written; once there is a network, make image writes it"
 # The crates are inside one of Buildroot's packages: they are listed by what Cargo itself knows.
 "$scripts/crates.sh" >"$name.crates.json"
 ls -l "$name".* >&2
