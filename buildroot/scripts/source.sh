@@ -24,8 +24,11 @@ if [ ! -e "$archive" ]; then
     tree=$work/semoir-$version
     mkdir -p "$tree/.cargo"
     tar --null -T "$out/list" -cf - | tar -C "$tree" -xf -
-    # Buildroot's own words for the same: its folder's name tells it that nothing is left to get.
-    (cd "$tree" && cargo vendor --locked --quiet VENDOR >.cargo/config.toml)
+    # Buildroot's own words for the same: its folder's name tells it that nothing is left to get. What cargo prints is the
+    # configuration that has it look there; with --quiet it would print nothing.
+    (cd "$tree" && cargo vendor --locked VENDOR >.cargo/config.toml 2>"$work/log") || { cat "$work/log" >&2; exit 1; }
+    # Whether a computer without a network, and with nothing got before, finds all of it.
+    (cd "$tree" && CARGO_HOME="$work/home" cargo metadata --offline --locked --format-version 1 >/dev/null)
     tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -czf "$work/archive" "semoir-$version"
     mv "$work/archive" "$archive"
 fi
