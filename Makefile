@@ -6,6 +6,9 @@
 #   make demo             the whole life of a release, in about a minute, with no network
 #   make bench            the benches, against an optimised build: two hours; half an hour with ARGS=--quick
 #   make bench-TABLE      one of them: create, first-copy, cap, latency, cost, idle, peers, scan
+#   make image BOARD=rpi4 the image for a board: hours the first time (board/README.md); BUILD=developer adds a way in
+#   make image-check      what can be known of the image without building it; BUILDROOT=DIR asks Buildroot too
+#   make smoke            boots the image of BOARD=qemu in QEMU, up to the page
 #   make page             the page alone
 #   make check            formatting and lints
 #   make clean            remove what was built (not ./var, the box's state)
@@ -22,7 +25,7 @@ PAGE_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -p
 export PATH := $(abspath $(TARGET))/node/node_modules/node/bin:$(PATH)
 export MEDIA
 
-.PHONY: run test vm-test demo page check clean setup-build setup-test setup-bench setup-vm
+.PHONY: run test vm-test image image-check smoke demo page check clean setup-build setup-test setup-bench setup-image setup-vm
 
 run: $(PAGE)
 	@cargo build --locked
@@ -43,6 +46,18 @@ test: setup-test $(PAGE)
 vm-test: export SEMOIR_OFFLINE = 1
 vm-test: setup-vm $(PAGE)
 	cargo nextest run --locked --config-file .ci/nextest.toml --test vm --run-ignored all $(ARGS)
+
+# Boards are the folders of board/ that have a `meta`.
+BOARD ?= qemu
+export BUILDROOT
+image: setup-image $(PAGE)
+	@buildroot/scripts/image.sh "$(BOARD)" "$(BUILD)"
+
+image-check: setup-image
+	cargo nextest run --locked --config-file .ci/nextest.toml --test image $(ARGS)
+
+smoke:
+	@buildroot/scripts/smoke.sh "$(BOARD)" "$(BUILD)"
 
 demo: export SEMOIR_OFFLINE = 1
 demo: $(PAGE)
@@ -76,6 +91,9 @@ setup-test:
 
 setup-bench:
 	@tests/setup.sh bench
+
+setup-image:
+	@tests/setup.sh image
 
 setup-vm:
 	@tests/setup.sh vm

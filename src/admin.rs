@@ -55,7 +55,10 @@ use crate::base::Press;
 use crate::store::Store;
 use crate::telemetry::Logs;
 
-pub use auth::{AuthError, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, claim_with_password};
+pub use auth::{
+    AuthError, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, check_owner_hash, claim_with_hash,
+    claim_with_password, hash_owner_password,
+};
 pub use french::french;
 pub use setup_code::{SetupCode, renew_setup_code};
 

@@ -175,6 +175,8 @@ pub struct App {
     heard: Option<Instant>,
     /// Whether we were in touch with the world at the last decision.
     in_touch: bool,
+    /// Who is told that we serve and live.
+    pulse: device::pulse::Pulse,
     /// Set when the owner orders an end.
     ending: Option<Ending>,
 }
@@ -258,6 +260,7 @@ impl App {
             board: Board::watch(config.sys.clone()),
             heard: None,
             in_touch: false,
+            pulse: device::pulse::Pulse::default(),
             ending: None,
             found: merged(announced, discovered, tracker.subscribe()),
             config,
@@ -276,6 +279,12 @@ impl App {
         app.forward_public_port();
         app.take_up_sources().await?;
         Ok((app, handle))
+    }
+
+    /// Tells `pulse` after each step that the box lives; nobody is told without.
+    pub fn beating(mut self, pulse: device::pulse::Pulse) -> Self {
+        self.pulse = pulse;
+        self
     }
 
     /// Where peers connect.
@@ -333,10 +342,13 @@ impl App {
                 continue;
             }
             self.stepped = Instant::now();
-            if let Err(error) = self.step().await {
+            let stepped = self.step().await;
+            self.pulse.beat(Instant::now(), stepped.is_ok());
+            if let Err(error) = stepped {
                 tracing::error!(%error, "a step could not be finished; it is tried again");
             }
         }
+        self.pulse.ending();
         let ending = self.ending.unwrap_or(Ending::Stopped);
         self.stop().await;
         ending

@@ -9,8 +9,10 @@ use crate::app::Ending;
 use crate::device::supervisor;
 use crate::{device, telemetry};
 
+pub mod announce;
 pub mod create;
 pub mod demo;
+pub mod first_boot;
 pub mod mount_helper;
 mod progress;
 pub mod seed;
@@ -40,6 +42,10 @@ enum Command {
     Demo(demo::Args),
     /// Mount drives and network shares for the box; systemd starts it as root when the box asks
     MountHelper(mount_helper::Args),
+    /// Read what the owner wrote on the boot partition; systemd starts it as root
+    FirstBoot(first_boot::Args),
+    /// Show the setup code on consoles and on the boot partition; systemd starts it as root
+    Announce(announce::Args),
 }
 
 /// Reads the command line, does what it says, and answers with the exit code: 0 done, 1 failed, 2 not understood,
@@ -62,6 +68,8 @@ pub fn main() -> ExitCode {
             block_on(demo::run(args)).map(stopped)
         }
         Command::MountHelper(args) => mount_helper::run(args).map(stopped).map_err(Into::into),
+        Command::FirstBoot(args) => first_boot::run(args).map(stopped).map_err(Into::into),
+        Command::Announce(args) => announce::run(args).map(stopped).map_err(Into::into),
     };
     match result {
         Ok(Ending::Stopped) => ExitCode::SUCCESS,

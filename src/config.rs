@@ -42,6 +42,10 @@ pub struct Config {
     pub host_names: Vec<String>,
     /// A file with the owner's password, for boxes that are set up before they start; read once, when unclaimed.
     pub owner_password_file: Option<PathBuf>,
+    /// A file with the hash of the owner's password, which is taken up when the box is unclaimed, and deleted.
+    pub owner_hash_file: Option<PathBuf>,
+    /// Where the setup code is left for who shows it, while the box is unclaimed.
+    pub setup_code_file: Option<PathBuf>,
     /// The socket of the mount helper, by which drives and network shares are mounted. Without it, drives are used that others
     /// have mounted, as desktops do.
     pub mount_helper: Option<PathBuf>,
@@ -69,6 +73,10 @@ pub struct Partial {
     pub host_names: Vec<String>,
     /// See [`Config::owner_password_file`].
     pub owner_password_file: Option<PathBuf>,
+    /// See [`Config::owner_hash_file`].
+    pub owner_hash_file: Option<PathBuf>,
+    /// See [`Config::setup_code_file`].
+    pub setup_code_file: Option<PathBuf>,
     /// See [`Config::mount_helper`].
     pub mount_helper: Option<PathBuf>,
     /// See [`Config::offline`].
@@ -133,6 +141,8 @@ impl Partial {
             peer: self.peer.or(below.peer),
             host_names: self.host_names,
             owner_password_file: self.owner_password_file.or(below.owner_password_file),
+            owner_hash_file: self.owner_hash_file.or(below.owner_hash_file),
+            setup_code_file: self.setup_code_file.or(below.setup_code_file),
             mount_helper: self.mount_helper.or(below.mount_helper),
             offline: self.offline.or(below.offline),
         }
@@ -148,6 +158,8 @@ impl Partial {
             peer: self.peer.unwrap_or(DEFAULT_PEER),
             host_names: self.host_names,
             owner_password_file: self.owner_password_file,
+            owner_hash_file: self.owner_hash_file,
+            setup_code_file: self.setup_code_file,
             mount_helper: self.mount_helper,
             offline: self.offline.unwrap_or(false),
         }

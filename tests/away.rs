@@ -45,6 +45,14 @@ fn who_is_in_the_middle_of_it_completes_when_the_files_are_back() {
     std::fs::rename(tree.root(), &aside).expect("it can be moved");
     appliance.rescan();
     let gone = appliance.wait_release("is away", BOUND, |r| r["stage"] == "absent");
+    let path = format!("/releases/{}/share", gone["id"]);
+    let refused = appliance.api("POST", &path, None);
+    assert_eq!(refused.status, 409);
+    assert!(
+        refused.text().contains("it is not here"),
+        "{}",
+        refused.text()
+    );
     assert_eq!(gone["reason"], "it is not in its folder any more");
 
     // Whoever comes now with a magnet gets its metadata.

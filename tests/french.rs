@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// Files, and folders of files, whose errors no page can show, and why.
-const ELSEWHERE: [(&str, &str); 20] = [
+const ELSEWHERE: [(&str, &str); 21] = [
     ("app.rs", "before the page is there"),
     (
         "app/shelf.rs",
@@ -32,6 +32,10 @@ const ELSEWHERE: [(&str, &str); 20] = [
     ("base/units.rs", "of the command line and the configuration"),
     ("cli", "to a terminal"),
     ("config.rs", "to a terminal"),
+    (
+        "device/first_boot",
+        "of files on the card: to the log, and to a file beside them",
+    ),
     ("intake/drives/number.rs", "of what the kernel tells"),
     ("intake/mount/helper.rs", "before the mount helper serves"),
     (

@@ -70,7 +70,6 @@ impl TheBox {
             public_port: 0,
             helper: None,
             visits: Visits::default(),
-            sys: data.join("sys"),
             drives: None,
             sys: data.join("sys"),
         };

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use common::appliance::Appliance;
@@ -137,6 +138,73 @@ fn a_password_file_is_read_once() {
     daemon.kill();
     fs::remove_file(password).expect("it is there");
     start.runs();
+}
+
+#[test]
+fn a_hash_from_the_card_claims_the_box_once_and_is_deleted() {
+    let start = Start::new().with("--setup-code-file", "/nonexistent/code");
+    assert_says(&start.refused(), &["/nonexistent/code"]);
+
+    let phc = semoir::admin::hash_owner_password("correct horse").expect("it is long enough");
+    let start = Start::new();
+    let hash = start.file("hash", "$5$a$hash-of-another-kind");
+    let code = start.dir.path().join("code");
+    let start = start
+        .with("--owner-hash-file", &hash)
+        .with("--setup-code-file", &code);
+    // One that cannot be used leaves the code, which lies where whoever shows it looks.
+    let (mut daemon, said) = start.runs();
+    let shown = said
+        .iter()
+        .find_map(|line| line.strip_prefix("setup code "));
+    let left = fs::read_to_string(&code).expect("it is left");
+    assert!(
+        shown.is_none_or(|shown| shown == left.trim_end()),
+        "{said:?}"
+    );
+    assert_eq!(left.trim_end().len(), 9, "{left:?}");
+    let mode = fs::metadata(&code)
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!hash.exists());
+    daemon.terminate(END_BOUND);
+
+    fs::write(&hash, &phc).expect("it can be written");
+    let (mut daemon, _) = start.runs();
+    assert!(!hash.exists() && !code.exists());
+    daemon.terminate(END_BOUND);
+    // And none is needed for the next start.
+    let (_daemon, _) = start.runs();
+    assert!(!code.exists());
+}
+
+#[test]
+fn systemd_hears_that_it_serves_and_lives_and_ends() {
+    let mut start = Start::new();
+    let path = start.dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket can be bound");
+    let told = socket.set_read_timeout(Some(BOUND));
+    told.expect("it can be told");
+    start.notify = Some(path);
+    let (mut daemon, _) = start.runs();
+    let hear = || {
+        let mut buffer = [0; 256];
+        let length = socket.recv(&mut buffer).expect("it speaks in time");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    assert!(hear().starts_with("READY=1"));
+    // Beats of steps, half a second apart at least.
+    assert_eq!(hear(), "WATCHDOG=1");
+    let beating = Instant::now();
+    for _ in 0..2 {
+        assert_eq!(hear(), "WATCHDOG=1");
+    }
+    assert!(beating.elapsed() >= Duration::from_millis(900));
+    daemon.terminate(END_BOUND);
+    let last = std::iter::repeat_with(hear).find(|said| said != "WATCHDOG=1");
+    assert!(last.is_some_and(|said| said.starts_with("STOPPING=1")));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #   tests/setup.sh bench    the clients, libtorrent, and what makes network namespaces
 #   tests/setup.sh media    the media alone
 #   tests/setup.sh browser  what the page's tests in a browser need
+#   tests/setup.sh image    what makes and checks the image's parts, and what Buildroot asks of a computer
 #   tests/setup.sh vm       what makes the virtual machine, its guest, and the client that downloads from it
 #
 # Debian packages are installed by name (through sudo when not root); all else goes below target/.
@@ -140,6 +141,33 @@ drives() {
     need mkfs.ntfs ntfs-3g
 }
 
+# What the image's tests make its parts with; Buildroot itself builds its own.
+image_parts() {
+    PATH="$PATH:/usr/sbin:/sbin"
+    need genimage genimage
+    need rauc rauc
+    need mtype mtools
+    need mkfs.vfat dosfstools
+    need mke2fs e2fsprogs
+    need mksquashfs squashfs-tools
+    need sfdisk fdisk
+    need shellcheck shellcheck
+    need openssl openssl
+    need systemd-analyze systemd
+    need nft nftables
+}
+
+# What a computer needs that builds the image (Buildroot's manual, "system requirements").
+image() {
+    build
+    image_parts
+    for pair in make:make gcc:build-essential g++:build-essential patch:patch perl:perl rsync:rsync cpio:cpio unzip:unzip \
+        bc:bc file:file wget:wget git:git python3:python3 xz:xz-utils bzip2:bzip2; do
+        need "${pair%%:*}" "${pair#*:}"
+    done
+    install_missing
+}
+
 bench() {
     spaces
     clients
@@ -148,7 +176,7 @@ bench() {
 # The test runner.
 runner() {
     cargo nextest --version >/dev/null 2>&1 && return 0
-    say "installing cargo-nextest from crates.io (it is compiled: some minutes)"
+    say "installing cargo-nextest (it is compiled: some minutes)"
     cargo install --quiet --locked cargo-nextest
 }
 
@@ -158,6 +186,7 @@ tests() {
     need miniupnpd miniupnpd-nftables
     need nft nftables
     drives
+    image_parts
     clients
     runner
     media
@@ -185,6 +214,7 @@ case "${1:-}" in
     test) tests ;;
     bench) bench ;;
     media) media ;;
+    image) image ;;
     browser) browser ;;
     vm) vm ;;
     *) fail "tests/setup.sh build|test|bench|media|browser|vm" ;;

@@ -43,6 +43,11 @@ pub enum AuthError {
     /// Too short.
     #[error("the password is too short: it needs {MIN_PASSWORD_CHARS} characters")]
     TooShort,
+    /// A hash that is not one of ours.
+    #[error(
+        "the hash of the password cannot be used: it must be Argon2id, of at most 64 MiB, ten passes and four lanes"
+    )]
+    Foreign,
     /// Too long.
     #[error("the password is too long: it can have {MAX_PASSWORD_BYTES} bytes")]
     TooLong,
@@ -60,7 +65,7 @@ pub enum AuthError {
 impl Kind for AuthError {
     fn kind(&self) -> ErrorKind {
         match self {
-            AuthError::TooShort | AuthError::TooLong => ErrorKind::BadInput,
+            AuthError::TooShort | AuthError::TooLong | AuthError::Foreign => ErrorKind::BadInput,
             AuthError::Hash(_) => ErrorKind::Internal,
             AuthError::Store(error) => error.kind(),
             AuthError::Stopped => ErrorKind::Unavailable,
@@ -156,6 +161,50 @@ pub fn claim_with_password(
     Ok(true)
 }
 
+/// The hash of a password that is given before the box's first start, as [`claim_with_hash`] takes it. Blocks for about a
+/// second on a small board.
+///
+/// # Errors
+/// When the password is too short or too long.
+pub fn hash_owner_password(password: &str) -> Result<String, AuthError> {
+    hash(password)
+}
+
+/// The most that a hash which somebody else made may cost at each login: 64 MiB, ten passes, four lanes.
+const MOST_COST: (u32, u32, u32) = (64 << 10, 10, 4);
+
+/// Whether a hash can be an owner's: Argon2id, and no dearer than a small board bears.
+///
+/// # Errors
+/// [`AuthError::Foreign`] when it is not.
+pub fn check_owner_hash(phc: &str) -> Result<(), AuthError> {
+    let parsed = PasswordHash::new(phc).map_err(|_| AuthError::Foreign)?;
+    let params = Params::try_from(&parsed).map_err(|_| AuthError::Foreign)?;
+    let (memory, passes, lanes) = MOST_COST;
+    let fits = params.m_cost() <= memory && params.t_cost() <= passes && params.p_cost() <= lanes;
+    let whole = parsed.salt.is_some() && parsed.hash.is_some();
+    let ours =
+        Algorithm::try_from(parsed.algorithm.as_str()).is_ok_and(|it| it == Algorithm::Argon2id);
+    if fits && whole && ours && phc.len() <= MAX_PASSWORD_BYTES {
+        Ok(())
+    } else {
+        Err(AuthError::Foreign)
+    }
+}
+
+/// Claims the box with the hash of a password. Whether it did is returned: a box that has an owner keeps its password.
+///
+/// # Errors
+/// When the hash cannot be an owner's, or the database refuses.
+pub fn claim_with_hash(store: &Store, phc: &str, now: Timestamp) -> Result<bool, AuthError> {
+    check_owner_hash(phc)?;
+    if matches!(store.owner()?, Owner::Claimed { .. }) {
+        return Ok(false);
+    }
+    store.claim(phc, now)?;
+    Ok(true)
+}
+
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller(IpAddr);
@@ -224,6 +273,32 @@ fn too_many(wait: Duration) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_from_elsewhere_is_taken_when_a_small_board_bears_it() {
+        let store = Store::in_memory().unwrap();
+        let phc = hash_owner_password("correct horse").unwrap();
+        let dear = phc.replace("m=19456", "m=1048576");
+        let patient = phc.replace("t=2", "t=4000000");
+        let other = phc.replace("argon2id", "argon2i");
+        for bad in [
+            "",
+            "$5$salt$hash",
+            "$y$j9T$abc$def",
+            "$argon2id$v=19$m=19456,t=2,p=1",
+            &dear,
+            &patient,
+            &other,
+        ] {
+            assert!(claim_with_hash(&store, bad, Timestamp(1)).is_err(), "{bad}");
+        }
+        assert!(claim_with_hash(&store, &phc, Timestamp(1)).unwrap());
+        assert!(
+            !claim_with_hash(&store, &phc, Timestamp(2)).unwrap(),
+            "it has an owner"
+        );
+        assert!(verify("correct horse", &phc).unwrap());
+    }
 
     #[test]
     fn hashes_are_salted_argon2id_and_verify() {

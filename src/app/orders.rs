@@ -81,6 +81,7 @@ impl App {
             Stage::Found | Stage::Failed => Ok(self
                 .set_stage(id, Stage::Hashing, "shared by its owner")
                 .await?),
+            Stage::Absent => Err(wrong_stage(&release, "it is not here")),
             _ => Err(wrong_stage(&release, "it is shared already")),
         }
     }

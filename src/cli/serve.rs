@@ -2,6 +2,7 @@
 
 mod data;
 mod http;
+mod ownership;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -20,11 +21,12 @@ use crate::app::{App, AppConfig, AppError, DrivesConfig, Ending, Uploads};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
+use crate::device::pulse::Pulse;
 use crate::device::{reset, supervisor};
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
-use crate::store::{Owner, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::telemetry;
 use crate::tracker::{self, Tracker};
 use data::DataFolder;
@@ -69,6 +71,12 @@ pub struct Args {
     /// Take the owner's password from this file if the box has no owner yet
     #[arg(long, value_name = "FILE")]
     pub owner_password_file: Option<PathBuf>,
+    /// Take the hash of the owner's password from this file if the box has no owner yet, and delete the file
+    #[arg(long, value_name = "FILE")]
+    pub owner_hash_file: Option<PathBuf>,
+    /// Leave the setup code in this file as long as the box has no owner
+    #[arg(long, value_name = "FILE")]
+    pub setup_code_file: Option<PathBuf>,
     /// Have drives and network shares mounted by the mount helper that listens on this socket
     #[arg(long, value_name = "PATH")]
     pub mount_helper: Option<PathBuf>,
@@ -159,9 +167,15 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     let store = Store::open(&config.data.join(DATABASE))?;
     let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
     if let Some(path) = &config.owner_password_file {
-        claim(&store, path)?;
+        ownership::claim(&store, path)?;
+    }
+    if let Some(path) = &config.owner_hash_file {
+        ownership::claim_once(&store, path)?;
     }
     let code = admin::renew_setup_code(&store)?;
+    if let Some(path) = &config.setup_code_file {
+        ownership::leave(code.as_ref(), path)?;
+    }
 
     let (public, udp) = bind_public(config.public).await?;
     let public_addr = local(&public, "public page", config.public)?;
@@ -230,7 +244,10 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         )),
         tokio::spawn(tracker::udp::serve(udp, tracker, stop.clone())),
     ];
-    let ending = app.run(stop.clone()).await;
+    let ending = app
+        .beating(Pulse::from_environment())
+        .run(stop.clone())
+        .await;
     stop.cancel();
     for service in services {
         if let Err(error) = service.await {
@@ -266,28 +283,12 @@ fn configuration(args: Args, offline: bool) -> Result<Config, ConfigError> {
         peer: args.peer,
         host_names: args.host_names,
         owner_password_file: args.owner_password_file,
+        owner_hash_file: args.owner_hash_file,
+        setup_code_file: args.setup_code_file,
         mount_helper: args.mount_helper,
         offline: offline.then_some(true),
     };
     Ok(flags.over(file).complete())
-}
-
-/// Gives an unclaimed box its owner's password; a trailing newline, as editors write it, is not part of it. Once the box
-/// is claimed the file is not read, so that it can be deleted, as a secret should.
-fn claim(store: &Store, path: &Path) -> Result<(), ServeError> {
-    if matches!(store.owner()?, Owner::Claimed { .. }) {
-        return Ok(());
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| ServeError::Io {
-        path: path.to_owned(),
-        error,
-    })?;
-    let password = text.trim_end_matches(['\n', '\r']);
-    let claimed = admin::claim_with_password(store, password, Timestamp::now());
-    claimed.map(|_| ()).map_err(|error| ServeError::Password {
-        path: path.to_owned(),
-        error,
-    })
 }
 
 fn bind(what: &'static str, addr: SocketAddr) -> Result<TcpListener, ServeError> {

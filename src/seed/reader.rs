@@ -5,7 +5,11 @@
 //! stalls its own releases and nobody else's.
 //!
 //! A network file system asks its server whether what it has cached is still true, and waits for the answer, also in
-//! `sendfile(2)`. So a block from there is read once more by one of the readers, and sent from memory.
+//! `sendfile(2)`. So a block from there is read once more by one of the readers, and sent from memory. So is one from a
+//! device that lets us wait, a disk that has to spin up or that is about to die: of what was read, the system may have
+//! dropped some meanwhile.
+
+mod device;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,16 +23,14 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 use nix::sys::sendfile::sendfile64;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
+use self::device::Device;
 use super::torrent::{Span, SpanFile, Torrent};
 use super::wire::Block;
 use crate::base::error::io_kind;
 use crate::base::identity::{asks_elsewhere, is_same};
 use crate::base::{ErrorKind, FileIdentity, Kind, beneath};
 
-/// Pieces read at a time from one device: two keep a disk busy, more make it seek.
-const READS_PER_DEVICE: u32 = 2;
 /// Bytes read at a time. A call cannot be interrupted, and should end soon after nobody needs the piece any more.
 const READ_CHUNK: usize = 4 << 20;
 
@@ -41,8 +43,10 @@ pub struct Segment {
     pub offset: u64,
     /// Bytes.
     pub length: u64,
-    /// The readers of its device, where reading may wait for somebody although it was read before.
-    readers: Option<Arc<Semaphore>>,
+    /// Where the file is.
+    device: Option<Arc<Device>>,
+    /// Whether the system asks another computer before it gives what it has of the file.
+    elsewhere: bool,
 }
 
 impl Segment {
@@ -52,13 +56,15 @@ impl Segment {
             file: None,
             offset: 0,
             length,
-            readers: None,
+            device: None,
+            elsewhere: false,
         }
     }
 
     /// Whether it must be [fetched](Self::fetch) rather than sent from its file.
     pub fn may_hang(&self) -> bool {
-        self.readers.is_some()
+        let late = |device: &Arc<Device>| device.is_late();
+        self.elsewhere || self.device.as_ref().is_some_and(late)
     }
 
     /// Its bytes, read by one of its device's readers. May take for ever.
@@ -66,19 +72,17 @@ impl Segment {
     /// # Errors
     /// When the file cannot be read, or was cut.
     pub async fn fetch(&self) -> io::Result<Vec<u8>> {
-        let (Some(file), Some(readers)) = (self.file.clone(), self.readers.clone()) else {
+        let (Some(file), Some(device)) = (self.file.clone(), self.device.clone()) else {
             return Ok(vec![0; self.length as usize]);
         };
         let (offset, length) = (self.offset, self.length as usize);
-        // Never closed.
-        let turn = readers.acquire_owned().await.map_err(io::Error::other)?;
-        let read = tokio::task::spawn_blocking(move || {
+        let timed = Arc::clone(&device);
+        let read = move || {
             let mut bytes = vec![0; length];
-            let result = file.read_exact_at(&mut bytes, offset);
-            drop(turn);
-            result.map(|()| bytes)
-        });
-        read.await.map_err(io::Error::other)?
+            let read = timed.call(|| file.read_exact_at(&mut bytes, offset));
+            read.map(|()| bytes)
+        };
+        device.run(false, read).await?
     }
 }
 
@@ -132,7 +136,8 @@ impl WarmPiece {
                     file: segment.file.clone(),
                     offset: segment.offset + (from - at),
                     length: to - from,
-                    readers: segment.readers.clone(),
+                    device: segment.device.clone(),
+                    elsewhere: segment.elsewhere,
                 });
             }
             at += segment.length;
@@ -145,7 +150,7 @@ impl WarmPiece {
 #[derive(Debug, Clone, Default)]
 pub struct Reader {
     gentle: Arc<AtomicBool>,
-    devices: Arc<Mutex<HashMap<u64, Arc<Semaphore>>>>,
+    devices: Arc<Mutex<HashMap<u64, Arc<Device>>>>,
 }
 
 impl Reader {
@@ -164,43 +169,31 @@ impl Reader {
         device: u64,
         index: u32,
     ) -> Result<WarmPiece, ReadError> {
-        let readers = self.readers_of(device);
-        self.on_device(device, move || warm(&torrent, index, &readers))
+        self.read(device, move |device| warm(&torrent, index, device))
             .await
     }
 
-    fn readers_of(&self, device: u64) -> Arc<Semaphore> {
+    fn device_of(&self, number: u64) -> Arc<Device> {
         let mut devices = self.devices.lock();
-        if !devices.contains_key(&device) {
+        if !devices.contains_key(&number) {
             // Drives come and go: those that nobody reads from are forgotten.
-            devices.retain(|_, readers| Arc::strong_count(readers) > 1);
+            devices.retain(|_, device| Arc::strong_count(device) > 1);
         }
-        let readers = devices
-            .entry(device)
-            .or_insert_with(|| Arc::new(Semaphore::new(READS_PER_DEVICE as usize)));
-        Arc::clone(readers)
+        Arc::clone(devices.entry(number).or_default())
     }
 
-    /// Runs `call` where blocking is allowed, once one of the device's readers is free.
-    async fn on_device<T: Send + 'static>(
+    /// Runs `read` where blocking is allowed, once one of the device's readers is free.
+    async fn read<T: Send + 'static>(
         &self,
         device: u64,
-        call: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+        read: impl FnOnce(&Arc<Device>) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        // A gentle read takes every turn, and is alone.
-        let turns = match self.gentle.load(Ordering::Relaxed) {
-            true => READS_PER_DEVICE,
-            false => 1,
-        };
-        let turn = self.readers_of(device).acquire_many_owned(turns).await;
-        let read = tokio::task::spawn_blocking(move || {
-            let result = call();
-            drop(turn);
-            result
-        });
-        read.await.unwrap_or_else(|error| {
+        let device = self.device_of(device);
+        let alone = self.gentle.load(Ordering::Relaxed);
+        let given = Arc::clone(&device);
+        let read = device.run(alone, move || read(&given)).await;
+        read.unwrap_or_else(|error| {
             let path = PathBuf::new();
-            let error = io::Error::other(error);
             Err(ReadError::Io { path, error })
         })
     }
@@ -216,8 +209,8 @@ impl Reader {
         block: Block,
         bytes: Box<[u8]>,
     ) -> Result<bool, ReadError> {
-        self.on_device(device, move || is_same_block(&torrent, block, &bytes))
-            .await
+        let same = move |device: &Arc<Device>| is_same_block(&torrent, block, &bytes, device);
+        self.read(device, same).await
     }
 
     /// The number of the device that content with this root is on; 0 when that cannot be told.
@@ -227,7 +220,7 @@ impl Reader {
     }
 }
 
-fn warm(torrent: &Torrent, index: u32, readers: &Arc<Semaphore>) -> Result<WarmPiece, ReadError> {
+fn warm(torrent: &Torrent, index: u32, device: &Arc<Device>) -> Result<WarmPiece, ReadError> {
     let whole = Block {
         index,
         begin: 0,
@@ -235,13 +228,18 @@ fn warm(torrent: &Torrent, index: u32, readers: &Arc<Semaphore>) -> Result<WarmP
     };
     let mut nowhere = None;
     let segments = torrent.spans(whole).into_iter();
-    let segments = segments.map(|span| warm_span(span, &mut nowhere, readers));
+    let segments = segments.map(|span| warm_span(span, &mut nowhere, device));
     Ok(WarmPiece {
         segments: segments.collect::<Result<_, _>>()?,
     })
 }
 
-fn is_same_block(torrent: &Torrent, block: Block, bytes: &[u8]) -> Result<bool, ReadError> {
+fn is_same_block(
+    torrent: &Torrent,
+    block: Block,
+    bytes: &[u8],
+    device: &Device,
+) -> Result<bool, ReadError> {
     let (mut rest, mut ours) = (bytes, Vec::new());
     for span in torrent.spans(block) {
         let Some((theirs, after)) = rest.split_at_checked(span.length as usize) else {
@@ -251,7 +249,8 @@ fn is_same_block(torrent: &Torrent, block: Block, bytes: &[u8]) -> Result<bool, 
         ours.clear();
         ours.resize(theirs.len(), 0);
         if let Some(file) = span.file {
-            let read = open_checked(&file)?.read_exact_at(&mut ours, span.offset);
+            let opened = device.call(|| open_checked(&file))?;
+            let read = device.call(|| opened.read_exact_at(&mut ours, span.offset));
             let path = file.path;
             read.map_err(|error| ReadError::Io { path, error })?;
         }
@@ -268,7 +267,7 @@ fn is_same_block(torrent: &Torrent, block: Block, bytes: &[u8]) -> Result<bool, 
 fn warm_span(
     span: Span,
     nowhere: &mut Option<File>,
-    readers: &Arc<Semaphore>,
+    device: &Arc<Device>,
 ) -> Result<Segment, ReadError> {
     let Span {
         file,
@@ -278,7 +277,7 @@ fn warm_span(
     let Some(file) = file else {
         return Ok(Segment::padding(length));
     };
-    let opened = open_checked(&file)?;
+    let opened = device.call(|| open_checked(&file))?;
     let path = file.path;
     let failed = |error| ReadError::Io {
         path: path.clone(),
@@ -288,25 +287,26 @@ fn warm_span(
         Some(sink) => sink,
         None => nowhere.insert(File::create("/dev/null").map_err(failed)?),
     };
-    will_need(&opened, offset, length);
+    device.call(|| will_need(&opened, offset, length));
     let out_of_range = |_| failed(io::ErrorKind::InvalidInput.into());
     let mut at = i64::try_from(offset).map_err(out_of_range)?;
     let mut left = length;
     while left > 0 {
         let want = READ_CHUNK.min(usize::try_from(left).unwrap_or(READ_CHUNK));
-        match sendfile64(&*sink, &opened, Some(&mut at), want) {
+        match device.call(|| sendfile64(&*sink, &opened, Some(&mut at), want)) {
             Ok(0) => return Err(ReadError::Changed { path }),
             Ok(read) => left -= read as u64,
             Err(Errno::EINTR) => {}
             Err(error) => return Err(failed(error.into())),
         }
     }
-    let may_hang = asks_elsewhere(&opened);
+    let elsewhere = asks_elsewhere(&opened);
     Ok(Segment {
         file: Some(Arc::new(opened)),
         offset,
         length,
-        readers: may_hang.then(|| readers.clone()),
+        device: Some(Arc::clone(device)),
+        elsewhere,
     })
 }
 
@@ -340,146 +340,4 @@ fn open_checked(file: &SpanFile) -> Result<File, ReadError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{Content, ContentFile, InfoHash};
-
-    fn on_disk(dir: &std::path::Path, files: &[(&str, &[u8])]) -> Arc<Torrent> {
-        let listed = |(name, bytes): &(&str, &[u8])| {
-            let path = dir.join(name);
-            std::fs::write(&path, bytes).unwrap();
-            ContentFile {
-                path: name.into(),
-                length: bytes.len() as u64,
-                identity: Some(FileIdentity::of(&path.metadata().unwrap())),
-            }
-        };
-        let content = Content {
-            root: dir.into(),
-            files: files.iter().map(listed).collect(),
-        };
-        let info = bytes::Bytes::new();
-        Arc::new(Torrent::new(
-            InfoHash([0; 20]),
-            info,
-            16 << 10,
-            content,
-            false,
-        ))
-    }
-
-    fn bytes_of(segments: &[Segment]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for segment in segments {
-            let mut part = vec![0; segment.length as usize];
-            if let Some(file) = &segment.file {
-                file.read_exact_at(&mut part, segment.offset).unwrap();
-            }
-            out.extend(part);
-        }
-        out
-    }
-
-    #[tokio::test]
-    async fn a_block_across_files_is_its_bytes() {
-        let dir = tempfile::tempdir().unwrap();
-        let torrent = on_disk(
-            dir.path(),
-            &[("a", b"hello "), ("b", b""), ("c", b"world, and more")],
-        );
-        let piece = Reader::default().warm(torrent, 0, 0).await.unwrap();
-        let block = Block {
-            index: 0,
-            begin: 3,
-            length: 9,
-        };
-        assert_eq!(bytes_of(&piece.block(block)), b"lo world,");
-    }
-
-    #[tokio::test]
-    async fn a_changed_or_missing_file_is_said_by_its_path() {
-        let dir = tempfile::tempdir().unwrap();
-        let torrent = on_disk(dir.path(), &[("a", b"hello")]);
-        std::fs::write(dir.path().join("a"), b"HELLO, longer").unwrap();
-        let error = Reader::default()
-            .warm(torrent.clone(), 0, 0)
-            .await
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("/a changed since it was hashed"),
-            "{error}"
-        );
-        std::fs::remove_file(dir.path().join("a")).unwrap();
-        let error = Reader::default().warm(torrent, 0, 0).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-    }
-
-    /// A hung read holds one of a device's turns; a gentle one holds all of them.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_gentle_read_is_the_only_one_of_its_device() {
-        for gentle in [false, true] {
-            let dir = tempfile::tempdir().unwrap();
-            let torrent = |name: &str| on_disk(dir.path(), &[(name, b"hello")]);
-            let (hung, other) = (torrent("hung"), torrent("other"));
-            let pipe = dir.path().join("hung");
-            std::fs::remove_file(&pipe).unwrap();
-            nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-            let reader = Reader::default();
-            reader.set_gentle(gentle);
-            // Polled once, a read has its turn.
-            let mut first = Box::pin(reader.warm(hung, 1, 0));
-            assert!(futures::poll!(&mut first).is_pending());
-            let elsewhere = reader.warm(other.clone(), 2, 0).await;
-            elsewhere.expect("another device");
-            let mut second = Box::pin(reader.warm(other, 1, 0));
-            if gentle {
-                assert!(futures::poll!(&mut second).is_pending());
-            } else {
-                (&mut second).await.expect("the other turn");
-            }
-            let open = move || std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-            let writer = tokio::task::spawn_blocking(open).await.unwrap();
-            assert_eq!(first.await.unwrap_err().kind(), ErrorKind::Conflict);
-            drop(writer);
-            if gentle {
-                second.await.expect("its turn came");
-            }
-        }
-    }
-
-    /// Opening a pipe that nobody writes to hangs as a dead disk does.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_hung_device_stalls_nobody_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let [dead, alive] = ["dead", "alive"].map(|name| {
-            let folder = dir.path().join(name);
-            std::fs::create_dir(&folder).unwrap();
-            on_disk(&folder, &[("a", b"hello")])
-        });
-        let pipe = dir.path().join("dead/a");
-        std::fs::remove_file(&pipe).unwrap();
-        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let reader = Reader::default();
-        let hung: Vec<_> = (0..100)
-            .map(|_| {
-                let (reader, dead) = (reader.clone(), dead.clone());
-                tokio::spawn(async move { reader.warm(dead, 1, 0).await })
-            })
-            .collect();
-        for _ in 0..3 {
-            let read = reader.warm(alive.clone(), 2, 0);
-            let read = tokio::time::timeout(std::time::Duration::from_secs(30), read).await;
-            assert_eq!(read.expect("not stalled").unwrap().segments.len(), 1);
-        }
-        assert!(hung.iter().all(|read| !read.is_finished()));
-        // Let them go: with somebody to write, opening ends, and finds something else than was hashed.
-        let open = move || std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-        let writer = tokio::task::spawn_blocking(open).await.unwrap();
-        for read in hung {
-            assert_eq!(read.await.unwrap().unwrap_err().kind(), ErrorKind::Conflict);
-        }
-        drop(writer);
-    }
-}
+mod tests;

@@ -31,6 +31,8 @@ pub struct Start {
     pub powerless: bool,
     /// Files and sockets it may have open.
     pub open_files: Option<u64>,
+    /// The socket that systemd would listen on.
+    pub notify: Option<PathBuf>,
 }
 
 impl Start {
@@ -49,6 +51,7 @@ impl Start {
             more: Vec::new(),
             powerless: false,
             open_files: None,
+            notify: None,
         }
     }
 
@@ -80,6 +83,10 @@ impl Start {
             }
         }
         command.args(&self.more);
+        if let Some(socket) = &self.notify {
+            command.env("NOTIFY_SOCKET", socket);
+            command.env("WATCHDOG_USEC", "2000000");
+        }
         if self.powerless {
             lay_down_power(&mut command);
         }

@@ -12,17 +12,21 @@ target=${CARGO_TARGET_DIR:-target}
 here=tests/vm
 vm=$target/vm
 suite=trixie
-mirror=http://deb.debian.org/debian
 
 say() { printf 'vm: %s\n' "$*"; }
+
+# Where this system gets Debian from has the other releases beside its own. Elsewhere mmdebstrap knows a place.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 2>/dev/null |
+    head -n 1)
 
 # What the guest is made of: everything that this script reads.
 made_of() { find "$here/build.sh" "$here/guest" -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16; }
 
-# On the guest: an init, the agent that runs the tests' commands, what makes file systems, what serves shares.
+# On the guest: an init, the agent that runs the tests' commands, what makes file systems, what serves shares, and what
+# finds names by multicast and answers to them.
 packages="systemd-sysv udev kmod mount iproute2 qemu-guest-agent busybox-static sqlite3 \
 e2fsprogs fdisk dosfstools exfatprogs ntfs-3g btrfs-progs xfsprogs hfsprogs xorriso udftools cryptsetup-bin \
-samba nfs-kernel-server cifs-utils"
+samba nfs-kernel-server cifs-utils avahi-daemon systemd-resolved libnss-resolve"
 
 guest() {
     key=$(made_of)
@@ -39,7 +43,7 @@ guest() {
         --customize-hook="download /boot/vmlinuz $vm/guest.new/vmlinuz" \
         --customize-hook="download /boot/initrd $vm/guest.new/initrd" \
         --customize-hook='rm -rf "$1"/boot/*' \
-        "$suite" - "$mirror" |
+        "$suite" - ${mirror:+"$mirror"} |
         mksquashfs - "$vm/guest.new/root.squashfs" -tar -comp lz4 -quiet -no-progress
     echo "$key" >"$vm/guest.new/made-of"
     mv "$vm/guest.new" "$vm/guest"
@@ -56,13 +60,13 @@ qemu() {
     [ -x "$vm/qemu" ] && [ -d "$tree" ] && return 0
     say "unpacking QEMU out of Debian $suite into $tree"
     rm -rf "$tree" "$tree.new"
-    mmdebstrap --quiet --variant=extract --include=qemu-system-x86 "$suite" "$tree.new" "$mirror"
+    mmdebstrap --quiet --variant=extract --include=qemu-system-x86 "$suite" "$tree.new" ${mirror:+"$mirror"}
     mv "$tree.new" "$tree"
-    tree=$(cd "$tree" && pwd)
     cat >"$vm/qemu" <<EOF
 #!/bin/sh
-exec $tree/usr/lib64/ld-linux-x86-64.so.2 --library-path $tree/usr/lib/x86_64-linux-gnu \\
-    $tree/usr/bin/qemu-system-x86_64 -L $tree/usr/share/qemu -L $tree/usr/share/seabios "\$@"
+tree=\${0%/*}/${tree##*/}
+exec "\$tree/usr/lib64/ld-linux-x86-64.so.2" --library-path "\$tree/usr/lib/x86_64-linux-gnu" \\
+    "\$tree/usr/bin/qemu-system-x86_64" -L "\$tree/usr/share/qemu" -L "\$tree/usr/share/seabios" "\$@"
 EOF
     chmod +x "$vm/qemu"
 }

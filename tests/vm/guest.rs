@@ -51,9 +51,15 @@ impl Guest {
     pub fn start() -> Guest {
         // First: making them takes a machine of its own.
         workshop::sticks();
+        Self::start_with(|_| {})
+    }
+
+    /// The same, with more hardware, and without the sticks having been made before.
+    pub fn start_with(equip: impl FnOnce(&mut Hardware)) -> Guest {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let parts = Parts::new(dir.path());
-        let hardware = Hardware::new(dir.path());
+        let mut hardware = Hardware::new(dir.path());
+        equip(&mut hardware);
         let owner = Owner::new(hardware.admin(), hardware.public());
         let mut guest = Guest {
             machine: None,
@@ -96,9 +102,10 @@ impl Guest {
 
     /// The rest of the last line that the service printed in this boot and that starts so.
     pub fn said(&mut self, start: &str) -> Option<String> {
+        // What was printed by somebody who ended at once may reach the journal after the page is there.
         let lines = self
             .machine()
-            .run("journalctl --boot --unit semoir --output cat --no-pager");
+            .run("journalctl --sync; journalctl --boot --unit semoir --output cat --no-pager");
         let mut found = lines.lines().filter_map(|line| line.strip_prefix(start));
         found.next_back().map(str::to_owned)
     }
@@ -113,8 +120,20 @@ impl Guest {
     pub fn power_returns(&mut self) {
         self.switch_on();
         let found = self.said("integrity:");
-        assert_eq!(found.as_deref(), Some("ok"), "the database's own check");
+        if found.as_deref() != Some("ok") {
+            let state = self.machine().run_any(
+                "findmnt /var/lib/semoir; ls -la /var/lib/semoir; dmesg | grep -i ext4; journalctl -b --no-pager | tail -n 80",
+            );
+            panic!("the database's own check: {found:?}\n{}", state.text);
+        }
         self.owner.sign_in();
+    }
+
+    /// A release as it is now.
+    pub fn release(&self, id: &Value) -> Value {
+        let all = self.releases();
+        let found = all.into_iter().find(|release| release["id"] == *id);
+        found.expect("a release that was found stays")
     }
 
     /// Waits until one release (the first that `enough` accepts) is as wanted.

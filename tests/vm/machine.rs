@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::agent::{Agent, Ended};
 use super::disk::{Disk, Lost};
@@ -28,6 +28,9 @@ const COMMAND_BOUND: Duration = Duration::from_secs(120);
 const DATA_SIZE: u64 = 1 << 30;
 /// USB ports of the guest.
 pub const PORTS: u32 = 8;
+/// Looks at a disk that find it unread, and the time between them, until it is idle.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(20);
 /// Memory of the guest, in MiB: half of it is the root's writable layer.
 const MEMORY: u32 = 1024;
 
@@ -74,6 +77,11 @@ impl Hardware {
     /// Adds a built-in disk, found in the guest as /dev/disk/by-id/virtio-NAME.
     pub fn add_disk(&mut self, name: &str, image: &Path) {
         self.disks.push((name.to_owned(), image.to_owned()));
+    }
+
+    /// Takes out the disks that were added, from the next boot on.
+    pub fn remove_disks(&mut self) {
+        self.disks.clear();
     }
 
     /// Has the guest not start a service.
@@ -135,11 +143,13 @@ impl Acceleration {
         }
     }
 
-    /// QEMU's words for it. Five-level page tables cost an emulated processor much.
-    fn options(self) -> [&'static str; 4] {
+    /// QEMU's words for it. Five-level page tables cost an emulated processor much. A second one would save little (what
+    /// the guest does is done in turns), and now and then end QEMU: while one of two maps a device anew, as the kernel does
+    /// when it meets one, the other may still look it up where it was ("iotlb_to_section: Assertion failed").
+    fn options(self) -> [&'static str; 6] {
         match self {
-            Acceleration::Kvm => ["-accel", "kvm", "-cpu", "host"],
-            Acceleration::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
+            Acceleration::Kvm => ["-accel", "kvm", "-cpu", "host", "-smp", "2"],
+            Acceleration::Tcg => ["-accel", "tcg", "-cpu", "max,la57=off", "-smp", "1"],
         }
     }
 }
@@ -168,7 +178,7 @@ impl Machine {
                 "none",
                 "-no-reboot",
             ])
-            .args(["-machine", "pc", "-smp", "2", "-m", &MEMORY.to_string()])
+            .args(["-machine", "pc", "-m", &MEMORY.to_string()])
             .args(Acceleration::here().options())
             .arg("-kernel")
             .arg(&parts.kernel)
@@ -287,27 +297,54 @@ impl Machine {
                 json!({ "driver": "throttle", "throttle-group": format!("rate-{id}"), "file": raw })
             }
         };
-        disk["node-name"] = json!(id);
+        disk["node-name"] = json!(format!("image-{id}"));
         self.qmp.run("blockdev-add", disk);
         self.qmp.run(
             "device_add",
             json!({
-                "driver": "usb-storage", "id": format!("stick-{id}"), "drive": id, "bus": "usb.0",
+                "driver": "usb-storage", "id": format!("stick-{id}"), "drive": format!("image-{id}"), "bus": "usb.0",
                 "port": port.to_string(), "removable": true, "serial": stick.serial,
             }),
         );
     }
 
-    /// Pulls a stick out, without a word to the guest before.
+    /// Pulls a stick out, without a word to the box before, in the middle of what it does. That stands still meanwhile, until
+    /// the command that is under way is answered: QEMU itself ends when the guest takes back a command of a stick that is
+    /// gone (of a null pointer, in `usb_msd_request_cancelled`).
     pub fn pull(&mut self, stick: &Stick) {
+        self.run_any("systemctl kill --signal=STOP semoir.service");
+        if stick.rate > 0 {
+            let group = format!("/objects/rate-{}", stick.id);
+            self.qmp.run(
+                "qom-set",
+                json!({ "path": group, "property": "limits", "value": { "bps-total": 0 } }),
+            );
+        }
+        self.wait_idle();
         let device = format!("stick-{}", stick.id);
         self.qmp.run("device_del", json!({ "id": device }));
         self.qmp.wait_deleted(&device);
-        self.qmp
-            .run("blockdev-del", json!({ "node-name": stick.id }));
+        let image = format!("image-{}", stick.id);
+        self.qmp.run("blockdev-del", json!({ "node-name": image }));
         if stick.rate > 0 {
             let group = format!("rate-{}", stick.id);
             self.qmp.run("object-del", json!({ "id": group }));
+        }
+        self.run_any("systemctl kill --signal=CONT semoir.service");
+    }
+
+    /// Waits until no disk is read any more.
+    fn wait_idle(&mut self) {
+        let (mut before, mut same) = (Value::Null, 0);
+        while same < LOOKS {
+            std::thread::sleep(LOOK);
+            let disks = self.qmp.run("query-blockstats", json!({}));
+            let disks = disks.as_array().into_iter().flatten();
+            let now = disks
+                .map(|disk| disk["stats"]["rd_operations"].clone())
+                .collect();
+            same = if now == before { same + 1 } else { 0 };
+            before = now;
         }
     }
 

@@ -67,7 +67,8 @@ impl Stick {
         Self::copy(&self.image, id, dir)
     }
 
-    fn copy(from: &Path, id: &str, dir: &Path) -> Stick {
+    /// A copy in `dir` of a file, under a name that is its own there.
+    pub fn copy(from: &Path, id: &str, dir: &Path) -> Stick {
         let image = dir.join(format!("{id}.stick"));
         let copied = Command::new("cp")
             .args(["--sparse=always", "--reflink=auto"])

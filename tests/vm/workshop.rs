@@ -9,7 +9,7 @@ use super::lot::Lot;
 use super::machine::{Hardware, Machine};
 use super::parts::{Parts, run};
 use super::recipe::Recipe;
-use super::stick::Film;
+use super::stick::{Film, Stick};
 
 /// The folder of the finished sticks, which are made when they are not there.
 pub fn sticks() -> PathBuf {
@@ -47,36 +47,75 @@ fn make(into: &Path) {
     let parts = Parts::new(dir.path());
     let mut hardware = Hardware::new(dir.path());
     hardware.leave_out("semoir.service");
-    let content = dir.path().join("content");
-    for recipe in Recipe::all() {
-        Film::of(recipe.name).write(&content.join(recipe.name));
-        let image = into.join(recipe.name);
-        let disk = File::create(&image).and_then(|file| file.set_len(recipe.size << 20));
-        disk.expect("a disk image can be made");
-        hardware.add_disk(recipe.name, &image);
-    }
-    let packed = dir.path().join("content.squashfs");
-    run(Command::new("mksquashfs").arg(&content).arg(&packed).args([
-        "-all-root",
-        "-noD",
-        "-noI",
-        "-noF",
-        "-noX",
-        "-quiet",
-        "-no-progress",
-    ]));
-    hardware.add_disk("content", &packed);
-
+    let recipes: Vec<Recipe> = Recipe::all().collect();
+    let workshop = Workshop::new(into, &recipes);
+    workshop.furnish(&mut hardware);
     let mut machine = Machine::boot(&parts, &hardware);
-    machine.run("mkdir /content && mount -t squashfs /dev/disk/by-id/virtio-content /content");
-    for recipe in Recipe::all() {
-        machine.run(&recipe.script());
-    }
-    machine.run("sync");
-    for recipe in Recipe::all() {
+    workshop.make(&mut machine);
+    for recipe in &recipes {
         if let Some(line) = recipe.write_on() {
             machine.run(&line);
         }
     }
     machine.cut_power(&mut Lot::new(1));
+    workshop.clear();
+}
+
+/// Empty disks, and what goes onto them.
+pub struct Workshop {
+    folder: PathBuf,
+    recipes: Vec<Recipe>,
+    content: PathBuf,
+}
+
+impl Workshop {
+    /// For the sticks of these recipes, each in a file of its name in the folder.
+    pub fn new(folder: &Path, recipes: &[Recipe]) -> Workshop {
+        let films = folder.join("films");
+        for recipe in recipes {
+            Film::of(recipe.name).write(&films.join(recipe.name));
+            let disk = File::create(folder.join(recipe.name));
+            let made = disk.and_then(|file| file.set_len(recipe.size << 20));
+            made.expect("a disk image can be made");
+        }
+        let content = folder.join("content");
+        run(Command::new("mksquashfs")
+            .arg(&films)
+            .arg(&content)
+            .args(["-all-root", "-noD", "-noI", "-noF", "-noX"])
+            .args(["-quiet", "-no-progress"]));
+        fs::remove_dir_all(&films).expect("a folder can be removed");
+        Workshop {
+            folder: folder.to_owned(),
+            recipes: recipes.to_vec(),
+            content,
+        }
+    }
+
+    /// Puts the disks into a machine, before it is switched on.
+    pub fn furnish(&self, hardware: &mut Hardware) {
+        for Recipe { name, .. } in &self.recipes {
+            hardware.add_disk(name, &self.folder.join(name));
+        }
+        hardware.add_disk("content", &self.content);
+    }
+
+    /// Has the machine make the sticks.
+    pub fn make(&self, machine: &mut Machine) {
+        machine.run("mkdir /content && mount -t squashfs /dev/disk/by-id/virtio-content /content");
+        for recipe in &self.recipes {
+            machine.run(&recipe.script());
+        }
+        machine.run("umount /content && sync");
+    }
+
+    /// A copy of a stick that was made.
+    pub fn stick(&self, name: &str) -> Stick {
+        Stick::copy(&self.folder.join(name), name, &self.folder)
+    }
+
+    /// Removes all but the sticks.
+    fn clear(self) {
+        fs::remove_file(self.content).expect("a file can be removed");
+    }
 }

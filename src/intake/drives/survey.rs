@@ -39,9 +39,10 @@ pub struct Device {
 /// # Errors
 /// When the kernel has no list.
 pub fn survey(roots: &Roots, holders: &HashMap<MountId, Device>) -> io::Result<Vec<Found>> {
-    let mut judged = Vec::new();
+    let (mut judged, mut undecided) = (Vec::new(), Vec::new());
     for block in Block::all(roots)? {
         let Ok(Some(udev)) = Properties::of_block(roots, block.number) else {
+            undecided.extend(block.partition.map(|_| block.disk));
             continue;
         };
         match judge(&block, &udev) {
@@ -57,7 +58,12 @@ pub fn survey(roots: &Roots, holders: &HashMap<MountId, Device>) -> io::Result<V
         })
         .map(|(block, ..)| block.disk.clone())
         .collect();
-    judged.retain(|(block, ..)| block.partition.is_some() || !divided.contains(&block.disk));
+    // Until udev has looked at the partition as well, the disk is not taken for the drive: it would be mounted, and for the
+    // partition unmounted again under whoever has begun to read it.
+    judged.retain(|(block, ..)| {
+        let disk = &block.disk;
+        block.partition.is_some() || !(divided.contains(disk) || undecided.contains(disk))
+    });
     let found = judged.into_iter().filter_map(|(block, udev, verdict)| {
         let several = divided.iter().filter(|disk| **disk == block.disk).count() > 1;
         describe(&block, &udev, verdict, several)

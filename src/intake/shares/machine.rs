@@ -26,8 +26,9 @@ use super::pace::Pace;
 use crate::base::ShareProtocol;
 
 /// How often a share that is here is looked at. One small question to the server, which answers it from memory: its disks
-/// may sleep.
-pub(super) const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// may sleep. With the time that SMB is given for an answer, an old password is tried about five times before the share is
+/// unmounted; servers lock a user out after as few as that, most after ten.
+pub(super) const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How long an NFS server that takes connections again may leave reads unanswered before the share is mounted anew: after a
 /// start it holds much up for 90 s to let its clients come back (`nfsd`'s grace period).
 pub(super) const REMOUNT_AFTER: Duration = Duration::from_secs(120);

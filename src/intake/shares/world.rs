@@ -17,8 +17,14 @@ use crate::intake::mount::{
 use crate::store::{Facts, Share};
 
 /// How long a share may take to answer when it is looked at. What is asked is in the server's memory; its disks need not
-/// wake up for it.
-pub(super) const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// wake up for it. SMB is given less: while the kernel's client has no session, the look at it waits and the client tries to
+/// log on every other second, with what may be an old password. Until it is stopped, that counts on the server.
+const fn probe_limit(protocol: ShareProtocol) -> Duration {
+    Duration::from_secs(match protocol {
+        ShareProtocol::Smb => 4,
+        ShareProtocol::Nfs => 10,
+    })
+}
 
 /// How long the helper may take. The kernel's clients give up after 30 s of silence, and up to four versions are tried; when
 /// the answer comes later the place is cleared before the next try.
@@ -133,7 +139,9 @@ impl World for Here {
 
     async fn probe(&mut self, share: &Share) -> Result<Facts, Fault> {
         let (path, protocol) = (self.path.clone(), share.address.protocol());
-        let probed = self.prober.run(PROBE_LIMIT, move || look(&path, protocol));
+        let probed = self
+            .prober
+            .run(probe_limit(protocol), move || look(&path, protocol));
         probed.await.unwrap_or(Err(Fault::Silent))
     }
 }

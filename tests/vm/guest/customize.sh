@@ -7,6 +7,10 @@ set -eu
 root=$1
 from=$2
 
+# Finding names is left to systemd-resolved, which does not run here.
+rm -f "$root/etc/resolv.conf"
+cp /etc/resolv.conf "$root/etc/resolv.conf"
+
 # The kernel by hand: its package would bring a generator of initial RAM disks, and a minute of its work.
 kernel=$(chroot "$root" apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)$/\1/p' | head -n 1)
 (cd "$root/tmp" && chroot "$root" sh -c "cd /tmp && apt-get download -qq $kernel")
@@ -63,7 +67,7 @@ for unit in getty.target systemd-binfmt.service proc-sys-fs-binfmt_misc.automoun
     modprobe@configfs.service modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service \
     systemd-journal-flush.service systemd-random-seed.service systemd-pcrphase.service systemd-user-sessions.service \
     systemd-udev-load-credentials.service systemd-network-generator.service systemd-tmpfiles-clean.timer \
-    systemd-networkd.service systemd-networkd.socket systemd-networkd-persistent-storage.service ldconfig.service \
+    systemd-networkd.service systemd-networkd.socket systemd-networkd-persistent-storage.service systemd-logind.service ldconfig.service \
     systemd-sysusers.service systemd-journal-catalog-update.service systemd-update-utmp.service systemd-update-utmp-runlevel.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done

@@ -86,6 +86,7 @@ fn a_whole_disk_and_the_image_of_a_disc_are_found_once() {
     );
     assert_eq!(look(&tree)[0].device.number, "8:0".parse().unwrap());
     tree.partition(USB, "sda", 1, "8:1", 3 * GIB);
+    assert_eq!(look(&tree), [], "which of the two it is shows in a moment");
     tree.udev("8:1", STICK, &iso);
     tree.partition(USB, "sda", 2, "8:2", 20_000);
     tree.udev(

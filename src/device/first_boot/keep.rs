@@ -1,0 +1,167 @@
+//! What is kept of an owner's wishes: small files in a folder of root's, each written whole or not at all.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::path::Path;
+
+use nix::unistd::User;
+
+use super::FirstBootError;
+use super::wish::{self, Wifi, WifiKey, Wishes};
+
+/// The host name.
+const HOST_NAME: &str = "hostname";
+/// The time zone's name.
+const TIME_ZONE: &str = "time-zone";
+/// The configuration of wpa_supplicant; semoir-wifi.service names it.
+const WIFI: &str = "wifi.conf";
+/// A folder of the daemon's, for it deletes what it took up; semoir.service names the file in it.
+const OWNER: &str = "owner";
+/// The hash of the owner's password, in that folder.
+const PASSWORD_HASH: &str = "password-hash";
+
+/// What a start applies.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub host_name: Option<String>,
+    pub time_zone: Option<String>,
+}
+
+/// Keeps what is wished for; what is not wished for stays as it was.
+pub fn keep(
+    folder: &Path,
+    wishes: &Wishes,
+    owner: Option<&str>,
+    user: &str,
+) -> Result<(), FirstBootError> {
+    if *wishes == Wishes::default() && owner.is_none() {
+        return Ok(());
+    }
+    folder_for(folder, 0o755).map_err(FirstBootError::io("make", folder))?;
+    let put = |name: &str, text: &str| {
+        let path = folder.join(name);
+        write(&path, text, 0o600).map_err(FirstBootError::io("write", &path))
+    };
+    if let Some(name) = &wishes.host_name {
+        put(HOST_NAME, name)?;
+    }
+    if let Some(zone) = &wishes.time_zone {
+        put(TIME_ZONE, zone)?;
+    }
+    if let Some(wifi) = &wishes.wifi {
+        put(WIFI, &supplicant(wifi))?;
+    }
+    if let Some(hash) = owner {
+        let folder = folder.join(OWNER);
+        give(&folder, hash, user).map_err(FirstBootError::io("write", &folder))?;
+    }
+    Ok(())
+}
+
+/// Puts the hash where `user` alone reads it, and may delete it.
+fn give(folder: &Path, hash: &str, user: &str) -> io::Result<()> {
+    folder_for(folder, 0o700)?;
+    let path = folder.join(PASSWORD_HASH);
+    write(&path, hash, 0o600)?;
+    let found = User::from_name(user)?;
+    let found = found.ok_or_else(|| io::Error::other(format!("there is no user {user}")))?;
+    let (uid, gid) = (Some(found.uid.as_raw()), Some(found.gid.as_raw()));
+    chown(&path, uid, gid)?;
+    chown(folder, uid, gid)
+}
+
+/// A folder with exactly these rights, whatever the unit's mask takes away from new ones.
+fn folder_for(folder: &Path, mode: u32) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(mode))
+}
+
+/// Forgets all of it.
+pub fn forget(folder: &Path) -> Result<(), FirstBootError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FirstBootError::io("delete", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is kept. It is checked again: a card's bits turn.
+pub fn kept(folder: &Path) -> Result<Kept, FirstBootError> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        match super::text(&path) {
+            Ok(text) => Ok(text.unwrap_or_default()),
+            Err(error) => Err(FirstBootError::io("read", &path)(error)),
+        }
+    };
+    Ok(Kept {
+        host_name: wish::host_name(&read(HOST_NAME)?).ok(),
+        time_zone: wish::time_zone(&read(TIME_ZONE)?).ok(),
+    })
+}
+
+/// A file that is there whole, or as it was before.
+fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let draft = path.with_extension("part");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// A link that leads to `target`, in place of an older one.
+pub fn link(target: &Path, link: &Path) -> io::Result<()> {
+    let draft = link.with_extension("part");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, &draft)?;
+    fs::rename(&draft, link)
+}
+
+/// The network as wpa_supplicant wants it (wpa_supplicant.conf(5)). The name goes in as digits: no byte in it means anything.
+/// A passphrase stands in quotes, and ends at the line's last one; it was checked to be one line of plain characters.
+pub fn supplicant(wifi: &Wifi) -> String {
+    let ssid: String = wifi.ssid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut lines = Vec::new();
+    lines.extend(
+        wifi.country
+            .as_ref()
+            .map(|country| format!("country={country}")),
+    );
+    lines.push("network={".to_owned());
+    lines.push(format!("\tssid={ssid}"));
+    if wifi.hidden {
+        lines.push("\tscan_ssid=1".to_owned());
+    }
+    match &wifi.key {
+        WifiKey::Open => lines.push("\tkey_mgmt=NONE".to_owned()),
+        // WPA3 needs the passphrase itself; with the key of it there is WPA2.
+        WifiKey::Key(key) => {
+            lines.push(format!("\tpsk={}", key.reveal()));
+            lines.push("\tkey_mgmt=WPA-PSK WPA-PSK-SHA256".to_owned());
+        }
+        WifiKey::Passphrase(words) => {
+            lines.push(format!("\tpsk=\"{}\"", words.reveal()));
+            lines.push("\tkey_mgmt=WPA-PSK WPA-PSK-SHA256 SAE".to_owned());
+        }
+    }
+    if wifi.key != WifiKey::Open {
+        // Management frames are protected where the router can.
+        lines.push("\tieee80211w=1".to_owned());
+    }
+    lines.push("}\n".to_owned());
+    lines.join("\n")
+}

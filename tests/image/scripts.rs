@@ -1,0 +1,58 @@
+//! All shell scripts of the repository.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{run, top};
+
+/// What begins with the line of a shell: names do not always tell.
+fn shell_scripts() -> Vec<PathBuf> {
+    let listed = run(Command::new("git")
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
+        .current_dir(top()));
+    let files = listed.split('\0').filter(|name| !name.is_empty());
+    let is_shell = |path: &PathBuf| {
+        let Ok(bytes) = std::fs::read(top().join(path)) else {
+            return false;
+        };
+        let first = bytes
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        let first = String::from_utf8_lossy(first);
+        first.starts_with("#!") && (first.ends_with("sh") || first.ends_with("bash"))
+    };
+    files.map(PathBuf::from).filter(is_shell).collect()
+}
+
+#[test]
+fn shellcheck_has_nothing_to_say() {
+    let scripts = shell_scripts();
+    assert!(scripts.len() > 10, "{scripts:?}");
+    let mut command = Command::new("shellcheck");
+    // Text in single quotes that another shell is to expand, and busybox's shell in the tests' guest.
+    run(command
+        .args(["-x", "-e", "SC2016,SC2187"])
+        .args(&scripts)
+        .current_dir(top()));
+}
+
+/// `git` keeps it: a script that Buildroot or systemd starts must be one that can be started.
+#[test]
+fn scripts_can_be_started() {
+    use std::os::unix::fs::PermissionsExt;
+    let theirs = |path: &PathBuf| path.starts_with("buildroot") || path.starts_with("board");
+    for path in shell_scripts().into_iter().filter(theirs) {
+        let mode = std::fs::metadata(top().join(&path))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o111, 0o111, "{}", path.display());
+    }
+}
