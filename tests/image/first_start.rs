@@ -10,6 +10,7 @@ use super::{output, run, write};
 /// A mounted boot partition; unmounted when the test ends, however it does.
 struct Boot {
     at: PathBuf,
+    node: PathBuf,
 }
 
 impl Boot {
@@ -22,14 +23,14 @@ impl Boot {
         fs::File::create(&image).unwrap().set_len(40 << 20).unwrap();
         let at = dir.join("boot");
         fs::create_dir(&at).unwrap();
+        let found = run(Command::new("losetup").args(["--find", "--show"]).arg(&image));
+        let node = PathBuf::from(found.trim());
+        let boot = Self { at, node };
+        // A test that had it before may have made it read-only, which stays.
+        run(Command::new("blockdev").arg("--setrw").arg(&boot.node));
         let mount = |maker: &[&str]| {
-            run(Command::new(maker[0]).args(&maker[1..]).arg(&image));
-            output(
-                Command::new("mount")
-                    .args(["-o", "loop,rw"])
-                    .arg(&image)
-                    .arg(&at),
-            )
+            run(Command::new(maker[0]).args(&maker[1..]).arg(&boot.node));
+            output(Command::new("mount").arg(&boot.node).arg(&boot.at))
         };
         if !mount(&["/usr/sbin/mkfs.vfat", "-F", "32"]).status.success() {
             // A kernel without FAT mounts, remounts and deletes all the same.
@@ -49,7 +50,7 @@ impl Boot {
                 String::from_utf8_lossy(&out.stderr)
             );
         }
-        Some(Self { at })
+        Some(boot)
     }
 
     fn read_only(&self) {
@@ -71,6 +72,7 @@ impl Boot {
 impl Drop for Boot {
     fn drop(&mut self) {
         let _ = output(Command::new("umount").arg(&self.at));
+        let _ = output(Command::new("losetup").arg("--detach").arg(&self.node));
     }
 }
 

@@ -52,6 +52,14 @@ describe('drives and the board', { concurrent: false }, () => {
     await line('Old tapes').waitFor({ state: 'detached' });
   });
 
+  it('are used although they are built in, when their owner says so', async ({ skip }) => {
+    if (!stage.mock) skip();
+    expect(await line('Archive').innerText()).toContain('built into this computer');
+    await page.getByRole('button', { name: 'Use Archive' }).click();
+    await page.getByRole('button', { name: 'Stop using Archive' }).click();
+    await page.getByRole('button', { name: 'Use Archive' }).waitFor();
+  });
+
   it('are formatted for uploads when their name is typed and what is on them was said', async ({ skip }) => {
     if (!stage.mock) skip();
     await page.goto(`${stage.base}/#/settings`);

@@ -78,44 +78,14 @@ export class MockBox {
   /** How the board is. */
   board: BoardView = { strains: [], celsius: 51 };
   sources: SourceView[] = [
-<<<<<<< ours
-    {
-      id: 1,
-      name: 'Uploads',
-      kind: 'uploads',
-      present: true,
-      problem: '',
-      note: '',
-      free: FREE,
-      auto_share: true,
-    },
-    {
-      id: 3,
-      name: 'Films',
-      kind: 'drive',
-      present: true,
-      problem: '',
+    source(1, 'Uploads', 'uploads', { free: FREE, auto_share: true }),
+    source(3, 'Films', 'drive', {
       note: 'it was pulled out while something was being written to it: what was written last may be missing or broken',
-      free: null,
-      auto_share: false,
       file_system: 'exfat',
       size: 32_010_928_128,
       model: 'SanDisk Ultra',
-    },
-    {
-      id: 2,
-      name: '/media/archive',
-      kind: 'folder',
-      present: true,
-      problem: '',
-      note: '',
-      free: null,
-      auto_share: false,
-    },
-=======
-    source(1, 'Uploads', 'uploads', { free: FREE, auto_share: true }),
+    }),
     source(2, '/media/archive', 'folder'),
->>>>>>> theirs
   ];
   readonly shares = new Map<number, Share & { password: string }>();
   readonly lives = new Map<number, Life>();
@@ -285,14 +255,18 @@ export function source(id: number, name: string, kind: string, more: Partial<Sou
     note: '',
     free: null,
     auto_share: false,
-    releases: 0,
     file_system: null,
     size: null,
     model: null,
+    built_in: false,
+    can_forget: false,
     uploads_key: null,
     ...more,
   };
 }
+
+/** What is said of a drive that was not plugged in by anybody. */
+export const NOT_APPROVED = 'it is built into this computer, and is used only when its owner says so';
 
 /** Drives and a share in every state, and a board that is not well. */
 export function plug(box: MockBox): void {
@@ -304,14 +278,20 @@ export function plug(box: MockBox): void {
     ...box.sources.filter(({ id }) => id < 10),
     drive(11, 'FILMS', {}),
     drive(12, 'Harvest', { note: unclean, file_system: 'ext4', size: 4e12, model: 'Barn Disk 4000' }),
-    drive(13, 'Old tapes', { present: false, problem: 'it is not plugged in' }),
+    drive(13, 'Old tapes', { present: false, can_forget: true, problem: 'it is not plugged in' }),
+    drive(17, 'Archive', { present: false, built_in: true, problem: NOT_APPROVED }),
     drive(14, 'Locked', {
       present: false,
       problem: 'is encrypted (LUKS), which Semoir cannot open',
       file_system: null,
     }),
     drive(15, 'Silo', { file_system: 'ext4', uploads_key: 'ext4-silo', free: 58e9, auto_share: true }),
-    source(16, 'nas/films', 'share', { present: false, problem: 'it is not connected', file_system: 'cifs' }),
+    source(16, 'nas/films', 'share', {
+      present: false,
+      can_forget: true,
+      problem: 'it is not connected',
+      file_system: 'cifs',
+    }),
   ];
   box.board = {
     strains: [

@@ -1,5 +1,5 @@
-/** The mock box's drives: forgotten, and formatted. */
-import type { MockBox } from './box.ts';
+/** The mock box's drives: forgotten, formatted, and used although they are built in. */
+import { NOT_APPROVED, type MockBox } from './box.ts';
 import { done, problem } from './http.ts';
 
 interface Wanted {
@@ -9,17 +9,24 @@ interface Wanted {
 }
 
 export async function drives(box: MockBox, route: string, request: Request): Promise<Response | undefined> {
-  const [, method, number, format] = /^(DELETE|POST) \/sources\/(\d+)(\/format)?$/.exec(route) ?? [];
+  const [, method, number, what] =
+    /^(DELETE|POST|PUT) \/sources\/(\d+)(\/format|\/approval)?$/.exec(route) ?? [];
   if (method === undefined) return undefined;
   const source = box.sources.find(({ id }) => id === Number(number));
   if (!source) return problem(404, 'There is no such source.');
-  if (method === 'DELETE' && !format) {
-    if (source.present) return problem(409, `“${source.name}” is here; unplug it first.`);
+  if (method === 'DELETE' && !what) {
+    if (!source.can_forget) return problem(409, `“${source.name}” is here; unplug it first.`);
     box.sources = box.sources.filter((other) => other !== source);
     box.tell();
     return done();
   }
-  if (method !== 'POST' || !format) return undefined;
+  if (method === 'PUT' && what === '/approval') {
+    const { approved } = (await request.json()) as { approved: boolean };
+    Object.assign(source, { present: approved, problem: approved ? '' : NOT_APPROVED });
+    box.tell();
+    return done();
+  }
+  if (method !== 'POST' || what !== '/format') return undefined;
   const { name, label, told } = (await request.json()) as Wanted;
   if (name.trim() !== source.name)
     return problem(422, `That is not the drive's name; it is called “${source.name}”.`);

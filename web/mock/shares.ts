@@ -1,6 +1,6 @@
 /** The mock box's network shares. Servers whose name begins with `no` are not there; the password is `sesame`. */
 import type { Share, SharePatch, ShareRequest } from '../src/api/types.ts';
-import type { MockBox } from './box.ts';
+import { source, type MockBox } from './box.ts';
 import { done, problem } from './http.ts';
 
 const ROUTE = /^(GET|POST|PATCH|DELETE) \/shares(?:\/(\d+)(\/try)?)?$/;
@@ -35,17 +35,8 @@ export async function share(box: MockBox, route: string, request: Request): Prom
 function add(box: MockBox, wanted: ShareRequest): Response {
   const id = 100 + box.next();
   const { auto_share = false } = wanted;
-  const source = {
-    id,
-    name: '',
-    kind: 'share',
-    present: false,
-    problem: '',
-    note: '',
-    free: null,
-    auto_share,
-  };
-  return put(box, id, wanted, 201, () => box.sources.push(source));
+  const added = source(id, '', 'share', { present: false, auto_share });
+  return put(box, id, wanted, 201, () => box.sources.push(added));
 }
 
 /** What is told of a share: never its password. */

@@ -233,7 +233,7 @@ export const en = {
     filter: 'Find a release',
     none: 'No release has that in its name.',
     emptyTitle: 'Nothing is shared yet',
-    empty: 'Upload something from this computer, or give the box a folder of its own disk when it starts.',
+    empty: 'Plug in a drive, add a network share in the settings, or upload something from this computer.',
     emptyFolders:
       'Each file and each folder at the top of a shared folder becomes one release. The box never writes there.',
     emptyUpload: 'Upload files',
@@ -259,9 +259,9 @@ export const en = {
     free: (size: string) => `${size} free`,
     rescan: 'Look again',
     rescanned: 'Looked through every source.',
-    kind: (kind: string) =>
-      ({ folder: 'folder', drive: 'drive', share: 'network share', uploads: '' })[kind] ?? kind,
-    releases: (count: number) => `${count} ${one(count, 'release', 'releases')}`,
+    forUploads: 'for uploads',
+    use: (used: boolean) => (used ? 'Stop using it' : 'Use it'),
+    useLabel: (name: string, used: boolean) => `${used ? 'Stop using' : 'Use'} ${name}`,
     forget: 'Forget',
     forgetLabel: (name: string) => `Forget ${name}`,
     forgetTitle: (name: string) => `Forget “${name}”?`,
@@ -282,7 +282,7 @@ export const en = {
     typeName: (name: string) => `Type its name as it is now: ${name}`,
     wrongName: (name: string) => `That is not “${name}”.`,
     told: 'Delete all of that',
-    busy: 'Formatting..',
+    busy: 'Formatting…',
     confirm: 'Delete everything and format',
   },
   shares: {

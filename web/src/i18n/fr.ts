@@ -259,7 +259,7 @@ export const fr: Messages = {
     none: 'Aucune publication n’a cela dans son nom.',
     emptyTitle: 'Rien n’est encore partagé',
     empty:
-      'Ajoutez quelque chose depuis cet ordinateur, ou donnez au boîtier un dossier de son disque au démarrage.',
+      'Branchez un disque, ajoutez un partage réseau dans les réglages, ou ajoutez quelque chose depuis cet ordinateur.',
     emptyFolders:
       'Chaque fichier et chaque dossier au premier niveau d’un dossier partagé devient une publication. Le boîtier n’y écrit jamais.',
     emptyUpload: 'Ajouter des fichiers',
@@ -284,9 +284,9 @@ export const fr: Messages = {
     free: (size) => `${size} libres`,
     rescan: 'Regarder à nouveau',
     rescanned: 'Toutes les sources ont été parcourues.',
-    kind: (kind) =>
-      ({ folder: 'dossier', drive: 'disque', share: 'partage réseau', uploads: '' })[kind] ?? kind,
-    releases: (count) => `${count} ${one(count, 'publication', 'publications')}`,
+    forUploads: 'pour les fichiers ajoutés',
+    use: (used) => (used ? 'Ne plus l’utiliser' : 'L’utiliser'),
+    useLabel: (name, used) => `${used ? 'Ne plus utiliser' : 'Utiliser'} ${name}`,
     forget: 'Oublier',
     forgetLabel: (name) => `Oublier ${name}`,
     forgetTitle: (name) => `Oublier «\u00a0${name}\u00a0»\u202f?`,
@@ -307,7 +307,7 @@ export const fr: Messages = {
     typeName: (name) => `Tapez son nom actuel\u00a0: ${name}`,
     wrongName: (name) => `Ce n’est pas «\u00a0${name}\u00a0».`,
     told: 'Supprimer tout cela',
-    busy: 'Formatage en cours..',
+    busy: 'Formatage en cours…',
     confirm: 'Tout supprimer et formater',
   },
   shares: {
