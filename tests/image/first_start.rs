@@ -23,7 +23,9 @@ impl Boot {
         fs::File::create(&image).unwrap().set_len(40 << 20).unwrap();
         let at = dir.join("boot");
         fs::create_dir(&at).unwrap();
-        let found = run(Command::new("losetup").args(["--find", "--show"]).arg(&image));
+        let found = run(Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(&image));
         let node = PathBuf::from(found.trim());
         let boot = Self { at, node };
         // A test that had it before may have made it read-only, which stays.

@@ -28,19 +28,19 @@ describe('drives and the board', { concurrent: false }, () => {
   it('are said in every state, also in words of the board', async ({ skip }) => {
     if (!stage.mock) skip();
     await page.request.post(`${stage.base}/api/v1/mock/plug`);
-    await line('FILMS').waitFor();
-    expect(await line('FILMS').innerText()).toContain('64');
+    await line('CINEMA').waitFor();
+    expect(await line('CINEMA').innerText()).toContain('64');
     expect(await line('Old tapes').innerText()).toContain('it is not plugged in');
     expect(await line('Locked').innerText()).toContain('is encrypted (LUKS)');
     expect(await line('Harvest').innerText()).toContain('was pulled out while something was being written');
-    await page.getByText('Its power supply gives too little.').waitFor();
-    await page.getByText('It is too hot, 86 °C.').waitFor();
+    await page.getByText('Its power supply gives too little').waitFor();
+    await page.getByText('It is too hot, 86 °C').waitFor();
     await inspect(page, 'sources');
   });
 
   it('are forgotten with the keyboard, and only when they are away', async ({ skip }) => {
     if (!stage.mock) skip();
-    expect(await line('FILMS').getByRole('button').count()).toBe(0);
+    expect(await line('CINEMA').getByRole('button').count()).toBe(0);
     await page.getByRole('button', { name: 'Forget Old tapes' }).focus();
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog');
@@ -54,10 +54,10 @@ describe('drives and the board', { concurrent: false }, () => {
 
   it('are used although they are built in, when their owner says so', async ({ skip }) => {
     if (!stage.mock) skip();
-    expect(await line('Archive').innerText()).toContain('built into this computer');
-    await page.getByRole('button', { name: 'Use Archive' }).click();
-    await page.getByRole('button', { name: 'Stop using Archive' }).click();
-    await page.getByRole('button', { name: 'Use Archive' }).waitFor();
+    expect(await line('Cellar').innerText()).toContain('built into this computer');
+    await page.getByRole('button', { name: 'Use Cellar' }).click();
+    await page.getByRole('button', { name: 'Stop using Cellar' }).click();
+    await page.getByRole('button', { name: 'Use Cellar' }).waitFor();
   });
 
   it('are formatted for uploads when their name is typed and what is on them was said', async ({ skip }) => {
@@ -66,14 +66,14 @@ describe('drives and the board', { concurrent: false }, () => {
     const place = page.getByLabel('Place');
     await place.waitFor();
     expect(await place.locator('option').allInnerTexts()).toHaveLength(2);
-    await page.getByRole('button', { name: 'Format FILMS for uploads' }).click();
+    await page.getByRole('button', { name: 'Format CINEMA for uploads' }).click();
     const dialog = page.getByRole('dialog');
     await inspect(page, 'format');
     const confirm = dialog.getByRole('button', { name: 'Delete everything and format' });
-    await dialog.getByLabel('Type its name').fill('films');
+    await dialog.getByLabel('Type its name').fill('cinema');
     await confirm.click();
-    await dialog.getByText('That is not “FILMS”.').waitFor();
-    await dialog.getByLabel('Type its name').fill('FILMS');
+    await dialog.getByText('That is not “CINEMA”.').waitFor();
+    await dialog.getByLabel('Type its name').fill('CINEMA');
     await dialog.getByLabel('New name').fill('Shelf');
     await confirm.click();
     await dialog.getByText('holds 24 files').waitFor();

@@ -273,16 +273,16 @@ export function plug(box: MockBox): void {
   const drive = (id: number, name: string, more: Partial<SourceView>): SourceView =>
     source(id, name, 'drive', { file_system: 'exfat', size: 64e9, model: 'Grain Stick', ...more });
   const unclean =
-    'was pulled out while something was being written to it: what was written last may be missing or broken';
+    'it was pulled out while something was being written to it: what was written last may be missing or broken';
   box.sources = [
     ...box.sources.filter(({ id }) => id < 10),
-    drive(11, 'FILMS', {}),
+    drive(11, 'CINEMA', {}),
     drive(12, 'Harvest', { note: unclean, file_system: 'ext4', size: 4e12, model: 'Barn Disk 4000' }),
     drive(13, 'Old tapes', { present: false, can_forget: true, problem: 'it is not plugged in' }),
-    drive(17, 'Archive', { present: false, built_in: true, problem: NOT_APPROVED }),
+    drive(17, 'Cellar', { present: false, built_in: true, problem: NOT_APPROVED }),
     drive(14, 'Locked', {
       present: false,
-      problem: 'is encrypted (LUKS), which Semoir cannot open',
+      problem: 'it is encrypted (LUKS), which Semoir cannot open',
       file_system: null,
     }),
     drive(15, 'Silo', { file_system: 'ext4', uploads_key: 'ext4-silo', free: 58e9, auto_share: true }),

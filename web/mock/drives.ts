@@ -30,7 +30,7 @@ export async function drives(box: MockBox, route: string, request: Request): Pro
   const { name, label, told } = (await request.json()) as Wanted;
   if (name.trim() !== source.name)
     return problem(422, `That is not the drive's name; it is called “${source.name}”.`);
-  if (!told && source.name === 'FILMS') return problem(409, `“${source.name}” holds 24 files.`);
+  if (!told && source.name === 'CINEMA') return problem(409, `“${source.name}” holds 24 files.`);
   Object.assign(source, { name: label, file_system: 'ext4', uploads_key: `ext4-${source.id}`, free: 59e9 });
   box.settings.uploads_to = `ext4-${source.id}`;
   box.changed();
