@@ -8,6 +8,7 @@ mod common;
 mod agent;
 mod claim;
 mod disk;
+mod format;
 mod guest;
 mod house;
 mod lot;
