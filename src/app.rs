@@ -73,8 +73,9 @@ const STEP: Duration = Duration::from_secs(1);
 const BRISK: Duration = Duration::from_millis(250);
 /// Messages from drives and shares that may wait for the conductor; whoever has more to say waits.
 const PLACES: usize = 64;
-/// How often what was spent is written down: at most this much is lost with the power (design, section 6).
-const LEDGER: Duration = Duration::from_secs(10);
+/// How often what was spent is written down. The power may take ten seconds of it at most (design, section 6), and until the
+/// next step comes, and what it wrote is on the disk, a second or two pass.
+const LEDGER: Duration = Duration::from_secs(8);
 
 /// What the conductor works with.
 #[derive(Debug, Clone)]

@@ -217,5 +217,5 @@ case "${1:-}" in
     image) image ;;
     browser) browser ;;
     vm) vm ;;
-    *) fail "tests/setup.sh build|test|bench|media|browser|vm" ;;
+    *) fail "tests/setup.sh build|test|bench|media|image|browser|vm" ;;
 esac

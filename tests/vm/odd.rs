@@ -68,7 +68,9 @@ fn odd_sticks_are_told_apart() {
         let (stick, film) = (Stick::new(recipe.name, dir.path()), Film::of(recipe.name));
         guest.machine().plug(&stick, 3);
         let source = wait_source(&guest);
-        println!("{}: {:?}", recipe.name, source["problem"]);
+        println!("{}: {}", recipe.name, source["note"]);
+        let note = source["note"].as_str().unwrap_or_default();
+        assert!(!note.is_empty(), "{} is not said to be dirty", recipe.name);
         let found = wait_listed(&mut guest, &film.name);
         share(&guest, &found);
         download(&mut guest, &film.name).complete(&film);

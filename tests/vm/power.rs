@@ -15,8 +15,8 @@ use crate::sticks::{
     SLOW, cap, download, hashed_in_part, pull, share, wait_hashed_in_part, wait_listed,
 };
 
-/// How often the ledger is written, and what that may take on a busy machine.
-const LEDGER: Duration = Duration::from_secs(10 + 2);
+/// What a power cut may cost of the ledger.
+const LEDGER: Duration = Duration::from_secs(10);
 /// Time enough for a step on an emulated processor.
 const BOUND: Duration = Duration::from_secs(240);
 /// Bytes per second at which it is given away: it takes half a minute.

@@ -56,7 +56,8 @@ impl Kind for ClientError {
 }
 
 impl Client {
-    /// A client of the everyday helper at `socket`, and of the one that writes beside it ([`WRITER`]), which waits for an answer for as long as `patience`.
+    /// A client of the everyday helper at `socket`, and of the one that writes ([`WRITER`]) beside it. It waits for an answer
+    /// for as long as `patience`.
     pub fn new(socket: PathBuf, patience: Duration) -> Self {
         Self { socket, patience }
     }
