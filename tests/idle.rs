@@ -21,6 +21,8 @@ const WATCH: Duration = Duration::from_secs(35);
 /// thousandth, 35 ms. On a virtual machine whose host takes its memory away while it idles, the same hundred million
 /// instructions were seen to take a second: so a box with one release idles beside it, and twice its time is allowed for.
 const CPU: Duration = Duration::from_millis(150);
+/// Times it is looked at until it is cheap once: what else a machine does adds to it, and never takes away.
+const WATCHES: usize = 3;
 
 /// Releases of one piece each, last changed an hour ago.
 fn fill(folder: &Path, numbers: std::ops::Range<usize>) {
@@ -77,13 +79,15 @@ fn a_thousand_idle_releases_are_cheap() {
     std::thread::sleep(REST);
     let pids = [appliance.pid(), beside.pid()];
     let cpu = || pids.map(|pid| proc::cpu(pid).expect("it runs"));
-    let before = cpu();
-    std::thread::sleep(WATCH);
-    let after = cpu();
-    let [spent, spent_beside] = [0, 1].map(|at| after[at] - before[at]);
-    println!("{spent:?} in {WATCH:?}, and {spent_beside:?} with one release");
-    assert!(
-        spent <= CPU + 2 * spent_beside,
-        "{spent:?}, beside {spent_beside:?}"
-    );
+    let mut seen = Vec::new();
+    let is_cheap = (0..WATCHES).any(|_| {
+        let before = cpu();
+        std::thread::sleep(WATCH);
+        let after = cpu();
+        let [spent, spent_beside] = [0, 1].map(|at| after[at] - before[at]);
+        seen.push((spent, spent_beside));
+        spent <= CPU + 2 * spent_beside
+    });
+    println!("in {WATCH:?}, and with one release: {seen:?}");
+    assert!(is_cheap, "in {WATCH:?}, and with one release: {seen:?}");
 }
