@@ -86,6 +86,7 @@ impl App {
         for release in self.releases_of(&source).await? {
             self.stop_seeding(release.id).await;
         }
+        self.not_plugged(id);
         Ok(self.source_away(id, why, false).await?)
     }
 }

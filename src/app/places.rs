@@ -33,6 +33,7 @@ impl App {
                 let Some(id) = self.known_place(&place).map(|at| at.source.id) else {
                     return Ok(());
                 };
+                self.not_plugged(id);
                 self.source_away(id, gone(place.kind), false).await
             }
         }
@@ -56,6 +57,13 @@ impl App {
         self.source_away(id, why, false).await?;
         self.sources.remove(&id);
         Ok(())
+    }
+
+    /// It is not there any more, or not as what it was.
+    pub(super) fn not_plugged(&mut self, id: SourceId) {
+        if let Some(at) = self.sources.get_mut(&id) {
+            at.plugged = false;
+        }
     }
 
     fn known_place(&self, place: &Place) -> Option<&At> {
@@ -96,6 +104,9 @@ impl App {
                 let at = At::new(source, Presence::Away { why, can_look });
                 self.sources.insert(id, at);
             }
+        }
+        if let Some(at) = self.sources.get_mut(&id) {
+            at.plugged = true;
         }
         Ok(id)
     }

@@ -70,6 +70,8 @@ pub(super) struct At {
     pub next: Instant,
     /// Where a drive or a share was mounted last.
     pub mounted: Option<PathBuf>,
+    /// Whether a drive is plugged in, as was said last; one that cannot be used is as well.
+    pub plugged: bool,
     /// Which of its times here this is.
     pub time: u32,
     doubts: HashMap<ReleaseId, Doubt>,
@@ -114,6 +116,7 @@ impl At {
             under_way: None,
             next: Instant::now(),
             mounted: None,
+            plugged: false,
             time: 0,
             doubts: HashMap::new(),
         }
@@ -127,15 +130,16 @@ impl At {
         }
     }
 
-    /// Whether it is away until whoever watches over it says otherwise.
+    /// Whether it is away, and not just such that it cannot be used, until whoever watches over it says otherwise.
     pub fn is_gone(&self) -> bool {
-        matches!(
+        let is_away = matches!(
             &self.presence,
             Presence::Away {
                 can_look: false,
                 ..
             }
-        )
+        );
+        is_away && !self.plugged
     }
 
     /// The number by which reads of it wait for one another; none while nothing of it may be read.

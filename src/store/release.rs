@@ -277,7 +277,7 @@ impl Store {
             .ok_or(StoreError::NoSuchRelease(id))
     }
 
-    /// The release of a swarm, if we share it. Where the same content is shared from two places: one that is offered
+    /// The release of a swarm, if we share it, and its source was not forgotten. Where the same content is shared from two places: one that is offered
     /// now, rather than one that is paused or whose drive is away, and the oldest of those.
     ///
     /// # Errors
@@ -288,6 +288,7 @@ impl Store {
             |db| {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM release WHERE info_hash = ?1 AND removed IS NULL
+                     AND source NOT IN (SELECT id FROM source WHERE removed IS NOT NULL)
                      ORDER BY stage IN ('absent', 'paused', 'failed'), id LIMIT 1"
                 );
                 db.prepare_cached(&sql)?

@@ -192,11 +192,11 @@ impl Table {
         self.step(now)
     }
 
-    /// Forgets what failed, so that it is tried again: the owner did something about it.
+    /// Has what failed tried again now: the owner did something about it. What was said of it holds until that ends.
     pub fn try_again(&mut self, now: Instant) -> Step {
         for known in self.known.values_mut() {
-            if let State::Failed { .. } = known.state {
-                known.state = State::Untouched;
+            if let State::Failed { again, times, .. } = &mut known.state {
+                (*again, *times) = (Some(now), 0);
             }
         }
         self.step(now)

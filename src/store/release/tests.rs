@@ -278,6 +278,10 @@ fn what_was_removed_from_a_drive_for_uploads_and_is_found_was_uploaded_again() {
 fn a_forgotten_source_takes_its_releases_along_and_brings_them_back() {
     let (store, source) = box_with(&["a", "b"]);
     let (a, b) = (ReleaseId(1), ReleaseId(2));
+    let hash = torrent(1).info_hash;
+    store
+        .save_torrent(a, &torrent(1), "hashed", Timestamp(2))
+        .unwrap();
     store
         .set_stage(a, Stage::Absent, "it is not plugged in", Timestamp(2))
         .unwrap();
@@ -287,6 +291,8 @@ fn a_forgotten_source_takes_its_releases_along_and_brings_them_back() {
     let before: Vec<Stage> = [a, b].map(|id| store.release(id).unwrap().stage).into();
     store.remove_source(source, Timestamp(3)).unwrap();
     assert_eq!(store.releases().unwrap(), []);
+    let given = store.by_info_hash(hash).unwrap();
+    assert_eq!(given, None, "nor is its torrent given out");
     for id in [a, b] {
         let said = store.decisions(id, 1).unwrap().remove(0);
         assert_eq!(said.reason, "its source was forgotten by its owner");
@@ -303,4 +309,6 @@ fn a_forgotten_source_takes_its_releases_along_and_brings_them_back() {
     store.take_up_source(&new, Timestamp(4)).unwrap();
     let after: Vec<Stage> = store.releases().unwrap().iter().map(|r| r.stage).collect();
     assert_eq!(after, before, "as they were");
+    let given = store.by_info_hash(hash).unwrap();
+    assert_eq!(given.map(|release| release.id), Some(a));
 }

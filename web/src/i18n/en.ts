@@ -264,7 +264,8 @@ export const en = {
     forget: 'Forget',
     forgetLabel: (name: string) => `Forget ${name}`,
     forgetTitle: (name: string) => `Forget “${name}”?`,
-    forgetText: 'It and its releases leave the list. They come back when it is plugged in again.',
+    forgetText:
+      'It and its releases leave the list, and their torrents end here. Once it is back, it is found anew.',
   },
   uploadsTo: {
     title: 'Where uploads go',

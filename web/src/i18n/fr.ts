@@ -289,7 +289,8 @@ export const fr: Messages = {
     forget: 'Oublier',
     forgetLabel: (name) => `Oublier ${name}`,
     forgetTitle: (name) => `Oublier «\u00a0${name}\u00a0»\u202f?`,
-    forgetText: 'La source et ses publications quittent la liste. Elles reviennent quand on la rebranche.',
+    forgetText:
+      'La source et ses publications quittent la liste, et leurs torrents cessent ici. De retour, elle est retrouvée.',
   },
   uploadsTo: {
     title: 'Où vont les fichiers ajoutés',

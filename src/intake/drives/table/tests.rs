@@ -154,7 +154,12 @@ fn what_does_not_pass_is_said_once_and_left_until_the_owner_does_something() {
     assert_eq!(table.due(), None);
     let later = now + Duration::from_secs(3600);
     assert_eq!(table.look(vec![found("a", 1)], later), Step::default());
-    assert_eq!(table.try_again(later).jobs, [mount("a", 1)]);
+    let step = table.try_again(later);
+    assert_eq!(step.jobs, [mount("a", 1)]);
+    assert!(
+        step.places.is_empty(),
+        "it is as it was, for all that is known"
+    );
     // Or until it is plugged in again.
     table.done(
         &key("a"),
