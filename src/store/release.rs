@@ -277,8 +277,8 @@ impl Store {
             .ok_or(StoreError::NoSuchRelease(id))
     }
 
-    /// The release of a swarm, if we share it, and its source was not forgotten. Where the same content is shared from two places: one that is offered
-    /// now, rather than one that is paused or whose drive is away, and the oldest of those.
+    /// The release of a swarm, if we share it and its source was not forgotten. Where the same content is shared from two
+    /// places: one that is offered now, rather than one that is paused or whose drive is away, and the oldest of those.
     ///
     /// # Errors
     /// When the database refuses.
