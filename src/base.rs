@@ -23,6 +23,7 @@ pub mod time;
 pub mod torrent_file;
 pub mod units;
 pub mod visits;
+pub mod whole;
 pub mod window;
 pub mod world;
 pub mod zone;

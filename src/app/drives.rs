@@ -36,9 +36,9 @@ impl App {
         let source = at.source.clone();
         let name = || source.name.clone();
         match source.kind {
-            SourceKind::Drive if at.is_gone() => {}
+            SourceKind::Drive if at.can_forget() => {}
             SourceKind::Drive => return Err(OrderError::StillPlugged(name())),
-            SourceKind::Share if at.problem().is_some() => {
+            SourceKind::Share if at.can_forget() => {
                 let forget = move |store: &Store| store.remove_share(id, Timestamp::now());
                 self.store.run(forget).await?;
                 // Whoever looks after it ends, and says so; then it is no source any more.

@@ -4,11 +4,8 @@
 use super::handle::{Handle, Order, OrderError};
 use super::overview::Overview;
 use crate::base::{ErrorKind, Kind, SourceId, Stage};
-use crate::intake::mount::{ClientError, FormatRequest, MountId, Reason};
+use crate::intake::mount::{ClientError, FormatRequest, MAX_LABEL, MountId, Reason, is_label};
 use crate::store::{Source, SourceKind, Store, StoreError};
-
-/// The longest name that a drive can be given, in bytes: what ext4 has room for.
-pub const MAX_LABEL: usize = 16;
 
 /// What the owner wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,8 +119,7 @@ impl Handle {
         if wish.name.trim() != name.trim() {
             return Err(DriveError::WrongName(name));
         }
-        let fits = (1..=MAX_LABEL).contains(&label.len()) && !label.chars().any(char::is_control);
-        if !fits {
+        if !is_label(&label) {
             return Err(DriveError::BadLabel(
                 label.chars().take(MAX_LABEL).collect(),
             ));

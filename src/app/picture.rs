@@ -9,7 +9,7 @@ use super::{App, relays};
 use crate::base::{Magnet, Stage, Timestamp};
 use crate::seed::Census;
 use crate::seed::engine::Report;
-use crate::store::{Release, SourceKind, Spent, Store, StoreError};
+use crate::store::{Release, Spent, Store, StoreError};
 
 /// The least often a picture is painted, so that the page's "three minutes ago" stay true.
 const FRESH: Duration = Duration::from_secs(30);
@@ -186,11 +186,7 @@ impl App {
             size: facts.size,
             model: facts.model,
             built_in: facts.built_in,
-            can_forget: match at.source.kind {
-                SourceKind::Drive => at.is_gone(),
-                SourceKind::Share => at.problem().is_some(),
-                SourceKind::Folder | SourceKind::Uploads => false,
-            },
+            can_forget: at.can_forget(),
             uploads_key: at.source.uploads_key(),
         }
     }

@@ -130,8 +130,17 @@ impl At {
         }
     }
 
+    /// Whether its owner may take it off the list: what was named at the start, and the box's own folder, stay.
+    pub fn can_forget(&self) -> bool {
+        match self.source.kind {
+            SourceKind::Drive => self.is_gone(),
+            SourceKind::Share => self.problem().is_some(),
+            SourceKind::Folder | SourceKind::Uploads => false,
+        }
+    }
+
     /// Whether it is away, and not just such that it cannot be used, until whoever watches over it says otherwise.
-    pub fn is_gone(&self) -> bool {
+    fn is_gone(&self) -> bool {
         let is_away = matches!(
             &self.presence,
             Presence::Away {

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::base::whole;
 use crate::intake::drives::Roots;
 use crate::intake::mount::helper::HelperConfig;
 use crate::intake::mount::{Helper, HelperError, activation};
@@ -71,10 +72,7 @@ pub fn run(args: Args) -> Result<(), HelperError> {
 
 /// A socket that all may connect to: who does, and may, the kernel tells.
 fn bind(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    whole::remove(path)?;
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
     Ok(listener)

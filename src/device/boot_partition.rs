@@ -1,12 +1,14 @@
 //! The card's boot partition: FAT, which an owner's computer reads and writes as well, and which is mounted read-only but
 //! for the moments when something is written to it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::statvfs::{FsFlags, statvfs};
+
+use crate::base::whole;
 
 /// A boot partition that may be written to, until this goes.
 #[derive(Debug)]
@@ -62,12 +64,8 @@ fn remount(boot: &Path, more: MsFlags) -> io::Result<()> {
 /// # Errors
 /// When the file system refuses.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut file = File::create(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    sync_folder(path)
+    // FAT has no rights of its own.
+    whole::write(path, content, 0o644)
 }
 
 /// Overwrites a file that held a secret, and deletes it. What a card's own electronics keep of it nobody can reach from
@@ -84,18 +82,11 @@ pub fn wipe(path: &Path) -> io::Result<()> {
     remove(path)
 }
 
-/// Deletes a file, if it is there.
+/// Deletes a file for good, if it is there.
 ///
 /// # Errors
 /// When the file system refuses.
 pub fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        removed => removed?,
-    }
-    sync_folder(path)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    whole::remove(path)?;
+    whole::sync_folder(path)
 }

@@ -4,15 +4,14 @@
 //! next start obeys the marker before it opens anything. The marker goes last, so that a reset that a power cut broke
 //! off is finished by the start after it, and each step can be done twice.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
+
+use crate::base::whole;
 
 /// The marker, in the data folder.
 const MARKER: &str = "factory-reset";
-
-/// Where it is written before it counts.
-const DRAFT: &str = "factory-reset.part";
 
 /// What the marker says when uploads are to go. Anything else keeps them: in doubt nothing of the owner's is deleted.
 const DELETE_UPLOADS: &str = "delete uploads\n";
@@ -38,12 +37,7 @@ pub fn order(data: &Path, uploaded: Uploaded) -> io::Result<()> {
         Uploaded::Kept => KEEP_UPLOADS,
         Uploaded::Deleted => DELETE_UPLOADS,
     };
-    let draft = data.join(DRAFT);
-    let mut file = File::create(&draft)?;
-    file.write_all(words.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, data.join(MARKER))?;
-    sync(data)
+    whole::write(&data.join(MARKER), words.as_bytes(), 0o644)
 }
 
 /// Does what was ordered, if anything was, and returns what became of the uploads. `forgotten` are the beginnings of the
@@ -65,40 +59,27 @@ pub fn obey(data: &Path, forgotten: &[&str], uploads: &str) -> io::Result<Option
         let name = name.to_string_lossy();
         let named = forgotten.iter().any(|start| name.starts_with(start));
         if named && !entry.file_type()?.is_dir() {
-            gone(fs::remove_file(entry.path()))?;
+            whole::remove(&entry.path())?;
         }
     }
     let uploaded = if words == DELETE_UPLOADS.as_bytes() {
         let folder = data.join(uploads);
         // Neither follows a link: what it points to is not the box's.
         let is_folder = fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir());
-        gone(if is_folder {
-            fs::remove_dir_all(&folder)
+        if is_folder {
+            fs::remove_dir_all(&folder)?;
         } else {
-            fs::remove_file(&folder)
-        })?;
+            whole::remove(&folder)?;
+        }
         Uploaded::Deleted
     } else {
         Uploaded::Kept
     };
     // What is gone stays gone before the order does.
-    sync(data)?;
-    gone(fs::remove_file(&marker))?;
-    sync(data)?;
+    whole::sync_folder(&marker)?;
+    whole::remove(&marker)?;
+    whole::sync_folder(&marker)?;
     Ok(Some(uploaded))
-}
-
-/// Something that is not there is deleted.
-fn gone(deleted: io::Result<()>) -> io::Result<()> {
-    match deleted {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// Makes what was done in a folder last through a power cut.
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -106,6 +87,9 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    /// Where the marker is written before it counts.
+    const DRAFT: &str = "factory-reset.part";
 
     const FORGOTTEN: [&str; 2] = ["box.db", "dht.json"];
 

@@ -32,6 +32,7 @@ mod share;
 pub mod table;
 
 pub use client::{Client, ClientError};
+pub use format::{MAX_LABEL, is_label};
 pub use helper::{DaemonUser, Helper, HelperError};
 pub use request::{
     Answer, FormatRequest, Formatted, MountId, Mounted, Protocol, Reason, Refusal, Request, Secret,

@@ -64,6 +64,10 @@ impl FromSql for Stage {
     }
 }
 
+/// Neither removed, nor of a source that is.
+const SHOWN: &str =
+    "removed IS NULL AND source NOT IN (SELECT id FROM source WHERE removed IS NOT NULL)";
+
 const COLUMNS: &str = "id, source, name, stage, resume_stage, reason, since, size, files, info_hash, piece_length, \
                        private, removed, added";
 
@@ -206,14 +210,9 @@ impl Store {
     ) -> Result<Release, StoreError> {
         let doing = || format!("take up {} of source {source}", name.display());
         self.write(doing, |tx| {
-            let is_for_uploads: bool = tx
-                .prepare_cached(
-                    "SELECT kind = 'uploads' OR coalesce(json_extract(facts, '$.for_uploads'), 0)
-                     FROM source WHERE id = ?1",
-                )?
-                .query_row([source.0], |row| row.get(0))
-                .optional()?
-                .ok_or(StoreError::NoSuchSource(source))?;
+            let is_for_uploads = super::source::by_id(tx, source)?
+                .ok_or(StoreError::NoSuchSource(source))?
+                .is_for_uploads();
             let known = tx
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM release WHERE source = ?1 AND name = ?2"
@@ -240,11 +239,7 @@ impl Store {
         let mut releases: Vec<Release> = self.read(
             || "read the releases".to_owned(),
             |db| {
-                let sql =
-                    format!(
-                        "SELECT {COLUMNS} FROM release WHERE removed IS NULL
-                         AND source NOT IN (SELECT id FROM source WHERE removed IS NOT NULL) ORDER BY id"
-                    );
+                let sql = format!("SELECT {COLUMNS} FROM release WHERE {SHOWN} ORDER BY id");
                 db.prepare_cached(&sql)?.query_map([], read)?.collect()
             },
         )?;
@@ -287,8 +282,7 @@ impl Store {
             || format!("look up the torrent {info_hash}"),
             |db| {
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM release WHERE info_hash = ?1 AND removed IS NULL
-                     AND source NOT IN (SELECT id FROM source WHERE removed IS NOT NULL)
+                    "SELECT {COLUMNS} FROM release WHERE info_hash = ?1 AND {SHOWN}
                      ORDER BY stage IN ('absent', 'paused', 'failed'), id LIMIT 1"
                 );
                 db.prepare_cached(&sql)?

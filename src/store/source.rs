@@ -133,6 +133,13 @@ pub(super) fn bytes_of(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
+/// Within a transaction: see [`Store::source`].
+pub(super) fn by_id(db: &Connection, id: SourceId) -> rusqlite::Result<Option<Source>> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM source WHERE id = ?1"))?
+        .query_row([id.0], read)
+        .optional()
+}
+
 /// Within a transaction: see [`Store::take_up_source`].
 pub(super) fn take_up(
     tx: &Connection,
@@ -217,15 +224,8 @@ impl Store {
     /// # Errors
     /// When there is none of that identifier, or the database refuses.
     pub fn source(&self, id: SourceId) -> Result<Source, StoreError> {
-        self.read(
-            || format!("read source {id}"),
-            |db| {
-                db.prepare_cached(&format!("SELECT {COLUMNS} FROM source WHERE id = ?1"))?
-                    .query_row([id.0], read)
-                    .optional()
-            },
-        )?
-        .ok_or(StoreError::NoSuchSource(id))
+        self.read(|| format!("read source {id}"), |db| by_id(db, id))?
+            .ok_or(StoreError::NoSuchSource(id))
     }
 
     /// Says whether what is found in a source is shared without asking.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::ServeError;
 use crate::admin::{self, SetupCode};
-use crate::base::Timestamp;
+use crate::base::{Timestamp, whole};
 use crate::store::{Owner, Store};
 
 /// Gives an unclaimed box its owner's password; a trailing newline, as editors write it, is not part of it. Once the box
@@ -56,10 +56,7 @@ pub fn claim_once(store: &Store, path: &Path) -> Result<(), ServeError> {
 /// Leaves the setup code where whoever shows it reads it, or takes an old one away.
 pub fn leave(code: Option<&SetupCode>, path: &Path) -> Result<(), ServeError> {
     let left = || {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        whole::remove(path)?;
         let Some(code) = code else { return Ok(()) };
         let mut options = OpenOptions::new();
         let mut file = options

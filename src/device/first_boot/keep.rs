@@ -1,14 +1,15 @@
 //! What is kept of an owner's wishes: small files in a folder of root's, each written whole or not at all.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use nix::unistd::User;
 
 use super::FirstBootError;
 use super::wish::{self, Wifi, WifiKey, Wishes};
+use crate::base::whole;
 
 /// The host name.
 const HOST_NAME: &str = "hostname";
@@ -41,7 +42,7 @@ pub fn keep(
     folder_for(folder, 0o755).map_err(FirstBootError::io("make", folder))?;
     let put = |name: &str, text: &str| {
         let path = folder.join(name);
-        write(&path, text, 0o600).map_err(FirstBootError::io("write", &path))
+        whole::write(&path, text.as_bytes(), 0o600).map_err(FirstBootError::io("write", &path))
     };
     if let Some(name) = &wishes.host_name {
         put(HOST_NAME, name)?;
@@ -63,7 +64,7 @@ pub fn keep(
 fn give(folder: &Path, hash: &str, user: &str) -> io::Result<()> {
     folder_for(folder, 0o700)?;
     let path = folder.join(PASSWORD_HASH);
-    write(&path, hash, 0o600)?;
+    whole::write(&path, hash.as_bytes(), 0o600)?;
     let found = User::from_name(user)?;
     let found = found.ok_or_else(|| io::Error::other(format!("there is no user {user}")))?;
     let (uid, gid) = (Some(found.uid.as_raw()), Some(found.gid.as_raw()));
@@ -102,31 +103,10 @@ pub fn kept(folder: &Path) -> Result<Kept, FirstBootError> {
     })
 }
 
-/// A file that is there whole, or as it was before.
-fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let draft = path.with_extension("part");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
 /// A link that leads to `target`, in place of an older one.
 pub fn link(target: &Path, link: &Path) -> io::Result<()> {
     let draft = link.with_extension("part");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    whole::remove(&draft)?;
     std::os::unix::fs::symlink(target, &draft)?;
     fs::rename(&draft, link)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::keep;
 use super::request::MountId;
+use crate::base::whole;
 
 /// The most keys that are kept: more than a machine has drives.
 const MAX_KEYS: usize = 256;
@@ -51,7 +52,7 @@ impl Approvals {
             )));
         }
         let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
-        keep::replace(&self.path, &lines)
+        whole::write(&self.path, lines.as_bytes(), keep::MODE)
     }
 
     fn read(&self) -> io::Result<BTreeSet<MountId>> {

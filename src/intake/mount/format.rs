@@ -119,9 +119,13 @@ fn damaged(why: String) -> Refusal {
     Refusal::new(Reason::Damaged, why)
 }
 
+/// Whether a drive can be called so when it is formatted: 1 to [`MAX_LABEL`] bytes in one line.
+pub fn is_label(text: &str) -> bool {
+    (1..=MAX_LABEL).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 fn check_label(label: &str) -> Result<(), Refusal> {
-    let fits = (1..=MAX_LABEL).contains(&label.len());
-    if fits && !label.chars().any(char::is_control) {
+    if is_label(label) {
         return Ok(());
     }
     let why = format!("cannot be called so: a name has 1 to {MAX_LABEL} bytes in one line");

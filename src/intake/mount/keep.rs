@@ -1,11 +1,14 @@
-//! The helpers' own small files: root's alone to write, and replaced as a whole, so that a power cut leaves one or the other.
+//! The helpers' own small files: root's alone to write, and believed only then.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::{Flock, FlockArg};
+
+/// Rights of such a file: root's alone.
+pub const MODE: u32 = 0o600;
 
 /// The longest file that is read, in bytes: a few hundred lines.
 const MAX_FILE: u64 = 64 << 10;
@@ -40,24 +43,4 @@ pub fn read(path: &Path) -> io::Result<String> {
 pub fn lock(path: &Path) -> io::Result<Flock<File>> {
     let folder = File::open(path.parent().unwrap_or(Path::new(".")))?;
     Flock::lock(folder, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
-}
-
-/// Puts another text in its place, readable to root alone.
-///
-/// # Errors
-/// What the system says; what was there before stays then.
-pub fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let aside = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&aside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&aside, path)?;
-    File::open(folder)?.sync_all()
 }

@@ -26,6 +26,7 @@ use std::path::PathBuf;
 
 use super::request::MountId;
 use super::{ext, keep};
+use crate::base::whole;
 
 /// The most drives that are kept; the owner has a few.
 const MAX_SEALS: usize = 64;
@@ -74,7 +75,7 @@ impl Seals {
             .iter()
             .map(|(key, seal)| format!("{key} {seal}\n"))
             .collect();
-        keep::replace(&self.path, &lines)
+        whole::write(&self.path, lines.as_bytes(), keep::MODE)
     }
 
     fn read(&self) -> io::Result<BTreeMap<MountId, String>> {
