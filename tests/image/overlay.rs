@@ -15,6 +15,11 @@ fn lay_down(root: &Path) {
         let from = top().join("board/common").join(overlay).join(".");
         run(Command::new("cp").arg("-a").arg(from).arg(root));
     }
+    // What only one family has: its drop-ins are read with the units that they add to.
+    run(Command::new("cp")
+        .arg("-a")
+        .arg(top().join("board/raspberrypi/overlay/."))
+        .arg(root));
     let units = ["/usr/lib/systemd/system", "/lib/systemd/system"];
     let units = units.iter().find(|path| Path::new(path).exists()).unwrap();
     // Ours win over what is here.
@@ -28,7 +33,6 @@ fn lay_down(root: &Path) {
         "usr/bin/rauc",
         "usr/sbin/nft",
         "usr/sbin/wpa_supplicant",
-        "usr/lib/semoir/tryboot",
     ] {
         write(&root.join(program), "#!/bin/sh\n");
         run(Command::new("chmod").arg("755").arg(root.join(program)));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{run, top};
+use super::{output, run, top, write};
 
 /// What begins with the line of a shell: names do not always tell.
 fn shell_scripts() -> Vec<PathBuf> {
@@ -55,4 +55,26 @@ fn scripts_can_be_started() {
             .mode();
         assert_eq!(mode & 0o111, 0o111, "{}", path.display());
     }
+}
+
+/// The light of the board blinks until the box serves, under whichever name the kernel has it.
+#[test]
+fn the_light_says_whether_the_box_serves() {
+    let lights = tempfile::tempdir().unwrap();
+    let light = |word: &str| {
+        let mut command =
+            Command::new(top().join("board/raspberrypi/overlay/usr/lib/semoir/light"));
+        output(command.arg(word).env("SEMOIR_LIGHTS", lights.path()))
+    };
+    // A board without one starts all the same.
+    assert!(light("waiting").status.success());
+    for name in ["ACT", "led0"] {
+        let trigger = lights.path().join(name).join("trigger");
+        write(&trigger, "mmc0");
+        for (word, shown) in [("waiting", "timer"), ("serving", "mmc0")] {
+            assert!(light(word).status.success());
+            assert_eq!(std::fs::read_to_string(&trigger).unwrap(), shown);
+        }
+    }
+    assert!(!light("dancing").status.success());
 }
