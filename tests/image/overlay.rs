@@ -31,6 +31,8 @@ fn lay_down(root: &Path) {
     for program in [
         "usr/bin/semoir",
         "usr/bin/rauc",
+        "usr/bin/sh",
+        "usr/bin/systemctl",
         "usr/sbin/nft",
         "usr/sbin/wpa_supplicant",
     ] {
@@ -124,7 +126,8 @@ fn presets_enable_what_can_be_enabled_and_no_way_in() {
         "semoir-first-boot.service",
         "semoir-announce.service",
         "semoir-settle.service",
-        "semoir-good.service",
+        "semoir-trial.timer",
+        "semoir-journal.service",
     ];
     for unit in ours {
         let out = run_systemctl(&["preset", unit]);

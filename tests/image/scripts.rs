@@ -78,3 +78,31 @@ fn the_light_says_whether_the_box_serves() {
     }
     assert!(!light("dancing").status.success());
 }
+
+/// The last two starts' journals are there, whatever the power did in between.
+#[test]
+fn the_journals_of_two_starts_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bin, kept) = (dir.path().join("bin"), dir.path().join("kept"));
+    std::fs::create_dir_all(&kept).unwrap();
+    let keep = |words: &str| {
+        write(
+            &bin.join("journalctl"),
+            format!("#!/bin/sh\necho {words}\n"),
+        );
+        run(Command::new("chmod").arg("755").arg(bin.join("journalctl")));
+        let path = std::env::var("PATH").unwrap_or_default();
+        run(
+            Command::new(top().join("board/common/system-overlay/usr/lib/semoir/keep-journal"))
+                .env("PATH", format!("{}:{path}", bin.display()))
+                .env("SEMOIR_JOURNALS", &kept),
+        );
+    };
+    let said = |name: &str| run(Command::new("gzip").arg("-dc").arg(kept.join(name)));
+    for start in 1..=3 {
+        keep(&format!("start {start}"));
+    }
+    assert_eq!(said("journal-last.gz"), "start 3\n");
+    assert_eq!(said("journal-before.gz"), "start 2\n");
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 2);
+}
