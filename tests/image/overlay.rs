@@ -213,6 +213,10 @@ fn all_who_name_the_disk_name_the_same() {
             "common/system-overlay/usr/lib/systemd/system/semoir-grow.service",
             &["04"],
         ),
+        (
+            "common/system-overlay/usr/lib/udev/rules.d/61-semoir-own-disk.rules",
+            &["*"],
+        ),
     ] {
         let text = read(file);
         for part in parts {

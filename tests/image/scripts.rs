@@ -106,3 +106,40 @@ fn the_journals_of_two_starts_are_kept() {
     assert_eq!(said("journal-before.gz"), "start 2\n");
     assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 2);
 }
+
+/// Two cards of ours have the same identifiers; the names lead to the one that the box runs from.
+#[test]
+fn the_disk_of_the_root_is_told_from_another_of_the_same_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let links = dir.path().join("sys/dev/block");
+    std::fs::create_dir_all(&links).unwrap();
+    for (number, path) in [
+        ("179:2", "devices/mmc/mmcblk0/mmcblk0p2"),
+        ("179:4", "devices/mmc/mmcblk0/mmcblk0p4"),
+        ("8:4", "devices/usb/sda/sda4"),
+    ] {
+        write(&dir.path().join("sys").join(path).join("partition"), "");
+        let to = format!("../../{path}");
+        std::os::unix::fs::symlink(to, links.join(number)).unwrap();
+    }
+    let mounts = dir.path().join("mountinfo");
+    let own = |number: &str| {
+        let path = "board/common/system-overlay/usr/lib/semoir/own-disk";
+        let mut command = Command::new(top().join(path));
+        command.arg(number);
+        command.env("SEMOIR_SYS", dir.path().join("sys"));
+        output(command.env("SEMOIR_MOUNTINFO", &mounts))
+            .status
+            .success()
+    };
+    write(
+        &mounts,
+        "22 1 179:2 / / ro - squashfs /dev/root ro\n23 22 8:4 / /run/media rw - ext4 /dev/sda4 rw\n",
+    );
+    assert!(own("179:4") && own("179:2"));
+    assert!(!own("8:4"), "another card");
+    assert!(!own("8:9"), "no partition");
+    // A root that is on no disk.
+    write(&mounts, "22 1 0:20 / / rw - tmpfs none rw\n");
+    assert!(!own("179:4"));
+}
