@@ -99,6 +99,8 @@ impl System {
         let state = match phase {
             Some(Phase::Installing) => UpdateState::Installing,
             Some(Phase::Installed | Phase::Restarting) => UpdateState::Installed,
+            // What is here is what runs; it goes when that serves.
+            Some(Phase::Trying) => UpdateState::None,
             _ if update::is_there(&folder) => UpdateState::Checking,
             _ => UpdateState::None,
         };

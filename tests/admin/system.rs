@@ -274,7 +274,8 @@ async fn an_update_is_received_installed_and_started() {
         (&json!("B"), &json!("2.0"))
     );
     assert_eq!(seen["last"]["outcome"], "trying");
-    once(&owner, "ready").await;
+    send(&owner, bundle).await.problem(409);
+    assert_eq!(whole.files(), ["bundle.raucb", "last.json", "reached.json"]);
     daemon.opens_database();
     daemon.opens_pages(None);
     daemon.serves().await;
@@ -325,7 +326,7 @@ async fn an_update_that_went_back_says_why_and_can_be_tried_again() {
         reason.starts_with("Le nouveau système n’a pas pu"),
         "{reason}"
     );
-    assert!(reason.contains("disque"), "{reason}");
+    assert!(reason.contains("ne peut pas être ouverte"), "{reason}");
     // Once more, with what is here still.
     assert_eq!(owner.call("POST", INSTALL).await.status, 202);
     assert_eq!(once(&owner, "installed").await["last"], Value::Null);

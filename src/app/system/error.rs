@@ -28,6 +28,11 @@ pub enum SystemError {
     /// It is installed.
     #[error("the update is installed already; restart the box to use it")]
     Installed,
+    /// The one that runs did not serve yet.
+    #[error(
+        "the system that runs is new, and has still to show that it serves; try again in a minute"
+    )]
+    Trying,
     /// There is none.
     #[error("there is no update here that could be installed; send one first")]
     NothingReady,
@@ -72,6 +77,7 @@ impl Kind for SystemError {
             | SystemError::Checking
             | SystemError::Installing
             | SystemError::Installed
+            | SystemError::Trying
             | SystemError::Unheard
             | SystemError::NothingReady => ErrorKind::Conflict,
             SystemError::Note(error) => io_kind(error),

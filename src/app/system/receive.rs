@@ -5,7 +5,7 @@ use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::{System, SystemError, UpdateState, UpdateView};
-use crate::device::update::{Incoming, IncomingError};
+use crate::device::update::{Incoming, IncomingError, Note, Phase};
 
 /// Parts of a body between network and disk. A part is what one read of the socket gave: some hundred KiB at most.
 const QUEUE: usize = 4;
@@ -47,6 +47,10 @@ impl System {
 
     /// From here on it is being received, by this request alone.
     fn claim(&self) -> Result<(), SystemError> {
+        let trying = |note: &Note| note.phase == Phase::Trying;
+        if self.0.note.lock().as_ref().is_some_and(trying) {
+            return Err(SystemError::Trying);
+        }
         let mut update = self.0.update.lock();
         match update.state {
             UpdateState::None | UpdateState::Ready => {

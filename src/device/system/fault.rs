@@ -26,6 +26,9 @@ pub enum Fault {
     /// There is something else in its place.
     #[error("what was received cannot be opened: {0}")]
     Open(io::Error),
+    /// There is a link, a pipe, or another's file in its place.
+    #[error("what lies in the update's place is no file of the box's own")]
+    NotOwn,
     /// RAUC does not take it for one.
     #[error("this file is no update for the box, or did not arrive whole")]
     NotABundle,
@@ -73,7 +76,7 @@ pub enum Fault {
 impl Kind for Fault {
     fn kind(&self) -> ErrorKind {
         match self {
-            Fault::Stranger => ErrorKind::Forbidden,
+            Fault::Stranger | Fault::NotOwn => ErrorKind::Forbidden,
             Fault::Malformed(_)
             | Fault::NotABundle
             | Fault::Signature

@@ -64,9 +64,7 @@ impl Received {
         };
         let about = file.metadata().map_err(Fault::Open)?;
         if !about.is_file() || about.uid() != owner || about.nlink() != 1 {
-            return Err(Fault::Open(io::Error::other(
-                "it is no file of the box's own",
-            )));
+            return Err(Fault::NotOwn);
         }
         if about.len() > MAX_BUNDLE {
             return Err(Fault::NotABundle);
