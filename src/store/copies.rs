@@ -177,6 +177,8 @@ fn go_back(path: &Path, found: i64, known: i64, now: Timestamp) -> Result<bool, 
     let Some(copy) = newest_usable(path, known)? else {
         return Ok(false);
     };
+    // A copy has no log, unless somebody has looked into it with a program of his own.
+    fold_log(&copy.path)?;
     fold_log(path)?;
     let aside = name_aside(path, found, &copy, now)?;
     put_in_place(path, &copy)?;

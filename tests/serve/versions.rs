@@ -32,13 +32,14 @@ fn number(path: &Path, sql: &str) -> i64 {
     number.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
-/// The files of the data folder that are the database's, without its own name.
+/// The files of the data folder that are the database's, without its own name; its log aside, which may stay, empty.
 fn beside(start: &Start) -> Vec<String> {
     let entries = fs::read_dir(&start.data).expect("the data folder is there");
     let mut names: Vec<String> = entries
         .map(|entry| entry.expect("it can be listed").file_name())
         .filter_map(|name| Some(name.to_str()?.strip_prefix("semoir.db")?.to_owned()))
         .collect();
+    names.retain(|name| !name.starts_with('-'));
     names.sort();
     names
 }
