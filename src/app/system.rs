@@ -27,6 +27,7 @@ use crate::device::system::{
     Client, ClientError, Password, UPDATES, WifiLink, WifiRequest, WifiState,
 };
 use crate::device::update::{self, Note, Phase, Reached, Step, Trial};
+use crate::store::SetAside;
 
 /// How often an installation is asked after that another process of ours had begun.
 const FOLLOW: Duration = Duration::from_secs(2);
@@ -86,7 +87,7 @@ struct Inner {
     trial: Trial,
     update: Mutex<UpdateView>,
     note: Mutex<Option<Note>>,
-    /// A newer database that was put aside at this start.
+    /// A newer database that was set aside at this start or an earlier one.
     set_aside: Mutex<Option<SetAsideView>>,
 }
 
@@ -124,10 +125,15 @@ impl System {
         self.0.trial.begin(Step::Database);
     }
 
-    /// It is open, and the box opens its pages; what had to be put aside for that is shown.
-    pub fn opens_pages(&self, set_aside: Option<SetAsideView>) {
+    /// It is upgraded.
+    pub fn upgrades_database(&self) {
+        self.0.trial.begin(Step::Upgrade);
+    }
+
+    /// It is open, and the box opens its pages; what had to be set aside for that is shown.
+    pub fn opens_pages(&self, set_aside: Option<&SetAside>) {
         self.0.trial.begin(Step::Opening);
-        *self.0.set_aside.lock() = set_aside;
+        *self.0.set_aside.lock() = set_aside.map(SetAsideView::from);
     }
 
     /// The box ends with an error.

@@ -190,9 +190,7 @@ async fn serve(
     stop: CancellationToken,
     system: &System,
 ) -> Result<Ending, ServeError> {
-    system.opens_database();
-    let store = Store::open(&config.data.join(DATABASE))?;
-    system.opens_pages(None);
+    let store = take_up(&config.data.join(DATABASE), system)?;
     let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
     if let Some(path) = &config.owner_password_file {
         ownership::claim(&store, path)?;
@@ -292,6 +290,17 @@ async fn serve(
         }
     }
     Ok(ending)
+}
+
+/// Opens the database, and says how far that is.
+fn take_up(path: &Path, system: &System) -> Result<Store, StoreError> {
+    system.opens_database();
+    let taken = Store::take_up(path, Timestamp::now(), |from, to| {
+        tracing::info!(from, to, "the database is being upgraded");
+        system.upgrades_database();
+    })?;
+    system.opens_pages(taken.set_aside.as_ref());
+    Ok(taken.store)
 }
 
 /// Makes the factory reset that the owner ordered before this start, if he did.

@@ -29,8 +29,10 @@ pub struct Reached {
 pub enum Step {
     /// The program was started.
     Began,
-    /// It opened the database, and upgraded it where that was to be done.
+    /// It opened the database.
     Database,
+    /// It upgraded the database.
+    Upgrade,
     /// The database was open; it opened its pages, and took up its work.
     Opening,
 }

@@ -29,11 +29,12 @@ pub enum Why {
     /// The program ended before it opened its database.
     #[error("the box's program was started in the new system, and ended at once")]
     Ended,
-    /// The database was being opened or upgraded.
-    #[error(
-        "the new system was stopped while it opened the box's database and brought it up to date"
-    )]
+    /// The database was being opened.
+    #[error("the new system was stopped while it opened the box's database")]
     InDatabase,
+    /// The database was being upgraded.
+    #[error("the new system was stopped while it upgraded the box's database")]
+    InUpgrade,
     /// The database could not be.
     #[error("the new system could not use the box's database: {why}")]
     Database {
@@ -172,10 +173,11 @@ fn judge(note: &Note, running: &Running, why: impl FnOnce() -> Why) -> Option<Ph
 fn why(folder: &Path, note: &Note, kept: &Path) -> Why {
     if let Some(reached) = Reached::read(folder) {
         return match (reached.step, reached.why) {
-            (Step::Database, Some(why)) => Why::Database { why },
+            (Step::Database | Step::Upgrade, Some(why)) => Why::Database { why },
             (_, Some(why)) => Why::Failed { why },
             (Step::Began, None) => Why::Ended,
             (Step::Database, None) => Why::InDatabase,
+            (Step::Upgrade, None) => Why::InUpgrade,
             (Step::Opening, None) => Why::NotServing,
         };
     }

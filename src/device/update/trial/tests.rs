@@ -104,7 +104,7 @@ fn the_old_system_tells_how_far_the_new_one_came() {
     fs::write(card.dir.path().join("kept/started-B"), "").unwrap();
     assert_eq!(card.start('A').0, went_back(Why::NoProgram));
 
-    let steps: [(&dyn Fn(&Trial), Why); 6] = [
+    let steps: [(&dyn Fn(&Trial), Why); 7] = [
         (&|_| (), Why::Ended),
         (&|trial| trial.begin(Step::Database), Why::InDatabase),
         (
@@ -116,6 +116,7 @@ fn the_old_system_tells_how_far_the_new_one_came() {
                 why: "the disk is full".to_owned(),
             },
         ),
+        (&|trial| trial.begin(Step::Upgrade), Why::InUpgrade),
         (&|trial| trial.begin(Step::Opening), Why::NotServing),
         (
             &|trial| {
