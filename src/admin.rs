@@ -33,6 +33,7 @@ mod setup_code;
 mod shares;
 mod sources;
 mod swarms;
+mod system;
 mod tag;
 mod tokens;
 mod uploads;
@@ -50,6 +51,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::Handle;
+use crate::app::system::System;
 use crate::app::uploads::Uploads;
 use crate::base::Press;
 use crate::store::Store;
@@ -88,6 +90,8 @@ pub struct AdminState {
     pub supervised: bool,
     /// Makes what is handed out of a release.
     pub press: Arc<dyn Press>,
+    /// The way to the whole system, where the box is one.
+    pub system: System,
 }
 
 /// What the routes share.
@@ -111,6 +115,7 @@ struct Shared {
     news: watch::Sender<u64>,
     logs: Logs,
     supervised: bool,
+    system: System,
     started: Instant,
 }
 
@@ -132,6 +137,7 @@ type App = Arc<Shared>;
     ),
     tags(
         (name = "box", description = "The box itself, and claiming it"),
+        (name = "system", description = "The whole system under the box: updates, power, Wi-Fi"),
         (name = "session", description = "Signing in and out"),
         (name = "account", description = "The password, the browsers that are signed in, and tokens for programs"),
         (name = "overview", description = "The live picture"),
@@ -165,6 +171,11 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(logs::logs))
         .routes(routes!(box_state::restart))
         .routes(routes!(box_state::reset))
+        .routes(routes!(system::system))
+        .routes(routes!(system::receive_update, system::forget_update))
+        .routes(routes!(system::install_update))
+        .routes(routes!(system::power))
+        .routes(routes!(system::join_wifi, system::leave_wifi))
         .routes(routes!(backup::backup, backup::restore))
         .routes(routes!(overview::overview))
         .routes(routes!(events::events))
@@ -223,6 +234,7 @@ pub fn router(state: AdminState) -> Router {
         news: watch::Sender::new(0),
         logs: state.logs,
         supervised: state.supervised,
+        system: state.system,
         started: Instant::now(),
     });
     let owners = Router::from(owners_routes()).route_layer(middleware::from_fn_with_state(

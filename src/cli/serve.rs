@@ -16,6 +16,7 @@ pub use data::DataError;
 
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
+use crate::app::system::System;
 use crate::app::uploads::UploadError;
 use crate::app::{App, AppConfig, AppError, DrivesConfig, Ending, Uploads};
 use crate::base::error::io_kind;
@@ -216,6 +217,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         supervised: supervisor::is_there(),
         // The two rooms do not know each other; what they agree on is `base::Press`.
         press: Arc::new(Printer),
+        system: System::default(),
     });
     let public_router = publish::router(PublishState {
         store,
