@@ -36,10 +36,33 @@ export class Reading<T> {
   /** Why it could not be read; empty when it could. */
   fault = $state('');
 
-  /** Read at once, and whenever it may have changed. Made while a component is made. */
-  constructor(private readonly ask: () => Promise<T>) {
+  /**
+   * Read at once, whenever it may have changed, and again and again while it is looked at, where `pace` says how often: in
+   * milliseconds, 0 for not. Made while a component is made.
+   */
+  constructor(
+    private readonly ask: () => Promise<T>,
+    private readonly pace: (now: T | undefined) => number = () => 0,
+  ) {
     follow(() => void this.load());
+    $effect(() => {
+      const { wait } = this;
+      if (!wait) return;
+      let timer: ReturnType<typeof setTimeout>;
+      let over = false;
+      const turn = async (): Promise<void> => {
+        if (document.visibilityState === 'visible') await this.load();
+        if (!over) timer = setTimeout(() => void turn(), wait);
+      };
+      timer = setTimeout(() => void turn(), wait);
+      return () => {
+        over = true;
+        clearTimeout(timer);
+      };
+    });
   }
+
+  private readonly wait = $derived.by(() => this.pace(this.now));
 
   async load(): Promise<void> {
     try {
