@@ -8,7 +8,7 @@ import { leave } from './machine.ts';
 const STEP_MS = 150;
 
 /** Milliseconds that a new version is on trial, as pretended. */
-const TRIAL_MS = 2_500;
+const TRIAL_MS = 60_000;
 
 /** What an update of the mock begins with; its version follows, and decides what becomes of it. */
 const MAGIC = /^semoir-update ([\w.-]+)\n/;
@@ -130,8 +130,11 @@ function power(box: MockBox, action: string): Response {
     }
     box.info.version = box.system.version = version;
     box.system.slot = 'B';
-    box.system.last = { ...last, outcome: 'trying', reason: null };
-    setTimeout(() => (box.system.last = { ...last, outcome: 'kept', reason: null }), TRIAL_MS);
+    const trial: SystemView['last'] = { ...last, outcome: 'trying', reason: null };
+    box.system.last = trial;
+    setTimeout(() => {
+      if (box.system.last === trial) box.system.last = { ...last, outcome: 'kept', reason: null };
+    }, TRIAL_MS).unref();
   });
   return new Response(null, { status: 202 });
 }
