@@ -440,6 +440,8 @@ export const en = {
     start: 'Upload',
     list: 'Uploads',
     waiting: 'Waiting for its turn',
+    tight: (size: string, room: string) =>
+      `What waits for its turn is ${size}, and there is room for ${room}.`,
     progress: (done: string, all: string) => `${done} of ${all}`,
     left: (time: string) => `${time} left`,
     finishing: 'Checking that all arrived…',
@@ -695,7 +697,7 @@ export const en = {
     indexOn: 'Show it to everybody',
     indexOff: 'Show no list',
     robots: 'Search engines',
-    robotsHint: 'Well-behaved ones do as they are told.',
+    robotsHint: 'Well-behaved ones do as they are told. A link that is sent shows its preview all the same.',
     robotsOff: 'Keep out',
     robotsOn: 'May list these pages',
     forward: 'From outside',

@@ -466,6 +466,7 @@ export const fr: Messages = {
     start: 'Ajouter',
     list: 'Transferts',
     waiting: 'Attend son tour',
+    tight: (size, room) => `Ce qui attend son tour fait ${size}, et il y a place pour ${room}.`,
     progress: (done, all) => `${done} sur ${all}`,
     left: (time) => `encore ${time}`,
     finishing: 'Vérification que tout est arrivé…',
@@ -726,7 +727,8 @@ export const fr: Messages = {
     indexOn: 'La montrer à tous',
     indexOff: 'Ne pas montrer de liste',
     robots: 'Moteurs de recherche',
-    robotsHint: 'Ceux qui se conduisent bien font ce qu’on leur dit.',
+    robotsHint:
+      'Ceux qui se conduisent bien font ce qu’on leur dit. L’aperçu d’un lien envoyé se montre malgré tout.',
     robotsOff: 'Rester dehors',
     robotsOn: 'Peuvent citer ces pages',
     forward: 'Du dehors',
