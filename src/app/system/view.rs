@@ -3,6 +3,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::WifiTrouble;
+use crate::device::system::{WifiLink, WifiState};
+use crate::device::update::{Note, Phase};
+use crate::store::SetAside;
+
 /// The whole system, where the box is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SystemView {
@@ -20,17 +25,30 @@ pub struct SystemView {
     pub last: Option<LastUpdateView>,
     /// The Wi-Fi; none where the board has none.
     pub wifi: Option<WifiView>,
-    /// The database of a newer version that this one cannot read, when it was put aside at this start or an earlier one.
+    /// The database of a newer version, which this one cannot read and has set aside.
     pub database: Option<SetAsideView>,
 }
 
-/// A database that was put aside, for the copy that was made of it before a newer version changed it.
+/// A database that was set aside, for the copy that was kept before a newer version changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SetAsideView {
-    /// The name of the file, in the box's data folder. What was changed since is in it.
+    /// The name of the file, in the box's data folder.
     pub set_aside: String,
-    /// When it was put aside, in seconds since 1970.
+    /// When it was set aside, in seconds since 1970.
     pub at: i64,
+    /// When the copy was made, in seconds since 1970: what was changed from then until `at` is in the file only.
+    pub since: i64,
+}
+
+impl From<&SetAside> for SetAsideView {
+    fn from(aside: &SetAside) -> Self {
+        let name = aside.path.file_name().unwrap_or_default();
+        Self {
+            set_aside: name.to_string_lossy().into_owned(),
+            at: aside.at.0,
+            since: aside.since.0,
+        }
+    }
 }
 
 /// A place for a system on the card.
@@ -122,4 +140,41 @@ pub struct WifiView {
     pub connected: bool,
     /// Why not, as far as known.
     pub problem: Option<String>,
+}
+
+impl From<WifiState> for WifiView {
+    fn from(state: WifiState) -> Self {
+        let name = state.network.clone().unwrap_or_default();
+        let trouble = match state.link {
+            _ if state.network.is_none() => None,
+            WifiLink::Connected | WifiLink::Joining => None,
+            WifiLink::Off => Some(WifiTrouble::Off(name)),
+            WifiLink::Searching => Some(WifiTrouble::NotSeen(name)),
+            WifiLink::TurnedAway => Some(WifiTrouble::TurnedAway(name)),
+        };
+        WifiView {
+            network: state.network,
+            connected: state.link == WifiLink::Connected,
+            problem: trouble.map(|trouble| trouble.to_string()),
+        }
+    }
+}
+
+impl LastUpdateView {
+    /// What is told of the last update; nothing while it is only being installed.
+    pub(super) fn of(note: &Note) -> Option<Self> {
+        let (outcome, reason) = match &note.phase {
+            Phase::Installing | Phase::Installed => return None,
+            Phase::Restarting | Phase::Trying => (Outcome::Trying, None),
+            Phase::Kept => (Outcome::Kept, None),
+            Phase::WentBack(why) => (Outcome::WentBack, Some(why.to_string())),
+        };
+        Some(LastUpdateView {
+            version: note.version.clone(),
+            from: note.from.clone(),
+            at: note.at,
+            outcome,
+            reason,
+        })
+    }
 }
