@@ -3,7 +3,7 @@
 use crate::common::http;
 use crate::guest::Guest;
 use crate::lot::Lot;
-use crate::machine::Acceleration;
+use crate::emulator::Acceleration;
 
 /// What `systemd-analyze security` may find: 0 is locked up entirely, 10 is not at all.
 const EXPOSURE: f64 = 2.0;
