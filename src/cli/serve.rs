@@ -34,6 +34,8 @@ use http::Terms;
 
 /// The database, in the data folder.
 const DATABASE: &str = "semoir.db";
+/// How the names of the journals begin that the image keeps in the data folder (semoir-journal.service).
+const JOURNALS: &str = "journal-";
 /// Uploads, in the data folder.
 const UPLOADS: &str = "uploads";
 /// Where the kernel reports how the board is.
@@ -259,7 +261,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
 
 /// Makes the factory reset that the owner ordered before this start, if he did.
 fn forget_if_ordered(data: &Path) -> Result<(), ServeError> {
-    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE], UPLOADS);
+    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE, JOURNALS], UPLOADS);
     let uploaded = obeyed.map_err(|error| ServeError::Reset {
         path: data.to_owned(),
         error,
