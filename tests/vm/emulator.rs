@@ -102,9 +102,9 @@ impl Case {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// QEMU with all that is alike everywhere: the caller adds kernel and disks. The network device is `eth0`, and is plugged
-    /// into `net`.
-    pub fn command(&self, qemu: &Path) -> Command {
+    /// QEMU with all that is alike everywhere: the caller adds kernel, disks, and a network device that is plugged into `net`,
+    /// which has `more` options.
+    pub fn command(&self, qemu: &Path, more: &str) -> Command {
         let dir = self.dir.display();
         for socket in ["qmp", "agent"] {
             let _ = std::fs::remove_file(self.dir.join(socket));
@@ -125,7 +125,8 @@ impl Case {
                     + &forward(false, self.admin, 80)
                     + &forward(false, self.public, 6880)
                     + &forward(true, self.public, 6880)
-                    + &forward(false, self.peers, 6881),
+                    + &forward(false, self.peers, 6881)
+                    + more,
             )
             .args(["-device", "virtio-serial-pci", "-chardev"])
             .arg(format!(
@@ -136,9 +137,7 @@ impl Case {
                 "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
             ])
             .arg("-chardev")
-            .arg(format!(
-                "file,id=console,append=on,path={dir}/console.log"
-            ))
+            .arg(format!("file,id=console,append=on,path={dir}/console.log"))
             .args(["-serial", "chardev:console", "-qmp"])
             .arg(format!("unix:{dir}/qmp,server=on,wait=off"));
         command
@@ -172,7 +171,10 @@ pub fn image(file: &Path, read_only: bool) -> String {
 
 /// A disk that a [`super::disk::Disk`] serves, for [`add_disk`].
 pub fn served(socket: &Path) -> String {
-    format!("driver=nbd,server.type=unix,server.path={}", socket.display())
+    format!(
+        "driver=nbd,server.type=unix,server.path={}",
+        socket.display()
+    )
 }
 
 /// The end of a long text.

@@ -97,7 +97,7 @@ impl Machine {
     pub fn boot(parts: &Parts, hardware: &Hardware) -> Machine {
         let dir = &hardware.dir;
         let disk = Disk::switch_on(&hardware.data, &dir.join("disk"));
-        let mut command = hardware.command(&parts.qemu);
+        let mut command = hardware.command(&parts.qemu, "");
         command
             .arg("-kernel")
             .arg(&parts.kernel)

@@ -152,12 +152,10 @@ impl Press {
     }
 
     fn bundle(&self, images: &Path, release: &str, key: &Path, bundle: &Path) {
-        run(
-            script("bundle.sh", &[images, Path::new(BOARD), bundle])
-                .env("SEMOIR_RELEASE", release)
-                .env("SEMOIR_CERT", key.join("cert.pem"))
-                .env("SEMOIR_KEY", key.join("key.pem")),
-        );
+        run(script("bundle.sh", &[images, Path::new(BOARD), bundle])
+            .env("SEMOIR_RELEASE", release)
+            .env("SEMOIR_CERT", key.join("cert.pem"))
+            .env("SEMOIR_KEY", key.join("key.pem")));
     }
 
     fn signed<'a>(&self, command: &'a mut Command) -> &'a mut Command {
