@@ -37,6 +37,7 @@ mod tag;
 mod tokens;
 mod uploads;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -86,6 +87,8 @@ pub struct AdminState {
     pub logs: Logs,
     /// Whether something starts the box again when it ends.
     pub supervised: bool,
+    /// Where the setup code lies for whoever shows it, until the box is claimed.
+    pub setup_code_file: Option<PathBuf>,
     /// Makes what is handed out of a release.
     pub press: Arc<dyn Press>,
 }
@@ -111,6 +114,7 @@ struct Shared {
     news: watch::Sender<u64>,
     logs: Logs,
     supervised: bool,
+    setup_code_file: Option<PathBuf>,
     started: Instant,
 }
 
@@ -223,6 +227,7 @@ pub fn router(state: AdminState) -> Router {
         news: watch::Sender::new(0),
         logs: state.logs,
         supervised: state.supervised,
+        setup_code_file: state.setup_code_file,
         started: Instant::now(),
     });
     let owners = Router::from(owners_routes()).route_layer(middleware::from_fn_with_state(

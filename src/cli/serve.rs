@@ -214,6 +214,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         public_port: public_addr.port(),
         logs: telemetry::logs(),
         supervised: supervisor::is_there(),
+        setup_code_file: config.setup_code_file,
         // The two rooms do not know each other; what they agree on is `base::Press`.
         press: Arc::new(Printer),
     });
