@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::agent::{Agent, Ended};
 use super::card::Card;
 use super::disk::{Disk, Lost};
-use super::emulator::{Case, add_disk, served, tail};
+use super::emulator::{Case, add_disk, image, served, tail};
 use super::lot::Lot;
 use super::parts::Parts;
 use super::press::{Press, system};
@@ -50,6 +50,8 @@ pub struct Board {
     pub owner: Owner,
     /// Whether the last restart asked for a try.
     asked: bool,
+    /// What is plugged in as a USB stick.
+    stick: Option<PathBuf>,
     /// Whether there is a second network device on the same wire, for a neighbour.
     pub has_neighbour: bool,
     running: Option<Running>,
@@ -90,6 +92,7 @@ impl Board {
             case,
             owner,
             asked: false,
+            stick: None,
             has_neighbour: false,
             running: None,
             qemu: Parts::folder().join("qemu"),
@@ -102,7 +105,8 @@ impl Board {
     pub fn of_image() -> (Board, Press, TempDir) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let press = Press::new(dir.path());
-        (Board::new(&press.card()), press, dir)
+        press.make_card();
+        (Board::new(&press.image()), press, dir)
     }
 
     /// Where a file is that the guest gets with [`Self::fetch`].
@@ -128,7 +132,8 @@ impl Board {
             .arg("-initrd")
             .arg(system().join("initrd"))
             .args(["-append", &format!("{} {WORDS}", chosen.words)])
-            .args(["-device", "i6300esb", "-action", "watchdog=reset"]);
+            .args(["-device", "i6300esb", "-action", "watchdog=reset"])
+            .args(["-device", "qemu-xhci,id=usb"]);
         if self.has_neighbour {
             for (id, more) in [("h0", ",netdev=net"), ("h1", ""), ("h2", "")] {
                 command
@@ -144,6 +149,13 @@ impl Board {
             command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         }
         add_disk(&mut command, "card", &served(disk.socket()));
+        if let Some(stick) = &self.stick {
+            let backing = image(stick, false);
+            command
+                .arg("-blockdev")
+                .arg(format!("{backing},node-name=stick"))
+                .args(["-device", "usb-storage,drive=stick,bus=usb.0,removable=on"]);
+        }
         let from = self.case.console().len();
         let since = Instant::now();
         let (qemu, qmp) = self.case.switch_on(&mut command);
@@ -241,6 +253,21 @@ impl Board {
         ));
     }
 
+    /// Plugs an image in as a USB stick, where it stays.
+    pub fn plug(&mut self, image: &Path) {
+        let qmp = &mut self.running.as_mut().expect("it is on").qmp;
+        let file = json!({ "driver": "file", "filename": image });
+        qmp.run(
+            "blockdev-add",
+            json!({ "node-name": "stick", "driver": "raw", "file": file }),
+        );
+        qmp.run(
+            "device_add",
+            json!({ "driver": "usb-storage", "drive": "stick", "bus": "usb.0", "removable": true }),
+        );
+        self.stick = Some(image.to_owned());
+    }
+
     /// Waits until it ends by itself, as by a restart. The firmware goes on with [`Self::power_on`].
     pub fn wait_reset(&mut self, bound: Duration) -> Reset {
         let mut running = self.running.take().expect("it is on");
@@ -304,8 +331,9 @@ impl Board {
 
     /// Waits until a line of shell in the guest succeeds.
     pub fn wait_for(&mut self, what: &str, line: &str) {
-        let line =
-            format!("for n in $(seq 600); do {{ {line}\n}} && exit 0; sleep 0.2; done; exit 1");
+        let line = format!(
+            "end=$(($(date +%s) + 120)); while test $(date +%s) -lt $end; do {{ {line}\n}} && exit 0; sleep 0.2; done; exit 1"
+        );
         let ended = self.run_any(&line);
         if ended.status != 0 {
             let state = self

@@ -1,10 +1,15 @@
 //! A factory reset, from the page and by a file on the card: all is forgotten, and the uploads go or stay.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::board::Board;
 use crate::common::http;
+use crate::common::wait::wait_for;
 
+/// From the page's first answer to the code on the console.
+const CODE_BOUND: Duration = Duration::from_secs(60);
 const GIFT: &str = "a gift for everybody";
 
 /// Uploads a file, and waits until it is on offer.
@@ -37,8 +42,10 @@ fn assert_new(board: &mut Board, old_code: &str) -> String {
     let state: Value = board.wait_page();
     assert_eq!(state["claimed"], false, "{state}");
     assert_eq!(state["name"], "Semoir", "{state}");
-    let code = board.code();
-    assert_ne!(code, old_code);
+    let code = wait_for("another code is shown", CODE_BOUND, || {
+        let code = board.code();
+        (code != old_code).then_some(code)
+    });
     board.wait_for(
         "the code is on the card",
         &format!("grep -q {code} /boot/SETUP-CODE.txt"),

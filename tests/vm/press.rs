@@ -118,13 +118,17 @@ impl Press {
         images
     }
 
-    /// The card as it is flashed.
-    pub fn card(&self) -> PathBuf {
+    /// Makes the card as it is flashed.
+    pub fn make_card(&self) {
         let images = self.pack(FIRST, |_| {});
         run(self
             .signed(&mut script("post-image.sh", &[&images, Path::new(BOARD)]))
             .env("SEMOIR_RELEASE", FIRST));
-        images.join("semoir.img")
+    }
+
+    /// The card that was made.
+    pub fn image(&self) -> PathBuf {
+        self.dir.join(FIRST).join("semoir.img")
     }
 
     /// A signed update to a release.
