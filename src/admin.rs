@@ -33,6 +33,7 @@ mod setup_code;
 mod shares;
 mod sources;
 mod swarms;
+mod system;
 mod tag;
 mod tokens;
 mod uploads;
@@ -51,6 +52,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::Handle;
+use crate::app::system::System;
 use crate::app::uploads::Uploads;
 use crate::base::Press;
 use crate::store::Store;
@@ -91,6 +93,8 @@ pub struct AdminState {
     pub setup_code_file: Option<PathBuf>,
     /// Makes what is handed out of a release.
     pub press: Arc<dyn Press>,
+    /// The way to the whole system, where the box is one.
+    pub system: System,
 }
 
 /// What the routes share.
@@ -115,6 +119,7 @@ struct Shared {
     logs: Logs,
     supervised: bool,
     setup_code_file: Option<PathBuf>,
+    system: System,
     started: Instant,
 }
 
@@ -136,6 +141,7 @@ type App = Arc<Shared>;
     ),
     tags(
         (name = "box", description = "The box itself, and claiming it"),
+        (name = "system", description = "The whole system under the box: updates, power, Wi-Fi"),
         (name = "session", description = "Signing in and out"),
         (name = "account", description = "The password, the browsers that are signed in, and tokens for programs"),
         (name = "overview", description = "The live picture"),
@@ -169,6 +175,11 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(logs::logs))
         .routes(routes!(box_state::restart))
         .routes(routes!(box_state::reset))
+        .routes(routes!(system::system))
+        .routes(routes!(system::receive_update, system::forget_update))
+        .routes(routes!(system::install_update))
+        .routes(routes!(system::power))
+        .routes(routes!(system::join_wifi, system::leave_wifi))
         .routes(routes!(backup::backup, backup::restore))
         .routes(routes!(overview::overview))
         .routes(routes!(events::events))
@@ -228,6 +239,7 @@ pub fn router(state: AdminState) -> Router {
         logs: state.logs,
         supervised: state.supervised,
         setup_code_file: state.setup_code_file,
+        system: state.system,
         started: Instant::now(),
     });
     let owners = Router::from(owners_routes()).route_layer(middleware::from_fn_with_state(

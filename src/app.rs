@@ -45,6 +45,7 @@ mod seeding;
 mod shelf;
 mod sources;
 mod swarms;
+pub mod system;
 
 pub use crate::intake::shares;
 pub use crate::intake::uploads::{self, Uploads};

@@ -35,9 +35,10 @@ const STATIONS: [&str; 5] = ["intake", "metainfo", "seed", "tracker", "device"];
 
 /// What `admin` may see of `app`: the handle, the picture that comes through it, the receiver of uploads it hands on, and how a
 /// network share is.
-const HANDLE: [&str; 13] = [
+const HANDLE: [&str; 14] = [
     "uploads",
     "shares",
+    "system",
     "Handle",
     "handle",
     "overview",

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::french;
 use crate::app::handle::{DriveError, OrderError};
+use crate::app::system::SystemError;
 use crate::app::uploads::UploadError;
 use crate::base::{BadShare, ErrorKind, Kind, Language};
 use crate::store::StoreError;
@@ -130,6 +131,12 @@ impl From<UploadError> for Problem {
             received: error.received(),
             ..Self::of(&error)
         }
+    }
+}
+
+impl From<SystemError> for Problem {
+    fn from(error: SystemError) -> Self {
+        Self::of(&error)
     }
 }
 

@@ -16,6 +16,7 @@ pub use data::DataError;
 
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
+use crate::app::system::System;
 use crate::app::uploads::UploadError;
 use crate::app::{App, AppConfig, AppError, DrivesConfig, Ending, Uploads};
 use crate::base::error::io_kind;
@@ -217,6 +218,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         setup_code_file: config.setup_code_file,
         // The two rooms do not know each other; what they agree on is `base::Press`.
         press: Arc::new(Printer),
+        system: System::default(),
     });
     let public_router = publish::router(PublishState {
         store,

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use semoir::admin::{AdminState, claim_with_password, renew_setup_code, router};
 use semoir::app::handle::{Order, OrderError};
 use semoir::app::overview::BoardView;
+use semoir::app::system::System;
 use semoir::app::uploads::Uploads;
 use semoir::app::{Handle, LimitedBy, Overview, ReachView, RelayView, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
@@ -204,6 +205,7 @@ impl TestBox {
             supervised,
             setup_code_file: Some(dir.path().join("code")),
             press: Arc::new(semoir::publish::Printer),
+            system: System::default(),
         });
         Self {
             router,

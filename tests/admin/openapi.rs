@@ -138,6 +138,15 @@ fn a_token_reads_with_read_and_nothing_of_the_account_is_for_any() {
             (_, path) if path.starts_with("/api/v1/account") => None,
             (_, "/api/v1/session" | "/api/v1/box/restart" | "/api/v1/box/reset") => None,
             // What empties a drive, or takes one that was never meant for it.
+            // What the machine itself is told.
+            (
+                _,
+                "/api/v1/box/system"
+                | "/api/v1/box/update"
+                | "/api/v1/box/update/install"
+                | "/api/v1/box/power"
+                | "/api/v1/box/wifi",
+            ) => None,
             (_, path) if path.ends_with("/format") || path.ends_with("/approval") => None,
             ("GET", _) => Some("read"),
             _ => Some("manage"),

@@ -204,6 +204,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/power": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart or switch off
+         * @description The whole machine; `POST /api/v1/box/restart` is for the program alone.
+         */
+        post: operations["power"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/box/reset": {
         parameters: {
             query?: never;
@@ -257,6 +277,95 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the system is
+         * @description Where the box is not a whole system, but a program on somebody's computer, nothing but its version is said.
+         */
+        get: operations["system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send an update
+         * @description The whole bundle, as `make image` makes it. Answers when it was received and its signature checked; nothing is installed
+         *     by this. It takes the place of one that was received before.
+         */
+        put: operations["receive_update"];
+        post?: never;
+        /**
+         * Forget an update
+         * @description What was received is deleted. One that was installed waits for the restart, and stays.
+         */
+        delete: operations["forget_update"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/update/install": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Install the update
+         * @description Beside the system that runs, which goes on. How far it is `GET /api/v1/box/system` says.
+         */
+        post: operations["install_update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/wifi": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Join a Wi-Fi
+         * @description Now and at each start, in place of the one before. Whether it lets the box in `GET /api/v1/box/system` says.
+         */
+        put: operations["join_wifi"];
+        post?: never;
+        /**
+         * Leave the Wi-Fi
+         * @description Its name and password are forgotten.
+         */
+        delete: operations["leave_wifi"];
         options?: never;
         head?: never;
         patch?: never;
@@ -898,6 +1007,18 @@ export interface components {
             /** @description The daemon's version. */
             version: string;
         };
+        /** @description An update, as its signed text describes it. */
+        BundleView: {
+            /** @description The board it is for. */
+            board: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            bytes: number;
+            /** @description The version in it. */
+            version: string;
+        };
         /** @description The first owner's proof and choice. */
         ClaimRequest: {
             /** @description The setup code the box showed, `XXXX-XXXX`; case, dashes and blanks do not matter. */
@@ -956,6 +1077,22 @@ export interface components {
              * @description Seconds that each point stands for; it is the mean over them.
              */
             step: number;
+        };
+        /** @description What became of an update. */
+        LastUpdateView: {
+            /**
+             * Format: int64
+             * @description When that became of it, in seconds since 1970.
+             */
+            at: number;
+            /** @description The version that ran before. */
+            from: string;
+            /** @description What. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description Why it is not kept. */
+            reason?: string | null;
+            /** @description The version that was installed. */
+            version: string;
         };
         /**
          * @description How grave a line of the log is.
@@ -1037,6 +1174,11 @@ export interface components {
             /** @description What is kept of it. */
             token: components["schemas"]["TokenView"];
         };
+        /**
+         * @description What becomes of an update.
+         * @enum {string}
+         */
+        Outcome: "trying" | "kept" | "went_back";
         /** @description Everything the owner's page shows at a glance. */
         Overview: {
             /**
@@ -1090,6 +1232,16 @@ export interface components {
              * @description Pieces of the torrent; 0 before it is hashed.
              */
             pieces: number;
+        };
+        /**
+         * @description What the machine is to do.
+         * @enum {string}
+         */
+        PowerAction: "restart" | "shut_down";
+        /** @description What the machine is to do. */
+        PowerRequest: {
+            /** @description Which of the two. */
+            action: components["schemas"]["PowerAction"];
         };
         /** @description An error (RFC 9457), sent as `application/problem+json`. */
         Problem: {
@@ -1611,6 +1763,16 @@ export interface components {
              */
             seen: number;
         };
+        /** @description A database that was put aside, for the copy that was made of it before a newer version changed it. */
+        SetAsideView: {
+            /**
+             * Format: int64
+             * @description When it was put aside, in seconds since 1970.
+             */
+            at: number;
+            /** @description The name of the file, in the box's data folder. What was changed since is in it. */
+            set_aside: string;
+        };
         /** @description What the owner can change. A field that was never set has its default. */
         Settings: {
             /**
@@ -1862,6 +2024,11 @@ export interface components {
             /** @description The password. */
             password: string;
         };
+        /**
+         * @description A place for a system on the card.
+         * @enum {string}
+         */
+        Slot: "A" | "B";
         /** @description The rule of one source. */
         SourceRule: {
             /** @description Whether what is found in it is shared without asking. */
@@ -1926,6 +2093,21 @@ export interface components {
             /** @description What is the matter, in plain words. */
             reason: string;
         };
+        /** @description The whole system, where the box is one. */
+        SystemView: {
+            /** @description Whether the box is a whole system, which can be updated, switched off, and given a Wi-Fi from here. */
+            available: boolean;
+            /** @description The board that the system is made for: `rpi4`. */
+            board?: string | null;
+            database?: components["schemas"]["SetAsideView"] | null;
+            last?: components["schemas"]["LastUpdateView"] | null;
+            slot?: components["schemas"]["Slot"] | null;
+            /** @description The update that is received or installed. */
+            update: components["schemas"]["UpdateView"];
+            /** @description The version that runs. */
+            version: string;
+            wifi?: components["schemas"]["WifiView"] | null;
+        };
         /** @description A token to be made. */
         TokenRequest: {
             /**
@@ -1966,6 +2148,24 @@ export interface components {
              * @description When it was last used, none while it was not; may be an hour behind.
              */
             used?: number | null;
+        };
+        /**
+         * @description How far an update is.
+         * @enum {string}
+         */
+        UpdateState: "none" | "receiving" | "checking" | "ready" | "installing" | "installed";
+        /** @description An update on its way into the box. */
+        UpdateView: {
+            bundle?: components["schemas"]["BundleView"] | null;
+            /**
+             * Format: int32
+             * @description How far the installation is, while there is one.
+             */
+            percent?: number | null;
+            /** @description Why the last update could not be received or installed; the state is `none` or `ready` then. */
+            problem?: string | null;
+            /** @description How far it is. */
+            state: components["schemas"]["UpdateState"];
         };
         /** @description An upload under way. */
         Upload: {
@@ -2043,6 +2243,24 @@ export interface components {
          * @enum {string}
          */
         Weekday: "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+        /** @description The Wi-Fi to join. Has no `Debug`: there is a password in it. */
+        WifiRequest: {
+            /** @description The country whose rules for radio hold, as two letters. */
+            country?: string | null;
+            /** @description Its name: 1 to 32 bytes. */
+            network: string;
+            /** @description Its password: 8 to 63 plain characters; empty when it has none. */
+            password: string;
+        };
+        /** @description The Wi-Fi. */
+        WifiView: {
+            /** @description Whether it has. */
+            connected: boolean;
+            /** @description The name of the network that the box is to join; made readable where it is not UTF-8. */
+            network?: string | null;
+            /** @description Why not, as far as known. */
+            problem?: string | null;
+        };
         /** @description A stretch of some days of the week during which less may leave the box. */
         Window: {
             /** @description The days it begins on, each once. */
@@ -2666,6 +2884,82 @@ export interface operations {
             };
         };
     };
+    power: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PowerRequest"];
+            };
+        };
+        responses: {
+            /** @description It does. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This box is not a whole system. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An update is being installed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is not understood. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The system does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reset: {
         parameters: {
             query?: never;
@@ -2789,6 +3083,406 @@ export interface operations {
             };
             /** @description The token is not good for this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The system. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The bundle; the request says its length. */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description It may be installed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This box is not a whole system. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another update is being received or installed, or waits for a restart. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not say its length. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is larger than an update can be. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is no update, was altered, is signed by somebody else, or is for another board. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The connection broke off, or the update could not be looked at. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It will not fit. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is none. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This box is not a whole system. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is being received or installed, or is installed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is being installed. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This box is not a whole system. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none that could be. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The system does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_wifi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WifiRequest"];
+            };
+        };
+        responses: {
+            /** @description The box tries to. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This box is not a whole system, or has no Wi-Fi. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Name, password or country cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The system does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leave_wifi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This box is not a whole system, or has no Wi-Fi. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The system does not answer. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

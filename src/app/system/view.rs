@@ -1,0 +1,125 @@
+//! What the owner sees of the whole system: what runs, what becomes of an update, and the Wi-Fi.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The whole system, where the box is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SystemView {
+    /// Whether the box is a whole system, which can be updated, switched off, and given a Wi-Fi from here.
+    pub available: bool,
+    /// The version that runs.
+    pub version: String,
+    /// The board that the system is made for: `rpi4`.
+    pub board: Option<String>,
+    /// Which of the two places for a system the running one is in.
+    pub slot: Option<Slot>,
+    /// The update that is received or installed.
+    pub update: UpdateView,
+    /// What became of the last update that was started.
+    pub last: Option<LastUpdateView>,
+    /// The Wi-Fi; none where the board has none.
+    pub wifi: Option<WifiView>,
+    /// The database of a newer version that this one cannot read, when it was put aside at this start or an earlier one.
+    pub database: Option<SetAsideView>,
+}
+
+/// A database that was put aside, for the copy that was made of it before a newer version changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SetAsideView {
+    /// The name of the file, in the box's data folder. What was changed since is in it.
+    pub set_aside: String,
+    /// When it was put aside, in seconds since 1970.
+    pub at: i64,
+}
+
+/// A place for a system on the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub enum Slot {
+    /// The first.
+    A,
+    /// The second.
+    B,
+}
+
+/// An update on its way into the box.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UpdateView {
+    /// How far it is.
+    pub state: UpdateState,
+    /// What was received, once it was checked.
+    pub bundle: Option<BundleView>,
+    /// How far the installation is, while there is one.
+    #[schema(minimum = 0, maximum = 100)]
+    pub percent: Option<u8>,
+    /// Why the last update could not be received or installed; the state is `none` or `ready` then.
+    pub problem: Option<String>,
+}
+
+/// How far an update is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateState {
+    /// There is none.
+    #[default]
+    None,
+    /// It is being received.
+    Receiving,
+    /// Its signature is being looked at.
+    Checking,
+    /// It may be installed.
+    Ready,
+    /// It is being written beside the system that runs.
+    Installing,
+    /// It runs from the next start.
+    Installed,
+}
+
+/// An update, as its signed text describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BundleView {
+    /// The version in it.
+    pub version: String,
+    /// The board it is for.
+    pub board: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What became of an update.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LastUpdateView {
+    /// The version that was installed.
+    pub version: String,
+    /// The version that ran before.
+    pub from: String,
+    /// When that became of it, in seconds since 1970.
+    pub at: i64,
+    /// What.
+    pub outcome: Outcome,
+    /// Why it is not kept.
+    pub reason: Option<String>,
+}
+
+/// What becomes of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is being started, or runs and has still to prove itself.
+    Trying,
+    /// It runs, and is started from now on.
+    Kept,
+    /// The system before it runs again.
+    WentBack,
+}
+
+/// The Wi-Fi.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WifiView {
+    /// The name of the network that the box is to join; made readable where it is not UTF-8.
+    pub network: Option<String>,
+    /// Whether it has.
+    pub connected: bool,
+    /// Why not, as far as known.
+    pub problem: Option<String>,
+}
