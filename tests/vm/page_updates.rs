@@ -9,7 +9,7 @@ use crate::board::Board;
 use crate::common::http::{Answer, request_within};
 use crate::common::wait::wait_for;
 use crate::press::{BOARD, FIRST};
-use crate::updates::{assert_runs, end_at_once};
+use crate::updates::{assert_runs, end_at_once, upgrade_database};
 
 /// Sending a hundred megabytes to an emulated processor, and having them checked.
 const SEND_BOUND: Duration = Duration::from_secs(300);
@@ -78,7 +78,11 @@ fn power(board: &Board, action: &str) {
 fn an_owner_updates_the_box_and_is_told_what_became_of_it() {
     let (mut board, press, _dir) = Board::of_image();
     let good = press.update("2.0.0", |_| {});
-    let ends = press.update("3.0.0", end_at_once);
+    // The one that does not serve has upgraded the database before.
+    let ends = press.update("3.0.0", |root| {
+        end_at_once(root);
+        upgrade_database(root);
+    });
     let stranger = press.of_a_stranger();
     board.boot();
     board.claim();
@@ -119,6 +123,10 @@ fn an_owner_updates_the_box_and_is_told_what_became_of_it() {
     assert_eq!(system(&board)["slot"], "B");
     println!("{last}");
 
+    let name = json!({ "box_name": "Grange" });
+    let named = board.owner.api("PATCH", "/settings", Some(name));
+    assert!(named.status < 300, "{}", named.text());
+    assert_eq!(system(&board)["database"], Value::Null);
     update(&mut board, &ends, "3.0.0");
     board.power_on();
     assert_eq!(board.slot(), 'A', "the update is tried");
@@ -134,6 +142,14 @@ fn an_owner_updates_the_box_and_is_told_what_became_of_it() {
     );
     assert!(last["reason"].is_string(), "{last}");
     println!("{last}");
+    // The older program serves with the database as it was before, and says where the newer one's is.
+    let database = system(&board)["database"].clone();
+    let aside = database["set_aside"].as_str();
+    let aside = aside.unwrap_or_else(|| panic!("nothing was set aside: {database}"));
+    println!("{database}; {}", board.run("ls /var/lib/semoir"));
+    board.run(&format!("test -s /var/lib/semoir/{aside}"));
+    let info = board.owner.api("GET", "/box", None).json();
+    assert_eq!(info["name"], "Grange", "{info}");
     board.assert_no_unit_failed();
 
     power(&board, "shut_down");

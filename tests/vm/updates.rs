@@ -1,8 +1,8 @@
 //! Updates: signed ones into the other slot, tried once, kept or given up; what is not signed by us, or altered, refused.
 //! Here RAUC is asked by its own command; what the page does is in `page_updates.rs`.
 
-use std::fs;
-use std::os::unix::fs::FileExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,29 @@ pub fn end_at_once(root: &Path) {
     let drop_in = root.join("etc/systemd/system/semoir-trial.timer.d");
     fs::create_dir_all(&drop_in).expect("a folder can be made");
     fs::write(drop_in.join("test.conf"), TRIAL).expect("a file can be written");
+}
+
+/// What a newer program does to the database before it serves: keeps a copy of it by the number of its version, and makes it one
+/// that no older program reads. A program with another schema is not built for it: the number alone is raised.
+const UPGRADES: &str = "#!/bin/sh
+set -eu
+cd /var/lib/semoir
+version=$(sqlite3 semoir.db 'pragma user_version')
+[ ! -e semoir.db.copy-$version ] && [ ! -e semoir.db.copy-$((version - 1)) ] || exit 0
+sqlite3 semoir.db \"vacuum into 'semoir.db.copy-$version'\"
+sqlite3 semoir.db \"pragma user_version = $((version + 1)); update setting set value = value\"
+";
+
+/// Has a root upgrade the database before its daemon starts.
+pub fn upgrade_database(root: &Path) {
+    let program = root.join("usr/lib/upgrade-database");
+    fs::write(&program, UPGRADES).expect("a file can be written");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("it is ours");
+    fs::write(
+        root.join("etc/systemd/system/semoir.service.d/upgrade.conf"),
+        "[Service]\nExecStartPre=/usr/lib/upgrade-database\n",
+    )
+    .expect("a file can be written");
 }
 
 /// Makes a root one that hangs.
