@@ -27,7 +27,7 @@ use crate::device::{reset, supervisor};
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TakenUp};
 use crate::telemetry;
 use crate::tracker::{self, Tracker};
 use data::DataFolder;
@@ -167,7 +167,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     })?;
     let _data = DataFolder::take(&config.data)?;
     forget_if_ordered(&config.data)?;
-    let store = Store::open(&config.data.join(DATABASE))?;
+    let store = take_up(&config.data.join(DATABASE))?.store;
     let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
     if let Some(path) = &config.owner_password_file {
         ownership::claim(&store, path)?;
@@ -260,6 +260,13 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         }
     }
     Ok(ending)
+}
+
+/// Opens the database.
+fn take_up(path: &Path) -> Result<TakenUp, StoreError> {
+    Store::take_up(path, Timestamp::now(), |from, to| {
+        tracing::info!(from, to, "the database is being upgraded");
+    })
 }
 
 /// Makes the factory reset that the owner ordered before this start, if he did.
