@@ -69,6 +69,14 @@ pub fn hang(root: &Path) {
     add_unit(root, "hang.service", "multi-user.target", HANGS);
 }
 
+/// Makes a root one that does not come up: its data cannot be mounted.
+pub fn fail_to_mount(root: &Path) {
+    let table = root.join("etc/fstab");
+    let lines = fs::read_to_string(&table).expect("a table");
+    assert!(lines.contains("commit=30"), "{lines}");
+    fs::write(&table, lines.replace("commit=30", "commit=never")).expect("a file can be written");
+}
+
 /// Fails the test unless this release runs in this slot, and serves its owner.
 pub fn assert_runs(board: &mut Board, release: &str, slot: char) {
     let runs = board
@@ -158,6 +166,7 @@ fn an_update_that_serves_is_kept_and_any_other_is_given_up() {
     let good = press.update("2.0.0", |_| {});
     let ends = press.update("3.0.0", end_at_once);
     let hangs = press.update("4.0.0", hang);
+    let halts = press.update("5.0.0", fail_to_mount);
     board.boot();
     board.claim();
     assert_runs(&mut board, FIRST, 'A');
@@ -182,6 +191,7 @@ fn an_update_that_serves_is_kept_and_any_other_is_given_up() {
     for (bundle, what, by_watchdog) in [
         (&ends, "its daemon ends", false),
         (&hangs, "it hangs", true),
+        (&halts, "it does not come up", false),
     ] {
         try_update(&mut board, bundle);
         let start = Instant::now();
