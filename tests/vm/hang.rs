@@ -23,6 +23,9 @@ fn a_daemon_that_hangs_is_started_again_and_so_is_a_system() {
         "systemctl show -P WatchdogUSec semoir.service; systemctl show -P RuntimeWatchdogUSec",
     );
     assert_eq!(patience, "1min 30s\n14s");
+    let watchdog =
+        board.run("cd /sys/class/watchdog/watchdog0 && grep -H . identity state timeout");
+    assert!(watchdog.contains("state:active"), "{watchdog}");
     board.run(&format!(
         "mkdir -p /run/systemd/system/semoir.service.d && printf '{PATIENCE}' >/run/systemd/system/semoir.service.d/patience.conf && \
          systemctl daemon-reload && systemctl restart semoir.service"
