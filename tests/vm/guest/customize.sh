@@ -31,7 +31,7 @@ keep() {
     done
 }
 keep "$modules/drivers" block cdrom char hid input md net scsi usb virtio watchdog
-keep "$modules/drivers/watchdog" i6300esb.ko.xz
+keep "$modules/drivers/watchdog" i6300esb.ko.xz watchdog.ko.xz
 keep "$modules/drivers/char" hw_random virtio_console.ko.xz
 keep "$modules/drivers/net" dummy.ko.xz net_failover.ko.xz veth.ko.xz virtio_net.ko.xz
 keep "$modules/drivers/scsi" scsi_mod.ko.xz scsi_common.ko.xz scsi_debug.ko.xz sd_mod.ko.xz sg.ko.xz sr_mod.ko.xz
