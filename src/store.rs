@@ -196,6 +196,20 @@ impl Store {
         Ok(value)
     }
 
+    /// As [`Store::write`], and on the disk when this returns: what its owner changed, and was told is done, no power cut
+    /// undoes. A disk that refuses is asked again soon, and the log says so.
+    fn write_to_disk<T>(
+        &self,
+        doing: impl Fn() -> String,
+        call: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let value = self.write(doing, call)?;
+        if let Some(flusher) = &self.flusher {
+            flusher.at_once();
+        }
+        Ok(value)
+    }
+
     /// As [`Store::write`], what is written being no change to anybody, nor worth a write of its own to the disk.
     fn write_quietly<T>(
         &self,

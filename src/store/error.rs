@@ -72,7 +72,7 @@ pub enum StoreError {
         /// The version of this program.
         to: i64,
         /// What SQLite says.
-        source: rusqlite::Error,
+        source: Box<rusqlite::Error>,
     },
     /// No copy could be kept of an older database, without which it is not upgraded.
     #[error(
@@ -233,9 +233,8 @@ fn sql_kind(error: &rusqlite::Error) -> ErrorKind {
 impl Kind for StoreError {
     fn kind(&self) -> ErrorKind {
         match self {
-            StoreError::Open { source, .. }
-            | StoreError::NotUpgraded { source, .. }
-            | StoreError::Sql { source, .. } => sql_kind(source),
+            StoreError::Open { source, .. } | StoreError::Sql { source, .. } => sql_kind(source),
+            StoreError::NotUpgraded { source, .. } => sql_kind(source),
             StoreError::NotCopied { source, .. } | StoreError::NotSetAside { source, .. } => {
                 source.kind()
             }

@@ -169,7 +169,7 @@ pub(super) fn to_latest(
             path,
             from,
             to: known.latest(),
-            source,
+            source: Box::new(source),
         },
         other => other,
     })
