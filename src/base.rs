@@ -10,6 +10,7 @@ pub mod contact;
 pub mod content;
 pub mod disposition;
 pub mod error;
+pub mod frame;
 pub mod handout;
 pub mod id;
 pub mod identity;

@@ -9,6 +9,7 @@ use crate::app::Ending;
 use crate::device::supervisor;
 use crate::{device, telemetry};
 
+mod activation;
 pub mod announce;
 pub mod create;
 pub mod demo;
@@ -19,6 +20,7 @@ mod progress;
 pub mod seed;
 pub mod serve;
 mod signals;
+pub mod system_helper;
 
 /// Gives files away over BitTorrent and spends your upstream only on the first copies
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ enum Command {
     HashPassword,
     /// Mount drives and network shares for the box; systemd starts it as root when the box asks
     MountHelper(mount_helper::Args),
+    /// Update the system, end it, and join a Wi-Fi for the box; systemd starts it as root when the box asks
+    SystemHelper(system_helper::Args),
     /// Read what the owner wrote on the boot partition; systemd starts it as root
     FirstBoot(first_boot::Args),
     /// Show the setup code on consoles and on the boot partition; systemd starts it as root
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         }
         Command::HashPassword => hash_password::run().map(stopped).map_err(Into::into),
         Command::MountHelper(args) => mount_helper::run(args).map(stopped).map_err(Into::into),
+        Command::SystemHelper(args) => system_helper::run(args).map(stopped).map_err(Into::into),
         Command::FirstBoot(args) => first_boot::run(args).map(stopped).map_err(Into::into),
         Command::Announce(args) => announce::run(args).map(stopped).map_err(Into::into),
     };

@@ -49,6 +49,8 @@ pub struct Config {
     /// The socket of the mount helper, by which drives and network shares are mounted. Without it, drives are used that others
     /// have mounted, as desktops do.
     pub mount_helper: Option<PathBuf>,
+    /// The socket of the system helper, by which the system is updated and ended; the box is a whole system where it is there.
+    pub system_helper: Option<PathBuf>,
     /// No DHT, LSD, UPnP, and no tracker but loopback's.
     pub offline: bool,
 }
@@ -79,6 +81,8 @@ pub struct Partial {
     pub setup_code_file: Option<PathBuf>,
     /// See [`Config::mount_helper`].
     pub mount_helper: Option<PathBuf>,
+    /// See [`Config::system_helper`].
+    pub system_helper: Option<PathBuf>,
     /// See [`Config::offline`].
     pub offline: Option<bool>,
 }
@@ -144,6 +148,7 @@ impl Partial {
             owner_hash_file: self.owner_hash_file.or(below.owner_hash_file),
             setup_code_file: self.setup_code_file.or(below.setup_code_file),
             mount_helper: self.mount_helper.or(below.mount_helper),
+            system_helper: self.system_helper.or(below.system_helper),
             offline: self.offline.or(below.offline),
         }
     }
@@ -161,6 +166,7 @@ impl Partial {
             owner_hash_file: self.owner_hash_file,
             setup_code_file: self.setup_code_file,
             mount_helper: self.mount_helper,
+            system_helper: self.system_helper,
             offline: self.offline.unwrap_or(false),
         }
     }

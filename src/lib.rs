@@ -16,7 +16,8 @@
 //! - [`seed`]: the origin engine: a sans-IO swarm, and the sockets, shaper and reader around it.
 //! - [`tracker`]: the embedded tracker: a sans-IO swarm table behind HTTP and UDP.
 //! - [`publish`]: the public, read-only pages and files.
-//! - [`device`]: readings of the machine we run on, who starts us again, and the factory reset.
+//! - [`device`]: readings of the machine we run on, who starts us again, and the factory reset; updates of the whole system,
+//!   and the helper that makes them, as root.
 //! - [`admin`]: the owner's API and page.
 //! - [`app`]: the conductor.
 //! - [`cli`]: the commands of the `semoir` binary, which put the rooms together.

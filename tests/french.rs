@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// Files, and folders of files, whose errors no page can show, and why.
-const ELSEWHERE: [(&str, &str); 21] = [
+const ELSEWHERE: [(&str, &str); 23] = [
     ("app.rs", "before the page is there"),
     (
         "app/shelf.rs",
@@ -36,6 +36,11 @@ const ELSEWHERE: [(&str, &str); 21] = [
         "device/first_boot",
         "of files on the card: to the log, and to a file beside them",
     ),
+    ("device/system/helper.rs", "before the system helper serves"),
+    (
+        "device/system/request.rs",
+        "between the box and its system helper; what it refuses is in fault.rs",
+    ),
     ("intake/drives/number.rs", "of what the kernel tells"),
     ("intake/mount/helper.rs", "before the mount helper serves"),
     (
@@ -53,7 +58,7 @@ const ELSEWHERE: [(&str, &str); 21] = [
 ];
 
 /// Files within those folders whose errors are shown.
-const BUT: [&str; 1] = ["seed/reader.rs"];
+const BUT: [&str; 2] = ["seed/reader.rs", "device/first_boot/wish.rs"];
 
 /// Functions that are handed a sentence, or return one: their file, their name, and whether it is their own literals
 /// (`true`) or those of their callers in that file that count.

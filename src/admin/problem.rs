@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::french;
 use crate::app::handle::{DriveError, OrderError};
-use crate::app::system::SystemError;
+use crate::app::system::{IncomingError, SystemError};
 use crate::app::uploads::UploadError;
 use crate::base::{BadShare, ErrorKind, Kind, Language};
 use crate::store::StoreError;
@@ -136,7 +136,13 @@ impl From<UploadError> for Problem {
 
 impl From<SystemError> for Problem {
     fn from(error: SystemError) -> Self {
-        Self::of(&error)
+        let problem = Self::of(&error);
+        match error {
+            SystemError::Incoming(IncomingError::TooLarge(_)) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, problem.detail)
+            }
+            _ => problem,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::extract::Json;
 use super::french;
-use super::problem::Problem;
+use super::problem::{Problem, sentence};
 use crate::app::system::{Power, SystemView, UpdateView, WifiWish};
 use crate::base::{Language, Secret};
 
@@ -28,18 +28,21 @@ pub(super) async fn system(
     Extension(language): Extension<Language>,
 ) -> JsonBody<SystemView> {
     let mut view = app.system.view().await;
-    say(&mut view.update, language);
-    let reason = view.last.as_mut().and_then(|last| last.reason.as_mut());
-    let problem = view.wifi.as_mut().and_then(|wifi| wifi.problem.as_mut());
-    for text in reason.into_iter().chain(problem) {
-        french::translate(text, language);
+    say(&mut view.update.problem, language);
+    if let Some(last) = &mut view.last {
+        say(&mut last.reason, language);
+    }
+    if let Some(wifi) = &mut view.wifi {
+        say(&mut wifi.problem, language);
     }
     JsonBody(view)
 }
 
-fn say(update: &mut UpdateView, language: Language) {
-    if let Some(problem) = &mut update.problem {
-        french::translate(problem, language);
+/// Makes a sentence of its own of what went wrong, in the language that the browser wants.
+fn say(text: &mut Option<String>, language: Language) {
+    if let Some(text) = text {
+        *text = sentence(text);
+        french::translate(text, language);
     }
 }
 
@@ -77,7 +80,7 @@ pub(super) async fn receive_update(
     })?;
     let body = request.into_body().into_data_stream();
     let mut update = app.system.receive(length, body).await?;
-    say(&mut update, language);
+    say(&mut update.problem, language);
     Ok(JsonBody(update))
 }
 

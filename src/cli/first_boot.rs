@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::admin::{self, AuthError};
 use crate::device::first_boot::wish::Password;
 use crate::device::first_boot::{self, FirstBootError, Places};
+use crate::device::running::Running;
 
 /// Where everything is; systemd starts it as root, before there is a network.
 #[derive(Debug, clap::Args)]
@@ -68,6 +69,12 @@ pub fn run(args: Args) -> Result<(), FirstBootError> {
         );
     }
     let taken = first_boot::take(&places, &found, owner.as_deref(), &args.user);
+    // The system before an update reads that this one came so far (device/update).
+    if let Some(slot) = Running::look().slot
+        && let Err(error) = first_boot::started(&places.kept, slot)
+    {
+        tracing::warn!(%error, "that this system was started cannot be written down");
+    }
     if let Some(name) = first_boot::apply(&places)?
         && !args.keep_host_name
     {

@@ -1,16 +1,12 @@
 //! `semoir mount-helper`: the part that runs as root.
 
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::whole;
+use super::activation;
 use crate::intake::drives::Roots;
 use crate::intake::mount::helper::HelperConfig;
-use crate::intake::mount::{Helper, HelperError, activation};
+use crate::intake::mount::{Helper, HelperError};
 
 /// How the helper is started. systemd hands over the socket.
 #[derive(Debug, clap::Args)]
@@ -47,15 +43,7 @@ pub struct Args {
 /// # Errors
 /// See [`HelperError`].
 pub fn run(args: Args) -> Result<(), HelperError> {
-    let handed_over = activation::listener().map_err(HelperError::Socket)?;
-    let listener = match (handed_over, &args.socket) {
-        (Some(listener), _) => listener,
-        (None, Some(path)) => bind(path).map_err(HelperError::Socket)?,
-        (None, None) => {
-            let why = "systemd handed over none; name one with --socket";
-            return Err(HelperError::Socket(io::Error::other(why)));
-        }
-    };
+    let listener = activation::listener(args.socket.as_deref()).map_err(HelperError::Socket)?;
     let helper = Helper::new(HelperConfig {
         user: args.user,
         mounts: args.mounts,
@@ -68,12 +56,4 @@ pub fn run(args: Args) -> Result<(), HelperError> {
         writes: args.writes,
     })?;
     helper.serve(&listener)
-}
-
-/// A socket that all may connect to: who does, and may, the kernel tells.
-fn bind(path: &Path) -> io::Result<UnixListener> {
-    whole::remove(path)?;
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o666))?;
-    Ok(listener)
 }

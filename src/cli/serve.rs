@@ -11,23 +11,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 pub use data::DataError;
 
 use super::signals;
 use crate::admin::{self, AdminState, AuthError};
-use crate::app::system::System;
+use crate::app::system::{System, SystemConfig};
 use crate::app::uploads::UploadError;
 use crate::app::{App, AppConfig, AppError, DrivesConfig, Ending, Uploads};
 use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::device::pulse::Pulse;
+use crate::device::system::UPDATES;
 use crate::device::{reset, supervisor};
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
-use crate::store::{Store, StoreError, TakenUp};
+use crate::store::{Store, StoreError};
 use crate::telemetry;
 use crate::tracker::{self, Tracker};
 use data::DataFolder;
@@ -83,6 +86,9 @@ pub struct Args {
     /// Have drives and network shares mounted by the mount helper that listens on this socket
     #[arg(long, value_name = "PATH")]
     pub mount_helper: Option<PathBuf>,
+    /// Have the system updated, ended, and joined to a Wi-Fi by the system helper that listens on this socket, if one does
+    #[arg(long, value_name = "PATH")]
+    pub system_helper: Option<PathBuf>,
 }
 
 /// Why the box does not run.
@@ -167,7 +173,24 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     })?;
     let _data = DataFolder::take(&config.data)?;
     forget_if_ordered(&config.data)?;
-    let store = take_up(&config.data.join(DATABASE))?.store;
+    let system = System::at_start(SystemConfig::new(
+        config.system_helper.clone(),
+        &config.data,
+    ));
+    let served = serve(config, stop, &system).await;
+    if let Err(error) = &served {
+        system.fails(&error.to_string());
+    }
+    served
+}
+
+/// Serves until `stop`, with a data folder that is ours.
+async fn serve(
+    config: Config,
+    stop: CancellationToken,
+    system: &System,
+) -> Result<Ending, ServeError> {
+    let store = take_up(&config.data.join(DATABASE), system)?;
     let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
     if let Some(path) = &config.owner_password_file {
         ownership::claim(&store, path)?;
@@ -218,7 +241,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         setup_code_file: config.setup_code_file,
         // The two rooms do not know each other; what they agree on is `base::Press`.
         press: Arc::new(Printer),
-        system: System::default(),
+        system: system.clone(),
     });
     let public_router = publish::router(PublishState {
         store,
@@ -249,8 +272,16 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
         )),
         tokio::spawn(tracker::udp::serve(udp, tracker, stop.clone())),
     ];
+    system.go_on();
+    let (waiting, serves) = oneshot::channel();
+    let kept = system.clone();
+    tokio::spawn(async move {
+        if serves.await.is_ok() {
+            kept.serves().await;
+        }
+    });
     let ending = app
-        .beating(Pulse::from_environment())
+        .beating(Pulse::from_environment().telling(waiting))
         .run(stop.clone())
         .await;
     stop.cancel();
@@ -262,16 +293,20 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     Ok(ending)
 }
 
-/// Opens the database.
-fn take_up(path: &Path) -> Result<TakenUp, StoreError> {
-    Store::take_up(path, Timestamp::now(), |from, to| {
+/// Opens the database, and says how far that is.
+fn take_up(path: &Path, system: &System) -> Result<Store, StoreError> {
+    system.opens_database();
+    let taken = Store::take_up(path, Timestamp::now(), |from, to| {
         tracing::info!(from, to, "the database is being upgraded");
-    })
+        system.upgrades_database();
+    })?;
+    system.opens_pages(taken.set_aside.as_ref());
+    Ok(taken.store)
 }
 
 /// Makes the factory reset that the owner ordered before this start, if he did.
 fn forget_if_ordered(data: &Path) -> Result<(), ServeError> {
-    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE, JOURNALS], UPLOADS);
+    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE, JOURNALS], UPDATES, UPLOADS);
     let uploaded = obeyed.map_err(|error| ServeError::Reset {
         path: data.to_owned(),
         error,
@@ -298,6 +333,7 @@ fn configuration(args: Args, offline: bool) -> Result<Config, ConfigError> {
         owner_hash_file: args.owner_hash_file,
         setup_code_file: args.setup_code_file,
         mount_helper: args.mount_helper,
+        system_helper: args.system_helper,
         offline: offline.then_some(true),
     };
     Ok(flags.over(file).complete())

@@ -16,6 +16,7 @@ use crate::base::error::io_kind;
 use crate::base::{ErrorKind, Kind};
 use crate::device::boot_partition::{self, Writable};
 use crate::device::reset::{self, Uploaded};
+pub use keep::{forget_wifi, keep_wifi, kept_network, started};
 use read::ReadError;
 use wish::Wishes;
 

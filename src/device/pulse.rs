@@ -9,6 +9,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 /// Beats in the time after which systemd loses patience. Two are recommended; a slow step may cost one.
 const BEATS: u32 = 4;
 
@@ -20,6 +22,8 @@ pub struct Pulse {
     every: Option<Duration>,
     beaten: Option<Instant>,
     ready: bool,
+    /// Whoever of us waits to hear that the box serves.
+    waiting: Option<oneshot::Sender<()>>,
 }
 
 impl Pulse {
@@ -54,12 +58,24 @@ impl Pulse {
         })
     }
 
+    /// Whoever holds the other end is told too, once, that the box serves.
+    pub fn telling(self, waiting: oneshot::Sender<()>) -> Self {
+        Self {
+            waiting: Some(waiting),
+            ..self
+        }
+    }
+
     /// A step was made at `now`; `served` says whether it did all that it was to do. The first that did tells that the
     /// box serves; each tells that it lives, but no more often than it is asked to.
     pub fn beat(&mut self, now: Instant, served: bool) {
         if served && !self.ready {
             self.ready = true;
             self.tell("READY=1\nSTATUS=Serving");
+            if let Some(waiting) = self.waiting.take() {
+                // Who does not wait any more is not told.
+                let _ = waiting.send(());
+            }
         }
         let Some(every) = self.every else { return };
         if self
@@ -135,14 +151,18 @@ mod tests {
     #[test]
     fn it_is_ready_once_a_step_served_and_then_beats_as_often_as_asked() {
         let manager = Manager::new();
-        let mut pulse = manager.pulse(&[("WATCHDOG_USEC", "8000000"), ("WATCHDOG_PID", "42")]);
+        let (waiting, mut told) = oneshot::channel();
+        let pulse = manager.pulse(&[("WATCHDOG_USEC", "8000000"), ("WATCHDOG_PID", "42")]);
+        let mut pulse = pulse.telling(waiting);
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         // The database refuses: alive, and not serving.
         pulse.beat(at(0), false);
         assert_eq!(manager.heard(), ["WATCHDOG=1"]);
+        assert!(told.try_recv().is_err());
         pulse.beat(at(1), true);
         assert_eq!(manager.heard(), ["READY=1\nSTATUS=Serving"]);
+        assert!(told.try_recv().is_ok());
         pulse.beat(at(2), true);
         assert_eq!(manager.heard(), ["WATCHDOG=1"]);
         pulse.beat(at(3), false);

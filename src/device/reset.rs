@@ -45,12 +45,17 @@ pub fn order(data: &Path, uploaded: Uploaded) -> io::Result<()> {
 }
 
 /// Does what was ordered, if anything was, and returns what became of the uploads. `forgotten` are the beginnings of the
-/// names of files in the data folder; `uploads` is the name of the folder in it. Nothing else is touched. Call it before
-/// any of them is open.
+/// names of files in the data folder, `folder` is the name of one in it that goes whole, and `uploads` of the one that the
+/// order says it of. Nothing else is touched. Call it before any of them is open.
 ///
 /// # Errors
 /// When something cannot be deleted. The order stands then.
-pub fn obey(data: &Path, forgotten: &[&str], uploads: &str) -> io::Result<Option<Uploaded>> {
+pub fn obey(
+    data: &Path,
+    forgotten: &[&str],
+    folder: &str,
+    uploads: &str,
+) -> io::Result<Option<Uploaded>> {
     let marker = data.join(MARKER);
     let words = match fs::read(&marker) {
         Ok(words) => words,
@@ -68,15 +73,9 @@ pub fn obey(data: &Path, forgotten: &[&str], uploads: &str) -> io::Result<Option
             whole::remove(&entry.path())?;
         }
     }
+    remove_whole(&data.join(folder))?;
     let uploaded = if words == DELETE_UPLOADS.as_bytes() {
-        let folder = data.join(uploads);
-        // Neither follows a link: what it points to is not the box's.
-        let is_folder = fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir());
-        if is_folder {
-            fs::remove_dir_all(&folder)?;
-        } else {
-            whole::remove(&folder)?;
-        }
+        remove_whole(&data.join(uploads))?;
         Uploaded::Deleted
     } else {
         Uploaded::Kept
@@ -86,6 +85,14 @@ pub fn obey(data: &Path, forgotten: &[&str], uploads: &str) -> io::Result<Option
     whole::remove(&marker)?;
     whole::sync_folder(&marker)?;
     Ok(Some(uploaded))
+}
+
+/// Deletes a folder with all that is in it. Follows no link, in its place or within: what it points to is not the box's.
+fn remove_whole(folder: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(folder).is_ok_and(|about| about.is_dir()) {
+        true => fs::remove_dir_all(folder),
+        false => whole::remove(folder),
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +112,8 @@ mod tests {
         let data = dir.path().join("data");
         let source = dir.path().join("source");
         fs::create_dir_all(data.join("uploads/film")).unwrap();
+        fs::create_dir(data.join("update")).unwrap();
+        fs::write(data.join("update/bundle.raucb"), "x").unwrap();
         fs::create_dir(&source).unwrap();
         fs::write(source.join("mine"), "x").unwrap();
         symlink(&source, data.join("uploads/film/link")).unwrap();
@@ -131,7 +140,7 @@ mod tests {
     }
 
     fn obeyed(data: &Path) -> Option<Uploaded> {
-        obey(data, &FORGOTTEN, "uploads").unwrap()
+        obey(data, &FORGOTTEN, "update", "uploads").unwrap()
     }
 
     #[test]

@@ -13,14 +13,12 @@
 //! It keeps no state beside the list of drives that the owner approved; what is mounted is what the kernel's table says.
 //! So it may end at any time, and does when nobody asked for a while: systemd starts it again for the next request.
 
-pub mod activation;
 pub mod approvals;
 pub mod client;
 mod condition;
 mod drive;
 mod ext;
 mod format;
-mod frame;
 pub mod guard;
 pub mod helper;
 mod keep;

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use semoir::admin::{AdminState, claim_with_password, renew_setup_code, router};
 use semoir::app::handle::{Order, OrderError};
 use semoir::app::overview::BoardView;
-use semoir::app::system::System;
+use semoir::app::system::{System, SystemConfig};
 use semoir::app::uploads::Uploads;
 use semoir::app::{Handle, LimitedBy, Overview, ReachView, RelayView, ReleaseView, UpstreamView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
@@ -146,6 +146,12 @@ impl TestBox {
     /// As [`TestBox::new`]; `supervised` says whether somebody would start it again.
     pub fn started(supervised: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let system = System::at_start(SystemConfig::new(None, dir.path()));
+        Self::on(dir, system, supervised)
+    }
+
+    /// A box of that folder, on that system.
+    pub fn on(dir: tempfile::TempDir, system: System, supervised: bool) -> Self {
         let store = Store::open(&dir.path().join("semoir.db")).unwrap();
         let path = dir.path().join("uploads");
         let uploads = Uploads::open(&path, Timestamp::now()).unwrap();
@@ -205,7 +211,7 @@ impl TestBox {
             supervised,
             setup_code_file: Some(dir.path().join("code")),
             press: Arc::new(semoir::publish::Printer),
-            system: System::default(),
+            system,
         });
         Self {
             router,

@@ -22,5 +22,6 @@ mod settings;
 mod shares;
 mod sources;
 mod swarms;
+mod system;
 mod tokens;
 mod uploads;

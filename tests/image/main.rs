@@ -4,6 +4,7 @@
 mod card;
 mod first_start;
 mod fragments;
+mod helper;
 mod overlay;
 mod scripts;
 mod tryboot;

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::store::SetAside;
+
 /// The whole system, where the box is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SystemView {
@@ -20,17 +22,30 @@ pub struct SystemView {
     pub last: Option<LastUpdateView>,
     /// The Wi-Fi; none where the board has none.
     pub wifi: Option<WifiView>,
-    /// The database of a newer version that this one cannot read, when it was put aside at this start or an earlier one.
+    /// The database of a newer version, which this one cannot read and has set aside.
     pub database: Option<SetAsideView>,
 }
 
-/// A database that was put aside, for the copy that was made of it before a newer version changed it.
+/// A database that was set aside, for the copy that was kept before a newer version changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SetAsideView {
-    /// The name of the file, in the box's data folder. What was changed since is in it.
+    /// The name of the file, in the box's data folder.
     pub set_aside: String,
-    /// When it was put aside, in seconds since 1970.
+    /// When it was set aside, in seconds since 1970.
     pub at: i64,
+    /// When the copy was made, in seconds since 1970: what was changed from then until `at` is in the file only.
+    pub since: i64,
+}
+
+impl From<&SetAside> for SetAsideView {
+    fn from(aside: &SetAside) -> Self {
+        let name = aside.path.file_name().unwrap_or_default();
+        Self {
+            set_aside: name.to_string_lossy().into_owned(),
+            at: aside.at.0,
+            since: aside.since.0,
+        }
+    }
 }
 
 /// A place for a system on the card.

@@ -10,6 +10,7 @@ use nix::unistd::User;
 use super::FirstBootError;
 use super::wish::{self, Wifi, WifiKey, Wishes};
 use crate::base::whole;
+use crate::device::system::STARTED;
 
 /// The host name.
 const HOST_NAME: &str = "hostname";
@@ -58,6 +59,44 @@ pub fn keep(
         give(&folder, hash, user).map_err(FirstBootError::io("write", &folder))?;
     }
     Ok(())
+}
+
+/// Keeps a network, and nothing else.
+pub fn keep_wifi(folder: &Path, wifi: &Wifi) -> Result<(), FirstBootError> {
+    folder_for(folder, 0o755).map_err(FirstBootError::io("make", folder))?;
+    let path = folder.join(WIFI);
+    whole::write(&path, supplicant(wifi).as_bytes(), 0o600)
+        .map_err(FirstBootError::io("write", &path))
+}
+
+/// Forgets the network.
+pub fn forget_wifi(folder: &Path) -> Result<(), FirstBootError> {
+    let path = folder.join(WIFI);
+    whole::remove(&path)
+        .and_then(|()| whole::sync_folder(&path))
+        .or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(FirstBootError::io("delete", &path)(error)),
+        })
+}
+
+/// The name of the network that is kept, if one is.
+pub fn kept_network(folder: &Path) -> Option<Vec<u8>> {
+    let text = super::text(&folder.join(WIFI)).ok()??;
+    let digits = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("ssid="))?;
+    wish::from_hex(digits).ok()
+}
+
+/// Leaves word that the system in a slot was started, if there is none yet: whoever installs one takes it away.
+pub fn started(folder: &Path, slot: char) -> Result<(), FirstBootError> {
+    let path = folder.join(format!("{STARTED}{slot}"));
+    if path.exists() {
+        return Ok(());
+    }
+    folder_for(folder, 0o755).map_err(FirstBootError::io("make", folder))?;
+    whole::write(&path, b"", 0o644).map_err(FirstBootError::io("write", &path))
 }
 
 /// Puts the hash where `user` alone reads it, and may delete it.
@@ -121,6 +160,8 @@ pub fn supplicant(wifi: &Wifi) -> String {
             .as_ref()
             .map(|country| format!("country={country}")),
     );
+    // Where the page asks how it is (device/system/wifi.rs).
+    lines.push("ctrl_interface=/run/wpa_supplicant".to_owned());
     lines.push("network={".to_owned());
     lines.push(format!("\tssid={ssid}"));
     if wifi.hidden {

@@ -81,7 +81,7 @@ fn wishes_are_kept_applied_and_gone_from_the_card() {
     assert_eq!(card.card(), ["config.txt"]);
     assert_eq!(card.kept("hostname").as_deref(), Some("garage"));
     let wifi = card.kept("wifi.conf").unwrap();
-    let expected = "country=FR\nnetwork={\n\tssid=486f6d65\n\tpsk=\"battery staple\"\n\tkey_mgmt=WPA-PSK WPA-PSK-SHA256 SAE\n\tieee80211w=1\n}\n";
+    let expected = "country=FR\nctrl_interface=/run/wpa_supplicant\nnetwork={\n\tssid=486f6d65\n\tpsk=\"battery staple\"\n\tkey_mgmt=WPA-PSK WPA-PSK-SHA256 SAE\n\tieee80211w=1\n}\n";
     assert_eq!(wifi, expected);
     let mode = |name: &str| {
         fs::metadata(card.places.kept.join(name))
@@ -255,7 +255,7 @@ fn a_reset_forgets_what_was_kept_and_is_ordered_of_the_daemon() {
         assert_eq!(card.start(None).reset, Some(ordered));
         assert!(card.card().is_empty() && card.kept("hostname").is_none());
         assert_eq!(
-            reset::obey(&card.places.data, &[], "uploads").unwrap(),
+            reset::obey(&card.places.data, &[], "update", "uploads").unwrap(),
             Some(ordered)
         );
     }

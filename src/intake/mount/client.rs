@@ -8,10 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::frame;
 use super::request::{Answer, FormatRequest, MountId, Mounted, Reason, Refusal, Request};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, Kind};
+use crate::base::{ErrorKind, Kind, frame};
 
 /// The socket of the helper that writes, in the folder of the everyday one's.
 pub const WRITER: &str = "format.sock";

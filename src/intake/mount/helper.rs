@@ -22,9 +22,9 @@ use super::drive::{self, Drive};
 use super::point::Points;
 use super::request::{Answer, MountId, Mounted, Reason, Refusal, Request, ShareRequest};
 use super::seals::Seals;
-use super::{format, frame, share};
+use super::{format, share};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, Kind};
+use crate::base::{ErrorKind, Kind, frame};
 use crate::intake::drives::{DeviceNumber, Roots};
 
 /// Requests that are worked on at once. A server that is away holds its request for minutes.

@@ -20,9 +20,6 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ErrorKind, Kind};
 use crate::intake::drives::DeviceNumber;
 
-/// The longest frame, in bytes, either way. The longest we make are a few hundred.
-pub const MAX_FRAME: usize = 16 << 10;
-
 /// The longest [`MountId`], in bytes: a file's name may have 255.
 pub const MAX_ID: usize = 128;
 
@@ -371,6 +368,14 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_not_understood_says_no_password() {
+        let body =
+            br#"{"mount-share": {"id": "share-1", "password": "hunter2", "protocol": "hunter2"}}"#;
+        let error = crate::base::frame::decode::<Request>(body).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -1,21 +1,49 @@
-//! The socket that systemd hands over (sd_listen_fds(3)).
+//! The socket of a helper: the one that systemd hands over (sd_listen_fds(3)), or one of our own.
 
 use std::env;
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
+use crate::base::whole;
+
 /// The first descriptor that is handed over.
 const FIRST: RawFd = 3;
+
+/// The socket that systemd handed over, or one at `path`.
+///
+/// # Errors
+/// When there is neither.
+pub fn listener(path: Option<&Path>) -> io::Result<UnixListener> {
+    match (from_systemd()?, path) {
+        (Some(listener), _) => Ok(listener),
+        (None, Some(path)) => bind(path),
+        (None, None) => {
+            let why = "systemd handed over none; name one with --socket";
+            Err(io::Error::other(why))
+        }
+    }
+}
+
+/// A socket that all may connect to: who does, and may, the kernel tells.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    whole::remove(path)?;
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    Ok(listener)
+}
 
 /// The listening socket that systemd handed over; none when we were started otherwise.
 ///
 /// # Errors
 /// When something else was handed over, or more than one.
-pub fn listener() -> io::Result<Option<UnixListener>> {
+fn from_systemd() -> io::Result<Option<UnixListener>> {
     let variable = |name: &str| env::var(name).ok();
     match handed_over(variable, std::process::id()) {
         0 => Ok(None),

@@ -1,11 +1,12 @@
-//! Frames on the helper's socket: four bytes of length, the highest first, and so many bytes of JSON.
+//! Frames on the sockets of the box's helpers: four bytes of length, the highest first, and so many bytes of JSON.
 
 use std::io::{self, Read, Write};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::request::MAX_FRAME;
+/// The longest frame, in bytes, either way. The longest we make are a few hundred.
+pub const MAX_FRAME: usize = 16 << 10;
 
 /// Bytes of a frame's length.
 pub const HEADER: usize = 4;
@@ -76,30 +77,35 @@ fn invalid(why: String) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
-    use crate::intake::mount::Request;
+
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    enum Message {
+        Unmount { id: String },
+        Join { protocol: u8 },
+    }
 
     #[test]
     fn a_frame_reads_back_and_a_long_one_is_refused_before_it_is_read() {
-        let request = Request::Unmount {
-            id: "a".parse().unwrap(),
-        };
-        let frame = encode(&request).unwrap();
-        assert_eq!(read::<Request>(&frame[..]).unwrap(), request);
+        let message = Message::Unmount { id: "a".to_owned() };
+        let frame = encode(&message).unwrap();
+        assert_eq!(read::<Message>(&frame[..]).unwrap(), message);
         for cut in 0..frame.len() {
-            assert!(read::<Request>(&frame[..cut]).is_err(), "{cut}");
+            assert!(read::<Message>(&frame[..cut]).is_err(), "{cut}");
         }
         let long = u32::try_from(MAX_FRAME + 1).unwrap().to_be_bytes();
-        let error = read::<Request>(&long[..]).unwrap_err();
+        let error = read::<Message>(&long[..]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(encode(&"a".repeat(MAX_FRAME)).is_err());
     }
 
     #[test]
     fn what_is_not_understood_is_not_repeated() {
-        let body =
-            br#"{"mount-share": {"id": "share-1", "password": "hunter2", "protocol": "hunter2"}}"#;
-        let error = decode::<Request>(body).unwrap_err();
+        let body = br#"{"join": {"password": "hunter2", "protocol": "hunter2"}}"#;
+        let error = decode::<Message>(body).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }
