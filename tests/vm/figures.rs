@@ -8,7 +8,8 @@ use crate::emulator::Acceleration;
 /// What `systemd-analyze security` may find: 0 is locked up entirely, 10 is not at all.
 const EXPOSURE: f64 = 2.0;
 /// The helpers run as root, for they mount, and write to the card; they are no better than this.
-const HELPERS: [(&str, f64); 6] = [
+const HELPERS: [(&str, f64); 7] = [
+    ("semoir-system.service", 6.0),
     ("semoir-mount.service", 5.0),
     ("semoir-format.service", 5.0),
     ("semoir-first-boot.service", 6.0),
@@ -59,12 +60,14 @@ fn an_idle_box_is_shut_in_and_spares_its_card() {
         "{:?}: {}",
         Acceleration::here(),
         board.run(
-            "systemd-analyze; free -m | head -n 2; systemctl show -P MemoryCurrent semoir.service"
+            "systemd-analyze; grep -e MemTotal -e MemAvailable /proc/meminfo; systemctl show -P MemoryCurrent semoir.service"
         )
     );
     // The card's own partitions are no drives of the owner's.
-    let sources = board.owner.api("GET", "/sources", None);
-    println!("sources: {}", sources.text());
+    let sources = board.owner.overview()["sources"].clone();
+    let mut sources = sources.as_array().cloned().unwrap_or_default();
+    sources.retain(|source| source["kind"] == "drive");
+    assert!(sources.is_empty(), "{sources:?}");
     let said = board
         .run("journalctl -b -o cat -u semoir -u semoir-mount --no-pager | grep -i 'drive' || true");
     assert!(!said.contains("not mounted"), "{said}");

@@ -92,7 +92,7 @@ fn a_new_card_is_grown_and_claimed_with_the_code_that_it_shows() {
     println!("page {:.1} s after the next", board.page_time.as_secs_f64());
     println!(
         "{}",
-        board.run("systemd-analyze; systemd-analyze blame | head -n 12; free -m")
+        board.run("systemd-analyze; systemd-analyze blame | head -n 12; grep -e MemTotal -e MemAvailable /proc/meminfo")
     );
     board.shut_down();
     assert_eq!(board.card.read("SETUP-CODE.txt"), None);
