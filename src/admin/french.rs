@@ -81,9 +81,19 @@ enum Part {
     /// Something that is said of the case: a path, a number, another error.
     Hole {
         name: String,
-        /// It is a sentence itself, and must be known.
-        known: bool,
+        known: Known,
     },
+}
+
+/// Whether what is in a hole is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It is a name or a number.
+    No,
+    /// It is a sentence itself, and must be known.
+    Must,
+    /// It is a sentence that another version may have said: one that is not known is quoted.
+    May,
 }
 
 /// A text and what it is in French.
@@ -109,9 +119,11 @@ impl Table {
             let mut english = parts(&bare(english));
             for part in &mut english {
                 if let Part::Hole { name, known } = part {
-                    *known = french.iter().any(|other| {
-                        matches!(other, Part::Hole { name: same, known: true } if same == name)
+                    let said = french.iter().find_map(|other| match other {
+                        Part::Hole { name: same, known } if same == name => Some(*known),
+                        _ => None,
                     });
+                    *known = said.unwrap_or(Known::No);
                 }
             }
             entries.push(Entry { english, french });
@@ -168,9 +180,13 @@ impl Table {
             *tries -= 1;
             let before = values.len();
             // Only a sentence is looked up: a file may have a name that is one.
+            let within = &text[..end];
             let value = match known {
-                true => self.find(&text[..end], depth - 1, tries),
-                false => Some(plain(&text[..end])),
+                Known::No => Some(plain(within)),
+                Known::Must => self.find(within, depth - 1, tries),
+                Known::May => self
+                    .find(within, depth - 1, tries)
+                    .or_else(|| Some(format!("«\u{a0}{within}\u{a0}»"))),
             };
             let Some(value) = value else {
                 continue;
@@ -264,8 +280,12 @@ fn parts(text: &str) -> Vec<Part> {
             parts.push(Part::Text(before.to_owned()));
         }
         parts.push(Part::Hole {
-            name: hole.trim_end_matches('!').to_owned(),
-            known: hole.ends_with('!'),
+            name: hole.trim_end_matches(['!', '?']).to_owned(),
+            known: match hole.chars().last() {
+                Some('!') => Known::Must,
+                Some('?') => Known::May,
+                _ => Known::No,
+            },
         });
         rest = after;
     }

@@ -2,13 +2,13 @@
 //! does, as root, where the box is a whole system ([`crate::device::system`]).
 
 mod error;
+mod install;
 mod receive;
 mod view;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -20,17 +20,12 @@ pub use view::{
     WifiView,
 };
 
-use crate::base::{Secret, Timestamp};
+use crate::base::Secret;
 use crate::device::first_boot::wish;
 use crate::device::running::Running;
-use crate::device::system::{
-    Client, ClientError, Password, UPDATES, WifiLink, WifiRequest, WifiState,
-};
+use crate::device::system::{Client, ClientError, Password, UPDATES, WifiRequest};
 use crate::device::update::{self, Note, Phase, Reached, Step, Trial};
 use crate::store::SetAside;
-
-/// How often an installation is asked after that another process of ours had begun.
-const FOLLOW: Duration = Duration::from_secs(2);
 
 /// The network interface that is the board's Wi-Fi; semoir-wifi.service names it too.
 const WIFI: &str = "wlan0";
@@ -194,7 +189,7 @@ impl System {
                 _ => None,
             },
             update: inner.update.lock().clone(),
-            last: inner.note.lock().as_ref().and_then(last),
+            last: inner.note.lock().as_ref().and_then(LastUpdateView::of),
             wifi,
             ..self.program_alone()
         }
@@ -217,43 +212,6 @@ impl System {
         Ok(client)
     }
 
-    /// Has what was received looked at.
-    async fn check(&self) -> Result<UpdateView, SystemError> {
-        let asked = match &self.0.client {
-            Some(client) => client.inspect().await,
-            None => Err(ClientError::Absent),
-        };
-        match asked {
-            Ok(bundle) => Ok(self.set(UpdateView {
-                state: UpdateState::Ready,
-                bundle: Some(BundleView {
-                    version: bundle.version,
-                    board: bundle.board,
-                    bytes: bundle.bytes,
-                }),
-                ..UpdateView::default()
-            })),
-            Err(error) => {
-                tracing::warn!(%error, "the update that was received cannot be installed");
-                self.clear().await;
-                self.set(UpdateView {
-                    problem: Some(error.to_string()),
-                    ..UpdateView::default()
-                });
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Deletes what was received.
-    async fn clear(&self) {
-        let folder = self.0.folder.clone();
-        let cleared = tokio::task::spawn_blocking(move || update::clear(&folder)).await;
-        if let Ok(Err(error)) = cleared {
-            tracing::warn!(%error, "a received update cannot be deleted");
-        }
-    }
-
     fn set(&self, view: UpdateView) -> UpdateView {
         *self.0.update.lock() = view.clone();
         view
@@ -274,89 +232,6 @@ impl System {
         }
         self.clear().await;
         Ok(())
-    }
-
-    /// Begins to install the update that was received.
-    ///
-    /// # Errors
-    /// See [`SystemError`]. What comes of it later [`System::view`] tells.
-    pub async fn install(&self) -> Result<(), SystemError> {
-        let client = self.there().await?.clone();
-        let bundle = {
-            let mut update = self.0.update.lock();
-            match (update.state, update.bundle.clone()) {
-                (UpdateState::Ready, Some(bundle)) => {
-                    update.state = UpdateState::Installing;
-                    update.percent = Some(0);
-                    update.problem = None;
-                    bundle
-                }
-                (state, _) => return Err(SystemError::at(state)),
-            }
-        };
-        let note = Note {
-            version: bundle.version.clone(),
-            from: self.program_alone().version,
-            from_slot: self.0.running.slot,
-            boot: self.0.running.boot.clone(),
-            at: Timestamp::now().0,
-            phase: Phase::Installing,
-        };
-        if let Err(error) = self.write_down(Some(note.clone())).await {
-            self.not_installed(bundle, None);
-            return Err(SystemError::Note(error));
-        }
-        let this = self.clone();
-        tokio::spawn(async move {
-            let far = |percent| this.0.update.lock().percent = Some(percent);
-            match client.install(far).await {
-                Ok(()) => this.installed(note).await,
-                Err(error) => {
-                    tracing::warn!(%error, "the update was not installed");
-                    this.log(this.write_down(None).await);
-                    this.not_installed(bundle, Some(error.to_string()));
-                }
-            }
-        });
-        Ok(())
-    }
-
-    async fn installed(&self, note: Note) {
-        tracing::info!(version = note.version, "the update is installed");
-        let note = note.at_phase(Phase::Installed);
-        let bundle = self.0.update.lock().bundle.clone();
-        self.log(self.write_down(Some(note)).await);
-        self.set(UpdateView {
-            state: UpdateState::Installed,
-            bundle,
-            ..UpdateView::default()
-        });
-    }
-
-    fn not_installed(&self, bundle: BundleView, problem: Option<String>) {
-        self.set(UpdateView {
-            state: UpdateState::Ready,
-            bundle: Some(bundle),
-            percent: None,
-            problem,
-        });
-    }
-
-    /// An installation that an earlier process of ours began: the helper goes on with it, and what came of it in the end
-    /// nobody heard. It is made once more then: that does no harm.
-    async fn follow(&self) {
-        while let Some(client) = &self.0.client
-            && let Ok(status) = client.status().await
-            && let Some(percent) = status.installing
-        {
-            self.0.update.lock().percent = Some(percent);
-            tokio::time::sleep(FOLLOW).await;
-        }
-        self.0.update.lock().state = UpdateState::Checking;
-        self.log(self.write_down(None).await);
-        if self.check().await.is_ok() {
-            self.0.update.lock().problem = Some(SystemError::Unheard.to_string());
-        }
     }
 
     /// Ends the machine.
@@ -422,7 +297,7 @@ impl System {
     async fn wifi(&self, client: &Client) -> Option<WifiView> {
         self.has_wifi().ok()?;
         Some(match client.wifi().await {
-            Ok(state) => wifi_view(state),
+            Ok(state) => state.into(),
             Err(error) => WifiView {
                 problem: Some(error.to_string()),
                 ..WifiView::default()
@@ -454,37 +329,4 @@ impl System {
             tracing::warn!(%error, "what becomes of the update cannot be written down");
         }
     }
-}
-
-fn wifi_view(state: WifiState) -> WifiView {
-    let name = state.network.clone().unwrap_or_default();
-    let trouble = match state.link {
-        _ if state.network.is_none() => None,
-        WifiLink::Connected | WifiLink::Joining => None,
-        WifiLink::Off => Some(WifiTrouble::Off(name)),
-        WifiLink::Searching => Some(WifiTrouble::NotSeen(name)),
-        WifiLink::TurnedAway => Some(WifiTrouble::TurnedAway(name)),
-    };
-    WifiView {
-        network: state.network,
-        connected: state.link == WifiLink::Connected,
-        problem: trouble.map(|trouble| trouble.to_string()),
-    }
-}
-
-/// What is told of the last update; nothing while it is only being installed.
-fn last(note: &Note) -> Option<LastUpdateView> {
-    let (outcome, reason) = match &note.phase {
-        Phase::Installing | Phase::Installed => return None,
-        Phase::Restarting | Phase::Trying => (Outcome::Trying, None),
-        Phase::Kept => (Outcome::Kept, None),
-        Phase::WentBack(why) => (Outcome::WentBack, Some(why.to_string())),
-    };
-    Some(LastUpdateView {
-        version: note.version.clone(),
-        from: note.from.clone(),
-        at: note.at,
-        outcome,
-        reason,
-    })
 }

@@ -34,6 +34,14 @@ fn sentences_keep_their_form() {
             "The box could not write its state down: could not save release 3: database or disk is full.",
             "Le boîtier n’a pas pu noter son état\u{a0}: la base de données du boîtier a refusé\u{a0}: plus de place sur le disque.",
         ),
+        (
+            "The new system did not come to serve: the port 80 is taken.",
+            "Le nouveau système n’est pas arrivé à se mettre en service\u{a0}: «\u{a0}the port 80 is taken\u{a0}».",
+        ),
+        (
+            "The new system did not come to serve: the box is shutting down.",
+            "Le nouveau système n’est pas arrivé à se mettre en service\u{a0}: le boîtier est en train de s’arrêter.",
+        ),
     ] {
         assert_eq!(french(english).as_deref(), Some(expected), "{english}");
     }

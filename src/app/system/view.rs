@@ -3,6 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::WifiTrouble;
+use crate::device::system::{WifiLink, WifiState};
+use crate::device::update::{Note, Phase};
 use crate::store::SetAside;
 
 /// The whole system, where the box is one.
@@ -137,4 +140,41 @@ pub struct WifiView {
     pub connected: bool,
     /// Why not, as far as known.
     pub problem: Option<String>,
+}
+
+impl From<WifiState> for WifiView {
+    fn from(state: WifiState) -> Self {
+        let name = state.network.clone().unwrap_or_default();
+        let trouble = match state.link {
+            _ if state.network.is_none() => None,
+            WifiLink::Connected | WifiLink::Joining => None,
+            WifiLink::Off => Some(WifiTrouble::Off(name)),
+            WifiLink::Searching => Some(WifiTrouble::NotSeen(name)),
+            WifiLink::TurnedAway => Some(WifiTrouble::TurnedAway(name)),
+        };
+        WifiView {
+            network: state.network,
+            connected: state.link == WifiLink::Connected,
+            problem: trouble.map(|trouble| trouble.to_string()),
+        }
+    }
+}
+
+impl LastUpdateView {
+    /// What is told of the last update; nothing while it is only being installed.
+    pub(super) fn of(note: &Note) -> Option<Self> {
+        let (outcome, reason) = match &note.phase {
+            Phase::Installing | Phase::Installed => return None,
+            Phase::Restarting | Phase::Trying => (Outcome::Trying, None),
+            Phase::Kept => (Outcome::Kept, None),
+            Phase::WentBack(why) => (Outcome::WentBack, Some(why.to_string())),
+        };
+        Some(LastUpdateView {
+            version: note.version.clone(),
+            from: note.from.clone(),
+            at: note.at,
+            outcome,
+            reason,
+        })
+    }
 }
