@@ -45,6 +45,7 @@ test: setup-test $(PAGE)
 
 # ARGS narrows it down: ARGS=power, or ARGS=short for what CI runs.
 vm-test: export SEMOIR_OFFLINE = 1
+vm-test: export SEMOIR_VM_TESTS = $(ARGS)
 vm-test: setup-vm $(PAGE)
 	cargo nextest run --locked --config-file .ci/nextest.toml --test vm --run-ignored all $(ARGS)
 
