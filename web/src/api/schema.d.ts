@@ -1763,15 +1763,20 @@ export interface components {
              */
             seen: number;
         };
-        /** @description A database that was put aside, for the copy that was made of it before a newer version changed it. */
+        /** @description A database that was set aside, for the copy that was kept before a newer version changed it. */
         SetAsideView: {
             /**
              * Format: int64
-             * @description When it was put aside, in seconds since 1970.
+             * @description When it was set aside, in seconds since 1970.
              */
             at: number;
-            /** @description The name of the file, in the box's data folder. What was changed since is in it. */
+            /** @description The name of the file, in the box's data folder. */
             set_aside: string;
+            /**
+             * Format: int64
+             * @description When the copy was made, in seconds since 1970: what was changed from then until `at` is in the file only.
+             */
+            since: number;
         };
         /** @description What the owner can change. A field that was never set has its default. */
         Settings: {
