@@ -103,9 +103,14 @@ impl Board {
 
     /// The same, of the image as it is.
     pub fn of_image() -> (Board, Press, TempDir) {
+        Self::altered(|_| {})
+    }
+
+    /// The same, with what `alter` does to its root.
+    pub fn altered(alter: impl FnOnce(&Path)) -> (Board, Press, TempDir) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let press = Press::new(dir.path());
-        press.make_card();
+        press.make_card(alter);
         (Board::new(&press.image()), press, dir)
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::board::Board;
+use crate::press::PATIENCE_FILE;
 
 /// In place of the minute and a half of the unit: what is shown is that systemd counts, and what it does then.
 const PATIENCE: &str = "[Service]\nWatchdogSec=15s\n";
@@ -16,7 +17,9 @@ fn main_pid(board: &mut Board) -> String {
 #[test]
 #[ignore = "needs the system that `make vm-test` makes"]
 fn a_daemon_that_hangs_is_started_again_and_so_is_a_system() {
-    let (mut board, _press, _dir) = Board::of_image();
+    let (mut board, _press, _dir) = Board::altered(|root| {
+        std::fs::remove_file(root.join(PATIENCE_FILE)).expect("the test's own");
+    });
     board.boot();
     board.claim();
     let patience = board.run(

@@ -117,7 +117,7 @@ fn an_update_is_refused_unless_it_is_ours_and_whole() {
         let start = Instant::now();
         let done = install(board, bundle);
         assert_ne!(done.status, 0, "{what}: {}", done.text);
-        let said = done.text.lines().rev().find(|line| !line.trim().is_empty());
+        let said = done.text.lines().find(|line| line.contains("LastError"));
         println!(
             "{what}: {:.1} s, {}",
             start.elapsed().as_secs_f64(),
