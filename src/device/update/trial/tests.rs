@@ -63,6 +63,9 @@ impl Card {
     }
 }
 
+/// What a new system does before it ends.
+type Came = dyn Fn(&Trial);
+
 fn went_back(why: Why) -> Option<Phase> {
     Some(Phase::WentBack(why))
 }
@@ -104,7 +107,7 @@ fn the_old_system_tells_how_far_the_new_one_came() {
     fs::write(card.dir.path().join("kept/started-B"), "").unwrap();
     assert_eq!(card.start('A').0, went_back(Why::NoProgram));
 
-    let steps: [(&dyn Fn(&Trial), Why); 7] = [
+    let steps: [(&Came, Why); 7] = [
         (&|_| (), Why::Ended),
         (&|trial| trial.begin(Step::Database), Why::InDatabase),
         (
