@@ -2,7 +2,8 @@
 #
 #   make run [MEDIA=DIR]  build page and daemon, and start the box on this computer
 #   make test             every test
-#   make vm-test          the box in a virtual machine: sticks plugged and pulled, power cuts, network shares
+#   make vm-test          the box in a virtual machine: sticks plugged and pulled, power cuts, shares, updates; hours
+#                         where the processor is emulated, ARGS=short a part of it
 #   make demo             the whole life of a release, in about a minute, with no network
 #   make bench            the benches, against an optimised build: two hours; half an hour with ARGS=--quick
 #   make bench-TABLE      one of them: create, first-copy, cap, latency, cost, idle, peers, scan
@@ -44,6 +45,7 @@ test: setup-test $(PAGE)
 
 # ARGS narrows it down: ARGS=power, or ARGS=short for what CI runs.
 vm-test: export SEMOIR_OFFLINE = 1
+vm-test: export SEMOIR_VM_TESTS = $(ARGS)
 vm-test: setup-vm $(PAGE)
 	cargo nextest run --locked --config-file .ci/nextest.toml --test vm --run-ignored all $(ARGS)
 

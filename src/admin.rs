@@ -38,6 +38,7 @@ mod tag;
 mod tokens;
 mod uploads;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -88,6 +89,8 @@ pub struct AdminState {
     pub logs: Logs,
     /// Whether something starts the box again when it ends.
     pub supervised: bool,
+    /// Where the setup code lies for whoever shows it, until the box is claimed.
+    pub setup_code_file: Option<PathBuf>,
     /// Makes what is handed out of a release.
     pub press: Arc<dyn Press>,
     /// The way to the whole system, where the box is one.
@@ -115,6 +118,7 @@ struct Shared {
     news: watch::Sender<u64>,
     logs: Logs,
     supervised: bool,
+    setup_code_file: Option<PathBuf>,
     system: System,
     started: Instant,
 }
@@ -234,6 +238,7 @@ pub fn router(state: AdminState) -> Router {
         news: watch::Sender::new(0),
         logs: state.logs,
         supervised: state.supervised,
+        setup_code_file: state.setup_code_file,
         system: state.system,
         started: Instant::now(),
     });

@@ -205,6 +205,8 @@ vm() {
     need mmdebstrap mmdebstrap
     need mksquashfs squashfs-tools
     need mke2fs e2fsprogs
+    # The board's system is put together by the image's own scripts.
+    image_parts
     install_missing
     tests/vm/build.sh
 }

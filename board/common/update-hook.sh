@@ -15,8 +15,11 @@ case "$RAUC_SLOT_NAME" in
 esac
 slot=$boot/slot-$letter
 
-# Only written to while an update is; read-only otherwise.
-[ -n "${SEMOIR_BOOT:-}" ] || mount -o remount,rw "$boot"
+# Where it is read-only, it is only written to while an update is, and read-only again also when that fails.
+if [ -z "${SEMOIR_BOOT:-}" ] && grep -q "^[^ ]* $boot [^ ]* ro[, ]" /proc/self/mounts; then
+    trap 'sync; mount -o remount,ro "$boot"' EXIT
+    mount -o remount,rw "$boot"
+fi
 rm -rf "$slot.new"
 mkdir "$slot.new"
 tar -C "$slot.new" --no-same-owner -xf "$RAUC_IMAGE_NAME"

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::session::{self, WithCookie};
 use super::setup_code;
 use super::{App, Shared};
-use crate::base::Timestamp;
+use crate::base::{Timestamp, whole};
 use crate::store::{Owner, StoreError};
 
 /// What anyone on the owner's network may know of the box.
@@ -145,5 +145,11 @@ pub(super) async fn claim(
     app.store
         .run(move |store| store.claim(&password, now))
         .await?;
+    // It claims nothing any more: whoever shows it takes it away.
+    if let Some(path) = &app.setup_code_file
+        && let Err(error) = whole::remove(path)
+    {
+        tracing::warn!(%error, path = %path.display(), "the setup code stays where it is shown");
+    }
     session::begin(&app, &caller, &headers).await
 }

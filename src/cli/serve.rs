@@ -238,6 +238,7 @@ async fn serve(
         public_port: public_addr.port(),
         logs: telemetry::logs(),
         supervised: supervisor::is_there(),
+        setup_code_file: config.setup_code_file,
         // The two rooms do not know each other; what they agree on is `base::Press`.
         press: Arc::new(Printer),
         system: system.clone(),

@@ -4,8 +4,9 @@
 //! next start obeys the marker before it opens anything. The marker goes last, so that a reset that a power cut broke
 //! off is finished by the start after it, and each step can be done twice.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::base::whole;
@@ -28,7 +29,8 @@ pub enum Uploaded {
     Deleted,
 }
 
-/// Orders the next start with this data folder to forget everything.
+/// Orders the next start with this data folder to forget everything. Whoever orders it, with whatever mask, everybody may
+/// read the order: the daemon, who obeys, is another user than the one who reads the card.
 ///
 /// # Errors
 /// When the marker cannot be written; then nothing is ordered.
@@ -37,7 +39,9 @@ pub fn order(data: &Path, uploaded: Uploaded) -> io::Result<()> {
         Uploaded::Kept => KEEP_UPLOADS,
         Uploaded::Deleted => DELETE_UPLOADS,
     };
-    whole::write(&data.join(MARKER), words.as_bytes(), 0o644)
+    let marker = data.join(MARKER);
+    whole::write(&marker, words.as_bytes(), 0o644)?;
+    fs::set_permissions(&marker, Permissions::from_mode(0o644))
 }
 
 /// Does what was ordered, if anything was, and returns what became of the uploads. `forgotten` are the beginnings of the
@@ -56,6 +60,8 @@ pub fn obey(
     let words = match fs::read(&marker) {
         Ok(words) => words,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A box that ended here would never start again: in doubt the uploads are kept.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Vec::new(),
         Err(error) => return Err(error),
     };
     for entry in fs::read_dir(data)? {

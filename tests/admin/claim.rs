@@ -40,6 +40,21 @@ async fn a_new_box_says_so_and_is_claimed_with_its_code() {
 }
 
 #[tokio::test]
+async fn a_code_that_was_used_is_shown_no_longer() {
+    let the_box = TestBox::new();
+    let shown = the_box.dir.path().join("code");
+    std::fs::write(&shown, "shown").unwrap();
+    let code = the_box.setup_code();
+    let browser = the_box.browser();
+    let body = claim("ZZZZ-ZZZZ", PASSWORD);
+    browser.post("/api/v1/box/claim", &body).await.problem(403);
+    assert!(shown.exists());
+    let body = claim(&code, PASSWORD);
+    assert_eq!(browser.post("/api/v1/box/claim", &body).await.status, 204);
+    assert!(!shown.exists());
+}
+
+#[tokio::test]
 async fn a_claimed_box_is_not_claimed_again() {
     let (the_box, _) = TestBox::owned().await;
     let owner = the_box.store.owner().unwrap();

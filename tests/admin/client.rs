@@ -209,6 +209,7 @@ impl TestBox {
             public_port: 6880,
             logs: logs.clone(),
             supervised,
+            setup_code_file: Some(dir.path().join("code")),
             press: Arc::new(semoir::publish::Printer),
             system,
         });

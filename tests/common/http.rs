@@ -68,8 +68,19 @@ pub fn request(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> Result<Answer, String> {
+    request_within(REQUEST_BOUND, method, url, headers, body)
+}
+
+/// One request that may take so long, body included.
+pub fn request_within(
+    bound: Duration,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Answer, String> {
     let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
-    let mut request = client().request(method, url).body(body);
+    let mut request = client().request(method, url).timeout(bound).body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -138,6 +138,20 @@ fn a_card_is_read_emptied_of_secrets_and_read_only_again() {
     }
     first_boot();
 
+    // A reset is an order for the daemon, who is another user, and must be able to read it.
+    std::fs::create_dir(dir.join("data")).unwrap();
+    let reset = boot.at.join("FACTORY-RESET.txt");
+    run(Command::new("mount")
+        .args(["-o", "remount,rw"])
+        .arg(&boot.at));
+    write(&reset, "delete uploads");
+    boot.read_only();
+    first_boot();
+    assert!(!reset.exists());
+    let order = dir.join("data/factory-reset");
+    let mode = fs::metadata(&order).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+
     // The daemon leaves a code: it is on the card, and gone with the code.
     let code = dir.join("code");
     write(&code, "AB2C-XY9Z\n");

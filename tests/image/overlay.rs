@@ -129,6 +129,7 @@ fn presets_enable_what_can_be_enabled_and_no_way_in() {
         "semoir-wifi.service",
         "semoir-first-boot.service",
         "semoir-announce.service",
+        "semoir-announce.path",
         "semoir-settle.service",
         "semoir-trial.timer",
         "semoir-journal.service",

@@ -2,6 +2,7 @@
 # Makes what the tests in a virtual machine need, below target/vm, once for each version of the files it is made of:
 #
 #   guest/vmlinuz, guest/initrd, guest/root.squashfs   Debian trixie with systemd, every file system, Samba, an NFS server
+#   system/...                                         the same of what a board's image consists of, without our own part
 #   qemu                                               starts the emulator: the system's, or one out of Debian trixie
 #
 # Needs mmdebstrap and squashfs-tools (tests/setup.sh vm installs them) and Debian's packages. Nothing is installed.
@@ -19,7 +20,7 @@ say() { printf 'vm: %s\n' "$*"; }
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 2>/dev/null |
     head -n 1)
 
-# What the guest is made of: everything that this script reads.
+# What a guest is made of: everything that this script reads.
 made_of() { find "$here/build.sh" "$here/guest" -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16; }
 
 # On the guest: an init, the agent that runs the tests' commands, what makes file systems, what serves shares, and what
@@ -27,26 +28,31 @@ made_of() { find "$here/build.sh" "$here/guest" -type f | LC_ALL=C sort | xargs 
 packages="systemd-sysv udev kmod mount iproute2 qemu-guest-agent busybox-static sqlite3 \
 e2fsprogs fdisk dosfstools exfatprogs ntfs-3g btrfs-progs xfsprogs hfsprogs xorriso udftools cryptsetup-bin \
 samba nfs-kernel-server cifs-utils avahi-daemon systemd-resolved libnss-resolve"
+# On the board's system: what Buildroot puts on the image (board/common/fragments), and the agent.
+system_packages="systemd-sysv udev kmod mount iproute2 qemu-guest-agent busybox-static sqlite3 \
+e2fsprogs fdisk dosfstools nftables rauc rauc-service dbus-broker systemd-resolved libnss-resolve systemd-timesyncd tzdata"
 
-guest() {
+# debian NAME PACKAGES: makes it.
+debian() {
+    name=$1 packages=$2
     key=$(made_of)
-    [ "$(cat "$vm/guest/made-of" 2>/dev/null)" = "$key" ] && return 0
-    say "making the guest out of Debian $suite (two minutes)"
-    rm -rf "$vm/guest" "$vm/guest.new"
-    mkdir -p "$vm/guest.new"
+    [ "$(cat "$vm/$name/made-of" 2>/dev/null)" = "$key" ] && return 0
+    say "making the $name out of Debian $suite (two minutes)"
+    rm -rf "${vm:?}/$name" "$vm/$name.new"
+    mkdir -p "$vm/$name.new"
     # shellcheck disable=SC2086
     mmdebstrap --variant=minbase --components=main,non-free --include="$(echo $packages | tr ' ' ,)" \
         --aptopt='Apt::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-        --customize-hook="$here/guest/customize.sh \"\$1\" $here/guest" \
-        --customize-hook="download /boot/vmlinuz $vm/guest.new/vmlinuz" \
-        --customize-hook="download /boot/initrd $vm/guest.new/initrd" \
+        --customize-hook="$here/guest/customize.sh \"\$1\" $here/guest $name" \
+        --customize-hook="download /boot/vmlinuz $vm/$name.new/vmlinuz" \
+        --customize-hook="download /boot/initrd $vm/$name.new/initrd" \
         --customize-hook='rm -rf "$1"/boot/*' \
         "$suite" - ${mirror:+"$mirror"} |
-        mksquashfs - "$vm/guest.new/root.squashfs" -tar -comp lz4 -quiet -no-progress
-    echo "$key" >"$vm/guest.new/made-of"
-    mv "$vm/guest.new" "$vm/guest"
+        mksquashfs - "$vm/$name.new/root.squashfs" -tar -comp lz4 -quiet -no-progress
+    echo "$key" >"$vm/$name.new/made-of"
+    mv "$vm/$name.new" "$vm/$name"
 }
 
 # The system's emulator where there is one. Else, since a Debian that took QEMU's tools from backports cannot install the
@@ -73,4 +79,6 @@ EOF
 
 mkdir -p "$vm"
 qemu
-guest
+debian guest "$packages"
+# The short form has no use for it.
+[ "${SEMOIR_VM_TESTS:-}" = short ] || debian system "$system_packages"

@@ -1,9 +1,9 @@
 //! A box is switched on, claimed, and cut off: it is the same owner's afterwards.
 
 use crate::common::http;
+use crate::emulator::Acceleration;
 use crate::guest::Guest;
 use crate::lot::Lot;
-use crate::machine::Acceleration;
 
 /// What `systemd-analyze security` may find: 0 is locked up entirely, 10 is not at all.
 const EXPOSURE: f64 = 2.0;

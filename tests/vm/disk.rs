@@ -87,6 +87,12 @@ impl Disk {
         &self.socket
     }
 
+    /// Ends with QEMU, in order: what it was given to write is there.
+    pub fn switch_off(mut self) {
+        let serving = self.serving.take().expect("ended once");
+        serving.join().expect("the disk does not panic");
+    }
+
     /// Loses power, after QEMU was killed: what was not flushed is undone, sector by sector and by lot.
     pub fn cut_power(mut self, lot: &mut Lot) -> Lost {
         let serving = self.serving.take().expect("cut once");

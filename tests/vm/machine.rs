@@ -1,10 +1,7 @@
 //! A virtual machine: QEMU with the guest, what is tested laid over it, a data disk and ports for sticks.
-//!
-//! Its network is QEMU's own and restricted: nothing in the guest reaches anything outside, and what is outside reaches
-//! three ports of it, on an address in 127/8.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::agent::{Agent, Ended};
 use super::disk::{Disk, Lost};
+use super::emulator::{Case, add_disk, image, served, tail};
 use super::lot::Lot;
 use super::parts::Parts;
 use super::qmp::Qmp;
 use super::stick::Stick;
 use crate::common::daemon::{Daemon, command};
-use crate::common::net;
 
 /// From QEMU's start to the agent's first answer. A quarter of a minute where the guest has a processor to itself, minutes
 /// where it is emulated on a busy machine.
@@ -31,22 +28,24 @@ pub const PORTS: u32 = 8;
 /// Looks at a disk that find it unread, and the time between them, until it is idle.
 const LOOKS: u32 = 5;
 const LOOK: Duration = Duration::from_millis(20);
-/// Memory of the guest, in MiB: half of it is the root's writable layer.
-const MEMORY: u32 = 1024;
 
 /// The disks and addresses of a machine, which outlive a power cut.
 pub struct Hardware {
-    dir: PathBuf,
+    case: Case,
     /// What outlives a power cut.
     data: PathBuf,
     /// Serial number and file of further disks.
     disks: Vec<(String, PathBuf)>,
     words: String,
-    /// Where the guest's ports are forwarded from.
-    pub ip: Ipv4Addr,
-    admin: u16,
-    public: u16,
-    peers: u16,
+}
+
+/// Where it is met.
+impl Deref for Hardware {
+    type Target = Case;
+
+    fn deref(&self) -> &Case {
+        &self.case
+    }
 }
 
 impl Hardware {
@@ -61,16 +60,11 @@ impl Hardware {
             .output()
             .expect("mke2fs starts");
         assert!(made.status.success(), "mke2fs: {made:?}");
-        let ip = net::fresh_ip();
         Hardware {
-            dir: dir.to_owned(),
+            case: Case::new(dir),
             data,
             disks: Vec::new(),
             words: KERNEL_WORDS.to_owned(),
-            ip,
-            admin: net::free_port(ip),
-            public: net::free_port(ip),
-            peers: net::free_port(ip),
         }
     }
 
@@ -88,70 +82,6 @@ impl Hardware {
     pub fn leave_out(&mut self, unit: &str) {
         self.words += &format!(" systemd.mask={unit}");
     }
-
-    /// The owner's page, from outside.
-    pub fn admin(&self) -> String {
-        format!("http://{}:{}", self.ip, self.admin)
-    }
-
-    /// The public page, from outside.
-    pub fn public(&self) -> String {
-        format!("http://{}:{}", self.ip, self.public)
-    }
-
-    /// Where peers connect, from outside.
-    pub fn peers(&self) -> SocketAddr {
-        (self.ip, self.peers).into()
-    }
-
-    /// What the guest printed on its serial port, over all boots.
-    pub fn console(&self) -> String {
-        let text = std::fs::read(self.dir.join("console.log")).unwrap_or_default();
-        String::from_utf8_lossy(&text).into_owned()
-    }
-}
-
-/// How the guest's processor is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acceleration {
-    /// By the host's.
-    Kvm,
-    /// Emulated.
-    Tcg,
-}
-
-impl Acceleration {
-    /// The host's processor where it has what that needs, or what `SEMOIR_VM_ACCEL` says. A /dev/kvm alone is not enough:
-    /// some virtual machines offer one that runs no ordinary kernel.
-    pub fn here() -> Acceleration {
-        let able = || {
-            let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            let flag = |name: &str| cpu.split_whitespace().any(|word| word == name);
-            (flag("vmx") || flag("svm"))
-                && File::options()
-                    .read(true)
-                    .write(true)
-                    .open("/dev/kvm")
-                    .is_ok()
-        };
-        match std::env::var("SEMOIR_VM_ACCEL").as_deref() {
-            Ok("kvm") => Acceleration::Kvm,
-            Ok("tcg") => Acceleration::Tcg,
-            Ok(other) => panic!("SEMOIR_VM_ACCEL is kvm or tcg, not {other:?}"),
-            Err(_) if able() => Acceleration::Kvm,
-            Err(_) => Acceleration::Tcg,
-        }
-    }
-
-    /// QEMU's words for it. Five-level page tables cost an emulated processor much. A second one would save little (what
-    /// the guest does is done in turns), and now and then end QEMU: while one of two maps a device anew, as the kernel does
-    /// when it meets one, the other may still look it up where it was ("iotlb_to_section: Assertion failed").
-    fn options(self) -> [&'static str; 6] {
-        match self {
-            Acceleration::Kvm => ["-accel", "kvm", "-cpu", "host", "-smp", "2"],
-            Acceleration::Tcg => ["-accel", "tcg", "-cpu", "max,la57=off", "-smp", "1"],
-        }
-    }
 }
 
 /// A running machine. It is killed, as by a power cut, when dropped.
@@ -166,92 +96,27 @@ impl Machine {
     /// Switches it on, and waits until the guest's agent answers.
     pub fn boot(parts: &Parts, hardware: &Hardware) -> Machine {
         let dir = &hardware.dir;
-        for socket in ["qmp", "agent"] {
-            let _ = std::fs::remove_file(dir.join(socket));
-        }
-        let mut command = command(&parts.qemu);
+        let disk = Disk::switch_on(&hardware.data, &dir.join("disk"));
+        let mut command = hardware.command(&parts.qemu, "");
         command
-            .args([
-                "-nodefaults",
-                "-no-user-config",
-                "-display",
-                "none",
-                "-no-reboot",
-            ])
-            .args(["-machine", "pc", "-m", &MEMORY.to_string()])
-            .args(Acceleration::here().options())
             .arg("-kernel")
             .arg(&parts.kernel)
             .arg("-initrd")
             .arg(&parts.initrd)
             .args(["-append", &hardware.words]);
-        let disk = Disk::switch_on(&hardware.data, &dir.join("disk"));
-        let image = |file: &Path, read_only: bool| {
-            let read_only = if read_only { "on" } else { "off" };
-            format!(
-                "driver=raw,read-only={read_only},file.driver=file,file.filename={}",
-                file.display()
-            )
-        };
-        let served = format!(
-            "driver=nbd,server.type=unix,server.path={}",
-            disk.socket().display()
-        );
-        let system = [
-            ("base", image(&parts.base, true)),
-            ("top", image(&parts.top, true)),
-            ("data", served),
-        ];
-        let more = hardware.disks.iter();
-        let more = more.map(|(name, file)| (name.as_str(), image(file, false)));
-        for (name, backing) in system.into_iter().chain(more) {
-            command
-                .arg("-blockdev")
-                .arg(format!("{backing},node-name={name}"))
-                .arg("-device")
-                .arg(format!("virtio-blk-pci,drive={name},serial={name}"));
+        add_disk(&mut command, "base", &image(&parts.base, true));
+        add_disk(&mut command, "top", &image(&parts.top, true));
+        add_disk(&mut command, "data", &served(disk.socket()));
+        for (name, file) in &hardware.disks {
+            add_disk(&mut command, name, &image(file, false));
         }
-        let forward = |udp: bool, outside: u16, inside: u16| {
-            let kind = if udp { "udp" } else { "tcp" };
-            format!(
-                ",hostfwd={kind}:{}:{outside}-10.0.2.15:{inside}",
-                hardware.ip
-            )
-        };
         command
-            .arg("-netdev")
-            .arg(
-                "user,id=net,restrict=on,ipv6=off".to_owned()
-                    + &forward(false, hardware.admin, 80)
-                    + &forward(false, hardware.public, 6880)
-                    + &forward(true, hardware.public, 6880)
-                    + &forward(false, hardware.peers, 6881),
-            )
             .args(["-device", "virtio-net-pci,netdev=net,romfile="])
-            .args(["-device", "virtio-serial-pci"])
-            .arg("-chardev")
-            .arg(format!(
-                "socket,id=agent,path={}/agent,server=on,wait=off",
-                dir.display()
-            ))
-            .args([
-                "-device",
-                "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
-            ])
             .args([
                 "-device",
                 &format!("qemu-xhci,id=usb,p2={PORTS},p3={PORTS}"),
-            ])
-            .args(["-rtc", "base=utc"])
-            .arg("-chardev")
-            .arg(format!(
-                "file,id=console,append=on,path={}/console.log",
-                dir.display()
-            ))
-            .args(["-serial", "chardev:console", "-qmp"])
-            .arg(format!("unix:{}/qmp,server=on,wait=off", dir.display()));
-        let mut qemu = Daemon::start("QEMU", &mut command, &dir.join("qemu.log"));
-        let qmp = Qmp::connect(&dir.join("qmp"), || qemu.assert_alive());
+            ]);
+        let (mut qemu, qmp) = hardware.switch_on(&mut command);
         let alive = || {
             assert!(
                 qemu.alive(),
@@ -365,12 +230,3 @@ impl Machine {
 /// not: mitigations and audits. The machine's number is the same at each boot, as a real one's.
 const KERNEL_WORDS: &str = "console=ttyS0 quiet panic=-1 audit=0 apparmor=0 selinux=0 mitigations=off \
      random.trust_cpu=on no_timer_check systemd.machine_id=5e301500000000000000000000005e30 systemd.show_status=no";
-
-/// The end of a long text.
-fn tail(text: &str) -> &str {
-    let mut from = text.len().saturating_sub(4000);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    &text[from..]
-}

@@ -24,7 +24,8 @@ const DROP_IN: &str = "[Service]
 Environment=SEMOIR_OFFLINE=1
 ExecStartPre=/usr/lib/check-database
 ";
-const CHECK_DATABASE: &str = "#!/bin/sh
+/// Prints what the database finds when it checks itself.
+pub const CHECK_DATABASE: &str = "#!/bin/sh
 cd /var/lib/semoir && test -e semoir.db || exit 0
 echo \"integrity:$(sqlite3 semoir.db 'pragma integrity_check' 2>&1)\"
 ";

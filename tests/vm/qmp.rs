@@ -84,4 +84,14 @@ impl Qmp {
             self.events.push(event);
         }
     }
+
+    /// All that it told by itself, once it has ended.
+    pub fn rest(mut self) -> Vec<Value> {
+        let mut line = String::new();
+        while self.reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            self.events.extend(serde_json::from_str(&line).ok());
+            line.clear();
+        }
+        self.events
+    }
 }

@@ -112,7 +112,11 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn power(&self, power: Power) -> Result<(), ClientError> {
-        self.order(&Request::Power(power)).await
+        match self.order(&Request::Power(power)).await {
+            // The end has begun, and came to the helper before it could answer.
+            Err(ClientError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+            done => done,
+        }
     }
 
     /// Joins a Wi-Fi network.
@@ -202,4 +206,29 @@ async fn receive(stream: &mut UnixStream) -> Result<Answer, ClientError> {
 fn unexpected(answer: &Answer) -> ClientError {
     let why = format!("{answer:?} is no answer to what was asked");
     io::Error::new(io::ErrorKind::InvalidData, why).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_helper_that_the_end_of_the_machine_overtakes_has_done_what_it_was_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("socket");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut length = [0; 4];
+                stream.read_exact(&mut length).await.unwrap();
+                let mut request = vec![0; u32::from_be_bytes(length) as usize];
+                stream.read_exact(&mut request).await.unwrap();
+            }
+        });
+        let client = Client::new(socket);
+        client.power(Power::Restart).await.unwrap();
+        let error = client.status().await.unwrap_err();
+        assert!(matches!(error, ClientError::Io(_)), "{error}");
+    }
 }

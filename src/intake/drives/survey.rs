@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 
 use super::{Block, DeviceNumber, Properties, Roots, Verdict, is_plugged_in, judge, key, name};
-use crate::intake::mount::MountId;
+use crate::intake::mount::{MountId, table};
 use crate::store::Facts;
 
 /// A drive that is there.
@@ -33,14 +34,20 @@ pub struct Device {
     pub sequence: Option<u64>,
 }
 
-/// Looks at what drives there are. Those that udev has not looked at yet are left out. Of two with the same key, the one that
-/// `holds` it keeps it.
+/// Looks at what drives there are. Those that udev has not looked at yet are left out, and so is the disk that the running
+/// system is on: on a board that is a card, which somebody plugged in, with partitions that hold nothing of the owner's. Of
+/// two with the same key, the one that `holds` it keeps it.
 ///
 /// # Errors
 /// When the kernel has no list.
 pub fn survey(roots: &Roots, holders: &HashMap<MountId, Device>) -> io::Result<Vec<Found>> {
     let (mut judged, mut undecided) = (Vec::new(), Vec::new());
-    for block in Block::all(roots)? {
+    let blocks = Block::all(roots)?;
+    let system = system(roots, &blocks);
+    for block in blocks {
+        if system.as_ref() == Some(&block.disk) {
+            continue;
+        }
         let Ok(Some(udev)) = Properties::of_block(roots, block.number) else {
             undecided.extend(block.partition.map(|_| block.disk));
             continue;
@@ -69,6 +76,14 @@ pub fn survey(roots: &Roots, holders: &HashMap<MountId, Device>) -> io::Result<V
         describe(&block, &udev, verdict, several)
     });
     Ok(without_copies(found.collect(), holders))
+}
+
+/// The disk that the root is on; none when that is on no disk, as where it lies in memory.
+fn system(roots: &Roots, blocks: &[Block]) -> Option<String> {
+    let mounts = table::read(roots).ok()?;
+    let root = table::at(&mounts, Path::new("/"))?;
+    let block = blocks.iter().find(|block| block.number == root.device)?;
+    Some(block.disk.clone())
 }
 
 fn describe(block: &Block, udev: &Properties, verdict: Verdict, several: bool) -> Option<Found> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use super::request::{Reason, Refusal};
-use super::table::Entry;
+use super::table::{self, Entry};
 use crate::intake::drives::{Block, DeviceNumber, Properties, Roots};
 
 /// Where people's desktops mount what they plug in. What is in use there is in the way, and not the system.
@@ -64,11 +64,13 @@ pub fn check(
     {
         return Err(system());
     }
+    // What the kernel was told is asked only where the table of mounts does not say it: two cards of ours have partitions of
+    // the same names, and the one that is plugged in beside the system's is no more than a drive.
+    let root = table::at(table, Path::new("/"));
+    let is_known = root.is_some_and(|root| all.iter().any(|block| block.number == root.device));
     let line = fs::read_to_string(roots.proc.join("cmdline")).unwrap_or_default();
-    if line
-        .split_whitespace()
-        .any(|word| names_root(roots, word, &same))
-    {
+    let mut words = line.split_whitespace();
+    if !is_known && words.any(|word| names_root(roots, word, &same)) {
         return Err(system());
     }
     match in_the_way {
@@ -95,7 +97,8 @@ fn resolve(roots: &Roots, path: &Path) -> Option<DeviceNumber> {
 }
 
 /// Whether a word of the kernel's command line says that the root is on one of these: `root=/dev/sda2`,
-/// `root=PARTUUID=…`. The table of mounts says only `/dev/root` where the kernel mounted it by itself.
+/// `root=PARTUUID=…`. The table of mounts says only `/dev/root`, and a number of no device, of a btrfs that the kernel mounted
+/// by itself.
 fn names_root(roots: &Roots, word: &str, blocks: &[&Block]) -> bool {
     let Some(root) = word.strip_prefix("root=") else {
         return false;

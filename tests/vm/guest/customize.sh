@@ -1,11 +1,12 @@
 #!/bin/sh
 # Run by mmdebstrap on the unpacked guest: adds the kernel, an initial RAM disk, and the settings of the test.
 #
-#   customize.sh ROOT FOLDER
+#   customize.sh ROOT FOLDER guest|system
 set -eu
 
 root=$1
 from=$2
+kind=$3
 
 # Finding names is left to systemd-resolved, which does not run here.
 rm -f "$root/etc/resolv.conf"
@@ -29,7 +30,8 @@ keep() {
         [ "$wanted" = yes ] || rm -rf "$entry"
     done
 }
-keep "$modules/drivers" block cdrom char hid input md net scsi usb virtio
+keep "$modules/drivers" block cdrom char hid input md net scsi usb virtio watchdog
+keep "$modules/drivers/watchdog" i6300esb.ko.xz watchdog.ko.xz
 keep "$modules/drivers/char" hw_random virtio_console.ko.xz
 keep "$modules/drivers/net" dummy.ko.xz net_failover.ko.xz veth.ko.xz virtio_net.ko.xz
 keep "$modules/drivers/scsi" scsi_mod.ko.xz scsi_common.ko.xz scsi_debug.ko.xz sd_mod.ko.xz sg.ko.xz sr_mod.ko.xz
@@ -39,12 +41,17 @@ rm -rf "$modules/sound" "$modules/arch/x86/kvm" "$modules/arch/x86/events"
 chroot "$root" depmod "$release"
 
 # The initial RAM disk: a static shell and the modules that find the root.
+case $kind in
+    guest) init=init needed='virtio_pci virtio_blk virtio_net squashfs overlay ext4' ;;
+    # The watchdog is in the kernel of a board.
+    system) init=init-system needed='virtio_pci virtio_blk virtio_net squashfs ext4 i6300esb' ;;
+esac
 work=$root/tmp/initrd
 mkdir -p "$work/bin" "$work/modules" "$work/dev" "$work/proc" "$work/sys" "$work/root"
 cp "$root/usr/bin/busybox" "$work/bin/busybox"
-cp "$from/init" "$work/init"
+cp "$from/$init" "$work/init"
 chmod +x "$work/init"
-for module in virtio_pci virtio_blk virtio_net squashfs overlay ext4; do
+for module in $needed; do
     chroot "$root" modprobe --set-version "$release" --show-depends "$module" |
         sed -n 's/^insmod \(.*\.ko.*\)$/\1/p'
 done | awk '!seen[$1]++ { print $1 }' >"$root/tmp/modules"
@@ -56,6 +63,22 @@ done <"$root/tmp/modules"
 (cd "$work" && find . | LC_ALL=C sort | chroot "$root" sh -c 'cd /tmp/initrd && busybox cpio -o -H newc 2>/dev/null') |
     gzip -9 >"$root/boot/initrd"
 rm -rf "$work" "$root/tmp/modules"
+
+if [ "$kind" = system ]; then
+    # What Buildroot's has not: its own way to log in, names of devices, what a user session needs. What starts is decided
+    # when our part is laid over it (tests/vm/press.rs).
+    for unit in getty.target systemd-binfmt.service proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount \
+        sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
+        modprobe@configfs.service modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service \
+        systemd-pcrphase.service systemd-user-sessions.service systemd-logind.service ldconfig.service systemd-sysusers.service \
+        systemd-journal-catalog-update.service systemd-hwdb-update.service systemd-update-done.service \
+        systemd-update-utmp.service systemd-update-utmp-runlevel.service; do
+        ln -sf /dev/null "$root/etc/systemd/system/$unit"
+    done
+    ln -sf multi-user.target "$root/usr/lib/systemd/system/default.target"
+    rm -rf "$root"/usr/lib/udev/hwdb.bin "$root"/usr/lib/udev/hwdb.d
+    exit 0
+fi
 
 # What the test adds to the system: that nothing starts but the agent, what the overlay enables and what a test asks for.
 # Debian has every service start that is installed, and much that a machine of this kind has no use for.

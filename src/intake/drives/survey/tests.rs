@@ -7,6 +7,34 @@ fn look(tree: &Tree) -> Vec<Found> {
 
 const GIB: u64 = 1 << 21;
 
+/// As on a board: the card was plugged in, and holds a slot of an update that no file system is in yet.
+#[test]
+fn the_card_that_the_system_is_on_is_no_drive_and_one_beside_it_is() {
+    let tree = Tree::new();
+    for (disk, number) in [("sda", 0), ("sdb", 16)] {
+        let port = USB.replace("host6", &format!("host{number}"));
+        tree.disk(&port, disk, &format!("8:{number}"), 4 * GIB);
+        tree.attribute(disk, "removable", "1");
+        tree.udev(&format!("8:{number}"), STICK, &["ID_PART_TABLE_TYPE=dos"]);
+        for (index, what) in [(1, "ID_FS_TYPE=squashfs"), (2, ""), (3, "ID_FS_TYPE=ext4")] {
+            let part = format!("8:{}", number + index);
+            tree.partition(&port, disk, index, &part, GIB);
+            tree.udev(&part, STICK, &[what, "ID_FS_UUID=1234"]);
+        }
+    }
+    let names = |tree: &Tree| -> Vec<DeviceNumber> {
+        look(tree).iter().map(|one| one.device.number).collect()
+    };
+    assert_eq!(names(&tree).len(), 6);
+    tree.proc(
+        "self/mountinfo",
+        "27 1 8:1 / / ro - squashfs /dev/root ro\n",
+    );
+    let found = names(&tree);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().all(|number| number.minor > 16), "{found:?}");
+}
+
 #[test]
 fn a_stick_is_found_and_what_is_not_the_owners_is_not() {
     let tree = Tree::new();

@@ -71,6 +71,19 @@ fn a_root_with_a_number_of_its_own_is_known_by_its_source_or_the_kernels_command
     }
 }
 
+/// Every card of ours calls its partitions by the same identifiers.
+#[test]
+fn a_card_that_is_named_as_the_systems_is_a_drive_beside_it() {
+    let tree = machine();
+    for number in ["8:2", "8:17"] {
+        tree.udev(number, "", &["ID_PART_ENTRY_UUID=5e301a7e-02"]);
+    }
+    tree.proc("cmdline", "root=PARTUUID=5e301a7e-02 ro");
+    let root = "27 1 8:2 / / ro - squashfs /dev/root ro";
+    assert_eq!(of(&tree, "sdb1", root), None);
+    assert_eq!(of(&tree, "sda1", root), Some(Reason::System));
+}
+
 #[test]
 fn what_is_swapped_to_or_part_of_something_else_is_refused() {
     let tree = machine();

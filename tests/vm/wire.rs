@@ -1,0 +1,100 @@
+//! The box on its wire: who may speak to it, and who is told its name. The neighbour is a second network device on the same
+//! Ethernet, in a network namespace of its own.
+
+use crate::board::Board;
+
+/// The neighbour's address of documentation is one that is not the home's.
+const NEIGHBOUR: &str = "
+set -e
+neighbour=$(basename $(dirname $(grep -l 52:54:00:5e:30:03 /sys/class/net/*/address)))
+home=$(ls /sys/class/net | grep -v -e lo -e $neighbour)
+ip netns add neighbour
+ip link set $neighbour netns neighbour
+ip -n neighbour link set lo up
+ip -n neighbour link set $neighbour up
+ip -n neighbour address add 10.0.2.77/24 dev $neighbour
+ip -n neighbour address add 203.0.113.2/24 dev $neighbour
+ip address add 203.0.113.1/24 dev $home
+echo $neighbour $home";
+
+/// Asks the wire for a name, as a computer of the home does (RFC 6762), from port 5353; prints the address that is answered.
+const ASK: &str = r#"ip netns exec neighbour perl -MSocket -e '
+    my ($name, $me) = @ARGV;
+    socket(my $s, PF_INET, SOCK_DGRAM, getprotobyname("udp")) or die "$!";
+    setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
+    bind($s, sockaddr_in(5353, INADDR_ANY)) or die "$!";
+    setsockopt($s, 0, 35, inet_aton("224.0.0.251") . inet_aton($me)) or die "$!";
+    setsockopt($s, 0, 32, inet_aton($me)) or die "$!";
+    my $labels = join("", map { pack("C/a*", $_) } split(/\./, $name)) . "\0";
+    my $query = pack("n6", 0, 0, 1, 0, 0, 0) . $labels . pack("nn", 1, 1);
+    for (1..10) {
+        send($s, $query, 0, sockaddr_in(5353, inet_aton("224.0.0.251"))) or die "$!";
+        my $end = time + 2;
+        while (time < $end) {
+            my $r = ""; vec($r, fileno($s), 1) = 1;
+            select($r, undef, undef, 0.5) or next;
+            recv($s, my $got, 4096, 0);
+            my (undef, $flags, $asked, $answers) = unpack("n4", $got);
+            next unless $flags & 0x8000 && $answers;
+            my $at = index($got, pack("nn", 1, 0x8001), 12 + length($labels) - 1);
+            $at = index($got, pack("nn", 1, 1), 12 + length($labels) - 1) if $at < 0;
+            next if $at < 0;
+            print inet_ntoa(substr($got, $at + 10, 4)), "\n";
+            exit 0;
+        }
+    }
+    exit 1;
+' "#;
+
+/// Whether the neighbour reaches a port of the box, from one of his addresses.
+fn reaches(board: &mut Board, from: &str, to: &str, port: u16) -> bool {
+    let line = format!(
+        "ip netns exec neighbour busybox timeout 5 perl -MIO::Socket::INET -e '
+            IO::Socket::INET->new(LocalAddr => \"{from}\", PeerAddr => \"{to}\", PeerPort => {port}, Timeout => 4) or exit 1'"
+    );
+    board.run_any(&line).status == 0
+}
+
+#[test]
+#[ignore = "needs the system that `make vm-test` makes"]
+fn the_home_reaches_the_owners_page_and_the_name_and_the_world_what_is_public() {
+    let (mut board, _press, _dir) = Board::of_image();
+    board.has_neighbour = true;
+    board.boot();
+    board.claim();
+    println!("{}", board.run(NEIGHBOUR));
+    for (from, to, port, open) in [
+        ("10.0.2.77", "10.0.2.15", 80, true),
+        ("10.0.2.77", "10.0.2.15", 6880, true),
+        ("203.0.113.2", "203.0.113.1", 80, false),
+        ("203.0.113.2", "203.0.113.1", 6880, true),
+        ("203.0.113.2", "203.0.113.1", 6881, true),
+        ("10.0.2.77", "10.0.2.15", 22, false),
+    ] {
+        assert_eq!(
+            reaches(&mut board, from, to, port),
+            open,
+            "{from} to {to}, port {port}"
+        );
+    }
+    // It is the packet filter that keeps the world off the page, and nothing else.
+    board.run("nft add rule inet semoir input ip saddr 203.0.113.2 tcp dport 80 accept");
+    assert!(reaches(&mut board, "203.0.113.2", "203.0.113.1", 80));
+    board.run("systemctl restart semoir-firewall.service");
+    board.wait_for(
+        "the network is there again",
+        "ip -4 -o address show | grep -q 10.0.2.15",
+    );
+    board
+        .run("home=$(ls /sys/class/net | grep -v lo); ip address replace 203.0.113.1/24 dev $home");
+    assert!(!reaches(&mut board, "203.0.113.2", "203.0.113.1", 80));
+
+    let address = board.run(&format!("{ASK} semoir.local 10.0.2.77"));
+    assert!(
+        ["10.0.2.15", "203.0.113.1"].contains(&address.as_str()),
+        "{address}"
+    );
+    let nobody = board.run_any(&format!("{ASK} garage.local 10.0.2.77"));
+    assert_ne!(nobody.status, 0, "{}", nobody.text);
+    println!("semoir.local is {address}");
+}
