@@ -13,6 +13,7 @@ pub mod announce;
 pub mod create;
 pub mod demo;
 pub mod first_boot;
+pub mod hash_password;
 pub mod mount_helper;
 mod progress;
 pub mod seed;
@@ -40,6 +41,8 @@ enum Command {
     Seed(seed::Args),
     /// See the whole life of a release in about a minute, on this computer alone
     Demo(demo::Args),
+    /// Print the hash of a password, for `semoir.toml` on a card
+    HashPassword,
     /// Mount drives and network shares for the box; systemd starts it as root when the box asks
     MountHelper(mount_helper::Args),
     /// Read what the owner wrote on the boot partition; systemd starts it as root
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
             demo::forget_proxies();
             block_on(demo::run(args)).map(stopped)
         }
+        Command::HashPassword => hash_password::run().map(stopped).map_err(Into::into),
         Command::MountHelper(args) => mount_helper::run(args).map(stopped).map_err(Into::into),
         Command::FirstBoot(args) => first_boot::run(args).map(stopped).map_err(Into::into),
         Command::Announce(args) => announce::run(args).map(stopped).map_err(Into::into),

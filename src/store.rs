@@ -7,6 +7,7 @@ mod api_token;
 mod backup;
 mod connection;
 mod content;
+mod copies;
 mod decision;
 mod error;
 mod facts;
@@ -35,8 +36,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use api_token::{ApiToken, NewToken, Scope, TOKENS_AT_MOST};
 pub use backup::{BACKUP_VERSION, Backup, BadBackup, ReleaseWish, Restored, SourceRule};
+pub use copies::{SetAside, TakenUp};
 pub use decision::{Decision, LoggedDecision};
-pub use error::StoreError;
+pub use error::{FileFault, StoreError};
 pub use facts::Facts;
 use flush::Flusher;
 pub use hash_progress::HashProgress;
@@ -52,6 +54,9 @@ pub use setting::{BadSetting, Settings};
 pub use share::{SHARES_AT_MOST, Share};
 pub use source::{NewSource, Source, SourceKind};
 pub use torrent::NewTorrent;
+use upgrade::PRESENT;
+
+use crate::base::Timestamp;
 
 /// The database. Cheap to clone; clones share one connection.
 ///
@@ -73,7 +78,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database at `path`, makes it when there is none, and upgrades an older one.
+    /// Opens the database at `path`, makes it when there is none, and upgrades an older one, of which a copy is kept
+    /// beside it.
     ///
     /// The file is readable by its owner only: it holds the password's hash.
     ///
@@ -81,7 +87,27 @@ impl Store {
     /// When the file cannot be opened, is damaged, is not ours or was written by a newer Semoir. It is then left as
     /// it is: never deleted, never begun anew.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = connection::open(path)?;
+        let connection = connection::open(path, &PRESENT, &mut |_, _| {})?;
+        Self::at(path, connection)
+    }
+
+    /// As [`Store::open`], for the box itself: a database that a newer Semoir wrote is set aside when there is a copy of it
+    /// from before, with which the box then goes on. `upgrading` is told the versions from and to which the database is
+    /// about to be upgraded, before anything of it is done. Nobody else may have the data folder.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; a newer database is an error where no copy of it can be used.
+    pub fn take_up(
+        path: &Path,
+        now: Timestamp,
+        mut upgrading: impl FnMut(i64, i64),
+    ) -> Result<TakenUp, StoreError> {
+        let (connection, set_aside) = copies::take_up(path, now, &PRESENT, &mut upgrading)?;
+        let store = Self::at(path, connection)?;
+        Ok(TakenUp { store, set_aside })
+    }
+
+    fn at(path: &Path, connection: Connection) -> Result<Self, StoreError> {
         let flusher = Flusher::start(path);
         let flusher = flusher.map_err(|source| StoreError::File {
             path: path.to_owned(),
@@ -166,6 +192,20 @@ impl Store {
         self.changes.fetch_add(1, Ordering::SeqCst);
         if let Some(flusher) = &self.flusher {
             flusher.changed();
+        }
+        Ok(value)
+    }
+
+    /// As [`Store::write`], and on the disk when this returns: what its owner changed, and was told is done, no power cut
+    /// undoes. A disk that refuses is asked again soon, and the log says so.
+    fn write_to_disk<T>(
+        &self,
+        doing: impl Fn() -> String,
+        call: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let value = self.write(doing, call)?;
+        if let Some(flusher) = &self.flusher {
+            flusher.at_once();
         }
         Ok(value)
     }

@@ -248,11 +248,20 @@ fn a_reset_forgets_everything_and_never_touches_a_source() {
         );
         assert_eq!(made.status, 201, "{}", made.text());
         run.api("PATCH", "/settings", json!({ "relays": 9 }));
+        for name in ["copy-4", "copy.part", "set-aside-6-1764315000-1764000000"] {
+            let name = format!("semoir.db.{name}");
+            fs::write(spot.data().join(name), "mine").expect("a file can be written");
+        }
         reset(&run, keep_uploads);
         assert_eq!(run.ended(), RESTART);
         drop(run);
 
         let mut again = spot.start(false);
+        let left = names(&spot.data());
+        assert!(
+            !left.iter().any(|n| n.starts_with("semoir.db.")),
+            "{left:?}"
+        );
         let info = again.info().expect("it answers");
         assert_eq!(info["claimed"], false);
         assert_eq!(again.api("GET", "/overview", json!({})).status, 401);

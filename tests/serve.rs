@@ -3,6 +3,8 @@
 mod common;
 #[path = "serve/start.rs"]
 mod start;
+#[path = "serve/versions.rs"]
+mod versions;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -4,6 +4,7 @@
 #   semoir-BOARD-VERSION.img.xz.sha256   its checksum
 #   semoir-BOARD-VERSION.raucb           the update for boxes that run already
 #   semoir-BOARD-VERSION.sbom.json       what it is made of (CycloneDX), and crates beside it
+#   semoir-BOARD-VERSION.imager.json     a list with this image in it, for `rpi-imager --repo`; SEMOIR_URL is where it is put
 #
 # BUILDROOT=DIR takes a copy of Buildroot that is already there. SEMOIR_CERT, SEMOIR_KEY and SEMOIR_KEYRING sign
 # updates and check them; without them a key of this working copy is made, and its boxes take no other's updates.
@@ -49,6 +50,10 @@ name=$work/out/semoir-$board-$SEMOIR_RELEASE${build:+-$build}
 xz -T0 -9 -c "$output/images/semoir.img" >"$name.img.xz"
 (cd "$work/out" && sha256sum "$(basename "$name").img.xz" >"$name.img.xz.sha256")
 cp "$output/images/semoir.raucb" "$name.raucb"
+if grep -q '^IMAGER=' "$top/board/$board/meta"; then
+    cp "$top/web/public/favicon.svg" "$work/out/semoir.svg"
+    "$scripts/imager.sh" "$board" "$SEMOIR_RELEASE" "$output/images/semoir.img" "$name.img.xz" >"$name.imager.json"
+fi
 make_it -s show-info >"$output/show-info.json"
 # It asks for the list of licences once, and has nothing to say without it.
 BR2_DL_DIR="${BR2_DL_DIR:-$work/dl}" "$buildroot/utils/generate-cyclonedx" -i "$output/show-info.json" -o "$name.sbom.json" ||

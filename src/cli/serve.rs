@@ -26,7 +26,7 @@ use crate::device::{reset, supervisor};
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TakenUp};
 use crate::telemetry;
 use crate::tracker::{self, Tracker};
 use data::DataFolder;
@@ -34,6 +34,8 @@ use http::Terms;
 
 /// The database, in the data folder.
 const DATABASE: &str = "semoir.db";
+/// How the names of the journals begin that the image keeps in the data folder (semoir-journal.service).
+const JOURNALS: &str = "journal-";
 /// Uploads, in the data folder.
 const UPLOADS: &str = "uploads";
 /// Where the kernel reports how the board is.
@@ -164,7 +166,7 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     })?;
     let _data = DataFolder::take(&config.data)?;
     forget_if_ordered(&config.data)?;
-    let store = Store::open(&config.data.join(DATABASE))?;
+    let store = take_up(&config.data.join(DATABASE))?.store;
     let uploads = Uploads::open(&config.data.join(UPLOADS), Timestamp::now())?;
     if let Some(path) = &config.owner_password_file {
         ownership::claim(&store, path)?;
@@ -257,9 +259,16 @@ pub async fn run(args: Args, offline: bool) -> Result<Ending, ServeError> {
     Ok(ending)
 }
 
+/// Opens the database.
+fn take_up(path: &Path) -> Result<TakenUp, StoreError> {
+    Store::take_up(path, Timestamp::now(), |from, to| {
+        tracing::info!(from, to, "the database is being upgraded");
+    })
+}
+
 /// Makes the factory reset that the owner ordered before this start, if he did.
 fn forget_if_ordered(data: &Path) -> Result<(), ServeError> {
-    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE], UPLOADS);
+    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE, JOURNALS], UPLOADS);
     let uploaded = obeyed.map_err(|error| ServeError::Reset {
         path: data.to_owned(),
         error,

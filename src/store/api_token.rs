@@ -118,7 +118,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::TooManyTokens`] when there are [`TOKENS_AT_MOST`]; or the database refuses.
     pub fn add_token(&self, new: NewToken<'_>, now: Timestamp) -> Result<ApiToken, StoreError> {
-        self.write(
+        self.write_to_disk(
             || "write down a token".to_owned(),
             |tx| {
                 let count: u32 =
@@ -192,7 +192,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchToken`] when there is none of that number; or the database refuses.
     pub fn remove_token(&self, id: i64) -> Result<(), StoreError> {
-        self.write(
+        self.write_to_disk(
             || format!("revoke token {id}"),
             |tx| {
                 let sql = "DELETE FROM api_token WHERE id = ?1";

@@ -177,7 +177,7 @@ impl Store {
             return Err(BadBackup::Version(backup.semoir_backup).into());
         }
         // One transaction: what fails half way has changed nothing.
-        self.write(
+        self.write_to_disk(
             || "restore what was set".to_owned(),
             |tx| {
                 let mut restored = Restored::default();

@@ -7,14 +7,22 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::copies;
 use super::error::StoreError;
-use super::upgrade;
+use super::upgrade::{self, Known, PRESENT};
 
 /// How long a call waits for another process (a backup, a curious owner with `sqlite3`) to finish with the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens or makes the database at `path`.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+/// Told the versions from and to which a database is about to be upgraded.
+pub(super) type Telling<'a> = &'a mut dyn FnMut(i64, i64);
+
+/// Opens or makes the database at `path`; of an older one a copy is kept before it is upgraded.
+pub(super) fn open(
+    path: &Path,
+    known: &Known<'_>,
+    upgrading: Telling<'_>,
+) -> Result<Connection, StoreError> {
     // SQLite would make the file with the process's umask, and gives its WAL the same mode as the file.
     OpenOptions::new()
         .write(true)
@@ -28,7 +36,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|e| failed(path, e))?;
-    prepare(&mut connection, path)?;
+    prepare(&mut connection, path, known, |connection, from| {
+        upgrading(from, known.latest());
+        copies::keep(connection, path, from)
+    })?;
     Ok(connection)
 }
 
@@ -36,24 +47,33 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn open_in_memory() -> Result<Connection, StoreError> {
     let path = Path::new(":memory:");
     let mut connection = Connection::open_in_memory().map_err(|e| failed(path, e))?;
-    prepare(&mut connection, path)?;
+    prepare(&mut connection, path, &PRESENT, |_, _| Ok(()))?;
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+/// `keep` is called with the version before an upgrade, and can prevent it.
+fn prepare(
+    connection: &mut Connection,
+    path: &Path,
+    known: &Known<'_>,
+    keep: impl FnOnce(&Connection, i64) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let sql = |e| failed(path, e);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sql)?;
     // Looked at before anything is written: another program's database stays as it is.
-    let version = upgrade::version(connection, path)?;
+    let version = upgrade::version(connection, path, known)?;
     if version > 0 {
         check(connection, path)?;
+    }
+    if (1..known.latest()).contains(&version) {
+        keep(connection, version)?;
     }
     // With a write-ahead log, NORMAL survives any crash of ours and keeps the file whole over a power cut; the last
     // moments before the cut may be missing, which re-runs a step and breaks nothing. How many moments: see flush.rs.
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
         .map_err(sql)?;
-    upgrade::to_latest(connection, path, version)?;
+    upgrade::to_latest(connection, path, version, known)?;
     // Set last: upgrade steps rebuild tables, which must not cascade.
     connection
         .execute_batch("PRAGMA foreign_keys = ON;")
@@ -61,7 +81,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 }
 
 /// Walks the whole file once, so that damage is said at the start and not in the middle of a write.
-fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let verdict: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|e| failed(path, e))?;
@@ -105,7 +125,7 @@ mod tests {
         drop(Store::open(&path).unwrap());
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let connection = open(&path).unwrap();
+        let connection = open(&path, &PRESENT, &mut |_, _| {}).unwrap();
         let pragma = |name: &str| -> String {
             connection
                 .query_row(

@@ -60,6 +60,53 @@ pub enum StoreError {
         /// The latest version this program knows.
         known: i64,
     },
+    /// An older database could not be brought to the version of this program.
+    #[error(
+        "the database {path} could not be upgraded from version {from} to {to}: {source}; it was left as it was"
+    )]
+    NotUpgraded {
+        /// The database file.
+        path: PathBuf,
+        /// Its version.
+        from: i64,
+        /// The version of this program.
+        to: i64,
+        /// What SQLite says.
+        source: Box<rusqlite::Error>,
+    },
+    /// No copy could be kept of an older database, without which it is not upgraded.
+    #[error(
+        "the database {path} was not upgraded, for no copy of it could be kept: {source}; it was left as it was"
+    )]
+    NotCopied {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: FileFault,
+    },
+    /// The same, because the disk is full.
+    #[error(
+        "there is no room for a copy of the database {path}, without which it is not upgraded: make {} MB free; it was \
+         left as it was",
+        bytes.div_ceil(1_000_000)
+    )]
+    NoRoomForCopy {
+        /// The database file.
+        path: PathBuf,
+        /// What the copy takes at most.
+        bytes: u64,
+    },
+    /// A newer Semoir's database could not make room for the copy that this one can read.
+    #[error(
+        "the database {path} was written by a newer Semoir, and could not be set aside for the copy from before: \
+         {source}; both were left as they were"
+    )]
+    NotSetAside {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: FileFault,
+    },
     /// SQLite refused.
     #[error("could not {doing}: {source}")]
     Sql {
@@ -134,7 +181,37 @@ pub enum StoreError {
     Stopped,
 }
 
+/// What went wrong with a file that is a database.
+#[derive(Debug, thiserror::Error)]
+pub enum FileFault {
+    /// SQLite says so.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// The system says so.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+}
+
+impl Kind for FileFault {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            FileFault::Sql(error) => sql_kind(error),
+            FileFault::File(error) => crate::base::error::io_kind(error),
+        }
+    }
+}
+
 impl StoreError {
+    /// Whether the database could be read, and could not be brought to this program's version.
+    pub fn is_of_upgrade(&self) -> bool {
+        matches!(
+            self,
+            StoreError::NotUpgraded { .. }
+                | StoreError::NotCopied { .. }
+                | StoreError::NoRoomForCopy { .. }
+        )
+    }
+
     pub(super) fn sql(doing: String, source: rusqlite::Error) -> Self {
         StoreError::Sql { doing, source }
     }
@@ -157,6 +234,11 @@ impl Kind for StoreError {
     fn kind(&self) -> ErrorKind {
         match self {
             StoreError::Open { source, .. } | StoreError::Sql { source, .. } => sql_kind(source),
+            StoreError::NotUpgraded { source, .. } => sql_kind(source),
+            StoreError::NotCopied { source, .. } | StoreError::NotSetAside { source, .. } => {
+                source.kind()
+            }
+            StoreError::NoRoomForCopy { .. } => ErrorKind::NoSpace,
             StoreError::File { source, .. } => crate::base::error::io_kind(source),
             StoreError::NoSuchRelease(_)
             | StoreError::NoSuchSource(_)

@@ -4,11 +4,13 @@
 //! write-ahead log to the database, and Linux keeps them there for half a minute: a power cut undid a claim that was ten
 //! seconds old. `FULL` would wait for the disk at each transaction, and a look at a drive makes thousands of them, of which
 //! an SD card takes a few dozen per second. So a thread of its own has the log written out, for all at once that were
-//! made meanwhile. SQLite takes up whatever is whole in the log.
+//! made meanwhile; what an owner changes, which is seldom, waits for the disk before he is told that it is done. SQLite takes
+//! up whatever is whole in the log.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +22,7 @@ const GATHER: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub(super) struct Flusher {
     changed: SyncSender<()>,
+    log: Arc<Path>,
 }
 
 impl Flusher {
@@ -30,13 +33,22 @@ impl Flusher {
     pub(super) fn start(path: &Path) -> io::Result<Self> {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let log = PathBuf::from(log);
+        let log: Arc<Path> = PathBuf::from(log).into();
+        let written = log.clone();
         // Room for one: whoever finds it taken is served by the write that is due.
         let (changed, due) = sync_channel(1);
         thread::Builder::new()
             .name("database to disk".to_owned())
-            .spawn(move || flush_when_due(&log, &due))?;
-        Ok(Self { changed })
+            .spawn(move || flush_when_due(&written, &due))?;
+        Ok(Self { changed, log })
+    }
+
+    /// Writes it out now, and returns when it is on the disk, or the disk refused: then the thread tries again.
+    pub(super) fn at_once(&self) {
+        if let Err(error) = flush(&self.log) {
+            tracing::warn!(%error, "a change is not on the disk yet; a power cut would undo it");
+            self.changed();
+        }
     }
 
     /// Something was written.

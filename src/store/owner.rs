@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Claimed`] when it has one; of two at once, one gets it. Or the database refuses.
     pub fn claim(&self, password: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.write(
+        self.write_to_disk(
             || "write down the owner".to_owned(),
             |tx| match read(tx)? {
                 Owner::Claimed { .. } => Err(StoreError::Claimed.into()),
@@ -101,7 +101,7 @@ impl Store {
         was: &str,
         keep: &TokenHash,
     ) -> Result<(), StoreError> {
-        self.write(
+        self.write_to_disk(
             || "write down the password".to_owned(),
             |tx| {
                 let sql = "UPDATE owner SET password = ?1 WHERE password = ?2";

@@ -247,7 +247,7 @@ impl Store {
         expected: impl FnOnce(&ReleaseSettings) -> bool,
         change: impl FnOnce(&mut ReleaseSettings),
     ) -> Result<ReleaseSettings, StoreError> {
-        self.write(
+        self.write_to_disk(
             || format!("write down the settings of release {id}"),
             |tx| {
                 expect(tx, id)?;

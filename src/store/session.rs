@@ -157,7 +157,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub fn close_other_sessions(&self, keep: &TokenHash) -> Result<(), StoreError> {
-        self.write(
+        self.write_to_disk(
             || "end the other sessions".to_owned(),
             |tx| {
                 tx.prepare_cached("DELETE FROM session WHERE token <> ?1")?
@@ -172,7 +172,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub fn close_session(&self, token: &TokenHash) -> Result<(), StoreError> {
-        self.write(
+        self.write_to_disk(
             || "end a session".to_owned(),
             |tx| {
                 tx.prepare_cached("DELETE FROM session WHERE token = ?1")?

@@ -379,7 +379,7 @@ impl Store {
         expected: impl FnOnce(&Settings) -> bool,
         change: impl FnOnce(&mut Settings),
     ) -> Result<Settings, StoreError> {
-        self.write(
+        self.write_to_disk(
             || "write down the settings".to_owned(),
             |tx| {
                 let mut settings = read(tx)?;

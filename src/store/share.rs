@@ -97,7 +97,7 @@ impl Store {
     ) -> Result<Share, StoreError> {
         login.check(address.protocol())?;
         let (key, name) = (address.key(), address.to_string());
-        self.write(
+        self.write_to_disk(
             || format!("write down the share {name}"),
             |tx| {
                 if known(tx, &key)?.is_some_and(|(_, is_share)| is_share) {
@@ -142,7 +142,7 @@ impl Store {
         id: SourceId,
         change: impl FnOnce(&mut Share),
     ) -> Result<Share, StoreError> {
-        self.write(
+        self.write_to_disk(
             || format!("change share {id}"),
             |tx| {
                 let mut share = find(tx, id)?.ok_or(StoreError::NoSuchSource(id))?;
@@ -175,7 +175,7 @@ impl Store {
     /// # Errors
     /// When there is none of that number, or the database refuses.
     pub fn remove_share(&self, id: SourceId, now: Timestamp) -> Result<(), StoreError> {
-        self.write(
+        self.write_to_disk(
             || format!("remove share {id}"),
             |tx| {
                 let sql = "DELETE FROM share WHERE source = ?1";

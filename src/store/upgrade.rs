@@ -87,16 +87,54 @@ const STEPS: &[&str] = &[
      ) STRICT;",
 ];
 
-/// The version this program writes.
-const fn latest(steps: &[&str]) -> i64 {
-    steps.len() as i64 + 1
+/// What a program knows of the database.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Makes a fresh one.
+    pub schema: &'a str,
+    /// As [`STEPS`].
+    pub steps: &'a [&'a str],
+}
+
+/// What this program knows.
+pub(super) const PRESENT: Known<'static> = Known {
+    schema: SCHEMA,
+    steps: STEPS,
+};
+
+impl Known<'_> {
+    /// The version that is written.
+    pub const fn latest(&self) -> i64 {
+        self.steps.len() as i64 + 1
+    }
 }
 
 /// The version of the database, 0 when it is empty. Writes nothing.
 ///
 /// # Errors
-/// When the file is damaged, another program's, or newer than this program.
-pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+/// When the file is damaged, another program's, or newer than what is known.
+pub(super) fn version(
+    connection: &Connection,
+    path: &Path,
+    known: &Known<'_>,
+) -> Result<i64, StoreError> {
+    let found = any_version(connection, path)?;
+    let known = known.latest();
+    if found > known {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(found)
+}
+
+/// The same of a database that may be newer than what is known.
+///
+/// # Errors
+/// When the file is damaged, or another program's.
+pub(super) fn any_version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let number = |sql: &str| -> Result<i64, StoreError> {
         connection
             .query_row(sql, [], |row| row.get(0))
@@ -104,14 +142,6 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, Store
     };
     let version = number("PRAGMA user_version")?;
     let application = number("PRAGMA application_id")?;
-    let known = latest(STEPS);
-    if application == APPLICATION_ID && version > known {
-        return Err(StoreError::Newer {
-            path: path.to_owned(),
-            found: version,
-            known,
-        });
-    }
     let ours = application == APPLICATION_ID && version > 0;
     let empty =
         application == 0 && version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0;
@@ -124,31 +154,38 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, Store
     }
 }
 
-/// Brings a database of version `from` to the latest, in one transaction.
+/// Brings a database of version `from` to the latest, in one transaction. Call it when a copy is kept (see `copies`).
+///
+/// # Errors
+/// When it cannot be done; the database is then as it was.
 pub(super) fn to_latest(
     connection: &mut Connection,
     path: &Path,
     from: i64,
+    known: &Known<'_>,
 ) -> Result<(), StoreError> {
-    apply(connection, SCHEMA, STEPS, from).map_err(|e| failed(path, e))
+    apply(connection, known, from).map_err(|error| match failed(path, error) {
+        StoreError::Open { path, source } if from > 0 => StoreError::NotUpgraded {
+            path,
+            from,
+            to: known.latest(),
+            source: Box::new(source),
+        },
+        other => other,
+    })
 }
 
-fn apply(
-    connection: &mut Connection,
-    schema: &str,
-    steps: &[&str],
-    from: i64,
-) -> rusqlite::Result<()> {
-    if from == latest(steps) {
+fn apply(connection: &mut Connection, known: &Known<'_>, from: i64) -> rusqlite::Result<()> {
+    if from == known.latest() {
         return Ok(());
     }
     connection.execute_batch("PRAGMA foreign_keys = OFF;")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     if from == 0 {
-        transaction.execute_batch(schema)?;
+        transaction.execute_batch(known.schema)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     } else {
-        for step in &steps[from as usize - 1..] {
+        for step in &known.steps[from as usize - 1..] {
             transaction.execute_batch(step)?;
         }
         // Rows that point nowhere make this fail, and the transaction with it.
@@ -159,7 +196,7 @@ fn apply(
             |row| row.get::<_, i64>(0),
         )?;
     }
-    transaction.pragma_update(None, "user_version", latest(steps))?;
+    transaction.pragma_update(None, "user_version", known.latest())?;
     transaction.commit()
 }
 
@@ -198,6 +235,15 @@ mod tests {
 
     fn number(connection: &Connection, sql: &str) -> i64 {
         connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn apply(
+        connection: &mut Connection,
+        schema: &str,
+        steps: &[&str],
+        from: i64,
+    ) -> rusqlite::Result<()> {
+        super::apply(connection, &Known { schema, steps }, from)
     }
 
     #[test]

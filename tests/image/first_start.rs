@@ -1,9 +1,10 @@
 //! The first start with a real file system, mounted read-only as on a board, and the real program.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::{output, run, write};
 
@@ -155,4 +156,47 @@ fn a_card_is_read_emptied_of_secrets_and_read_only_again() {
     announce();
     assert!(!boot.at.join("SETUP-CODE.txt").exists());
     assert!(boot.options().split(',').any(|it| it == "ro"));
+}
+
+/// Who does not want to write his password on a card writes what `semoir hash-password` prints.
+#[test]
+fn a_hash_that_semoir_printed_is_an_owners() {
+    let hash = |typed: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_semoir"));
+        command.arg("hash-password").stdin(Stdio::piped());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(typed.as_bytes()).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap()
+    };
+    let out = hash("short\n");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(
+        !out.status.success() && said.contains("8 characters"),
+        "{said}"
+    );
+
+    let out = hash("correct horse\r\n");
+    assert!(out.status.success());
+    let printed = String::from_utf8(out.stdout).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    write(
+        &at("boot/semoir.toml"),
+        format!("password-hash = '{}'\n", printed.trim_end()),
+    );
+    let mut command = semoir(dir.path(), "first-boot");
+    command.args(["--keep-host-name", "--user", "root"]);
+    for name in ["kept", "run", "data"] {
+        command.arg(format!("--{name}")).arg(at(name));
+    }
+    run(&mut command);
+    let kept = fs::read_to_string(at("kept/owner/password-hash")).unwrap();
+    assert_eq!(kept.trim_end(), printed.trim_end());
+    assert!(printed.starts_with("$argon2id$v=19$"), "{printed}");
 }

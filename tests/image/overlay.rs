@@ -15,6 +15,11 @@ fn lay_down(root: &Path) {
         let from = top().join("board/common").join(overlay).join(".");
         run(Command::new("cp").arg("-a").arg(from).arg(root));
     }
+    // What only one family has: its drop-ins are read with the units that they add to.
+    run(Command::new("cp")
+        .arg("-a")
+        .arg(top().join("board/raspberrypi/overlay/."))
+        .arg(root));
     let units = ["/usr/lib/systemd/system", "/lib/systemd/system"];
     let units = units.iter().find(|path| Path::new(path).exists()).unwrap();
     // Ours win over what is here.
@@ -26,9 +31,10 @@ fn lay_down(root: &Path) {
     for program in [
         "usr/bin/semoir",
         "usr/bin/rauc",
+        "usr/bin/sh",
+        "usr/bin/systemctl",
         "usr/sbin/nft",
         "usr/sbin/wpa_supplicant",
-        "usr/lib/semoir/tryboot",
     ] {
         write(&root.join(program), "#!/bin/sh\n");
         run(Command::new("chmod").arg("755").arg(root.join(program)));
@@ -120,7 +126,8 @@ fn presets_enable_what_can_be_enabled_and_no_way_in() {
         "semoir-first-boot.service",
         "semoir-announce.service",
         "semoir-settle.service",
-        "semoir-good.service",
+        "semoir-trial.timer",
+        "semoir-journal.service",
     ];
     for unit in ours {
         let out = run_systemctl(&["preset", unit]);
@@ -205,6 +212,10 @@ fn all_who_name_the_disk_name_the_same() {
         (
             "common/system-overlay/usr/lib/systemd/system/semoir-grow.service",
             &["04"],
+        ),
+        (
+            "common/system-overlay/usr/lib/udev/rules.d/61-semoir-own-disk.rules",
+            &["*"],
         ),
     ] {
         let text = read(file);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{run, top};
+use super::{output, run, top, write};
 
 /// What begins with the line of a shell: names do not always tell.
 fn shell_scripts() -> Vec<PathBuf> {
@@ -55,4 +55,91 @@ fn scripts_can_be_started() {
             .mode();
         assert_eq!(mode & 0o111, 0o111, "{}", path.display());
     }
+}
+
+/// The light of the board blinks until the box serves, under whichever name the kernel has it.
+#[test]
+fn the_light_says_whether_the_box_serves() {
+    let lights = tempfile::tempdir().unwrap();
+    let light = |word: &str| {
+        let mut command =
+            Command::new(top().join("board/raspberrypi/overlay/usr/lib/semoir/light"));
+        output(command.arg(word).env("SEMOIR_LIGHTS", lights.path()))
+    };
+    // A board without one starts all the same.
+    assert!(light("waiting").status.success());
+    for name in ["ACT", "led0"] {
+        let trigger = lights.path().join(name).join("trigger");
+        write(&trigger, "mmc0");
+        for (word, shown) in [("waiting", "timer"), ("serving", "mmc0")] {
+            assert!(light(word).status.success());
+            assert_eq!(std::fs::read_to_string(&trigger).unwrap(), shown);
+        }
+    }
+    assert!(!light("dancing").status.success());
+}
+
+/// The last two starts' journals are there, whatever the power did in between.
+#[test]
+fn the_journals_of_two_starts_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bin, kept) = (dir.path().join("bin"), dir.path().join("kept"));
+    std::fs::create_dir_all(&kept).unwrap();
+    let keep = |words: &str| {
+        write(
+            &bin.join("journalctl"),
+            format!("#!/bin/sh\necho {words}\n"),
+        );
+        run(Command::new("chmod").arg("755").arg(bin.join("journalctl")));
+        let path = std::env::var("PATH").unwrap_or_default();
+        run(
+            Command::new(top().join("board/common/system-overlay/usr/lib/semoir/keep-journal"))
+                .env("PATH", format!("{}:{path}", bin.display()))
+                .env("SEMOIR_JOURNALS", &kept),
+        );
+    };
+    let said = |name: &str| run(Command::new("gzip").arg("-dc").arg(kept.join(name)));
+    for start in 1..=3 {
+        keep(&format!("start {start}"));
+    }
+    assert_eq!(said("journal-last.gz"), "start 3\n");
+    assert_eq!(said("journal-before.gz"), "start 2\n");
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 2);
+}
+
+/// Two cards of ours have the same identifiers; the names lead to the one that the box runs from.
+#[test]
+fn the_disk_of_the_root_is_told_from_another_of_the_same_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let links = dir.path().join("sys/dev/block");
+    std::fs::create_dir_all(&links).unwrap();
+    for (number, path) in [
+        ("179:2", "devices/mmc/mmcblk0/mmcblk0p2"),
+        ("179:4", "devices/mmc/mmcblk0/mmcblk0p4"),
+        ("8:4", "devices/usb/sda/sda4"),
+    ] {
+        write(&dir.path().join("sys").join(path).join("partition"), "");
+        let to = format!("../../{path}");
+        std::os::unix::fs::symlink(to, links.join(number)).unwrap();
+    }
+    let mounts = dir.path().join("mountinfo");
+    let own = |number: &str| {
+        let path = "board/common/system-overlay/usr/lib/semoir/own-disk";
+        let mut command = Command::new(top().join(path));
+        command.arg(number);
+        command.env("SEMOIR_SYS", dir.path().join("sys"));
+        output(command.env("SEMOIR_MOUNTINFO", &mounts))
+            .status
+            .success()
+    };
+    write(
+        &mounts,
+        "22 1 179:2 / / ro - squashfs /dev/root ro\n23 22 8:4 / /run/media rw - ext4 /dev/sda4 rw\n",
+    );
+    assert!(own("179:4") && own("179:2"));
+    assert!(!own("8:4"), "another card");
+    assert!(!own("8:9"), "no partition");
+    // A root that is on no disk.
+    write(&mounts, "22 1 0:20 / / rw - tmpfs none rw\n");
+    assert!(!own("179:4"));
 }

@@ -81,6 +81,11 @@ impl Card {
         self.ask("settle");
     }
 
+    /// Whether the system that runs is started again when it does not come to serve (semoir-trial.service).
+    fn on_trial(&self) -> bool {
+        self.call("on-trial").status.success()
+    }
+
     /// What RAUC says when it installs into the slot that does not run.
     fn install(&self) {
         let other = if self.running == 'A' { 'B' } else { 'A' };
@@ -96,9 +101,12 @@ fn an_update_that_serves_is_started_from_then_on() {
     assert_eq!(card.ask("get-primary"), "A");
     for slot in ['B', 'A', 'B'] {
         card.install();
+        assert!(!card.on_trial(), "the old one still runs");
         card.start(false);
         assert_eq!(card.running, slot);
+        assert!(card.on_trial());
         card.ask(&format!("set-state {slot} good"));
+        assert!(!card.on_trial());
         assert_eq!(card.ask("get-primary"), slot.to_string());
         card.start(true);
         assert_eq!(card.running, slot, "kept after a power cut");
@@ -128,6 +136,7 @@ fn an_update_that_does_not_serve_is_given_up() {
     assert_eq!(card.running, 'A');
     assert_eq!(card.ask("get-state B"), "bad");
     assert_eq!(card.ask("get-primary"), "A");
+    assert!(!card.on_trial(), "there is nothing to go back to");
     // The next one is tried all the same.
     card.install();
     assert_eq!(card.ask("get-state B"), "good");

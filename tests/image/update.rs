@@ -183,3 +183,47 @@ fn a_kernel_goes_into_the_folder_of_its_slot_and_is_told_its_root() {
     assert_eq!(read("slot-a/Image.gz"), "the running kernel");
     assert!(!hook("boot.2", &tar).status.success());
 }
+
+/// The list that Raspberry Pi Imager takes a system from: it refuses an image whose sum is another.
+#[test]
+fn raspberry_pi_imager_is_told_what_it_writes() {
+    let out = tempfile::tempdir().unwrap();
+    let image = out.path().join("semoir-rpi4-1.2.3.img");
+    write(&image, vec![7; 1 << 20]);
+    run(Command::new("xz").arg("-k").arg(&image));
+    let packed = out.path().join("semoir-rpi4-1.2.3.img.xz");
+    let imager = |board: &str, url: &[(&str, &str)]| {
+        let mut command = script("imager.sh");
+        command.args([board, "1.2.3"]).args([&image, &packed]);
+        output(command.envs(url.iter().copied()))
+    };
+    let said = |out: std::process::Output| String::from_utf8_lossy(&out.stdout).into_owned();
+    let printed = said(imager("rpi4", &[]));
+    let list: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let [entry] = list["os_list"].as_array().unwrap().as_slice() else {
+        panic!("{printed}");
+    };
+    let sum = |path: &Path| {
+        let printed = run(Command::new("sha256sum").arg(path));
+        printed.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(entry["extract_size"], 1 << 20);
+    assert_eq!(entry["extract_sha256"], sum(&image));
+    assert_eq!(
+        entry["image_download_size"],
+        fs::metadata(&packed).unwrap().len()
+    );
+    assert_eq!(entry["image_download_sha256"], sum(&packed));
+    assert_eq!(entry["url"], format!("file://{}", packed.display()));
+    assert_eq!(entry["init_format"], "rpi-preseed");
+    assert_eq!(entry["devices"], serde_json::json!(["pi4-64bit"]));
+
+    // Where it is to be had, for everybody.
+    let printed = said(imager(
+        "rpi4",
+        &[("SEMOIR_URL", "https://example.org/semoir/")],
+    ));
+    assert!(printed.contains("https://example.org/semoir/semoir-rpi4-1.2.3.img.xz"));
+    // QEMU's machine is nobody's card.
+    assert!(!imager("qemu", &[]).status.success());
+}

@@ -69,7 +69,8 @@ impl Start {
         path
     }
 
-    fn command(&self) -> Command {
+    /// What is started.
+    pub fn command(&self) -> Command {
         let mut command = command(env!("CARGO_BIN_EXE_semoir"));
         command.args(["serve", "--offline", "--data"]);
         command.arg(&self.data);

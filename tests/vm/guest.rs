@@ -100,12 +100,17 @@ impl Guest {
         self.machine.as_mut().expect("it is switched on")
     }
 
-    /// The rest of the last line that the service printed in this boot and that starts so.
+    /// The rest of the last line that the box printed in this boot and that starts so.
     pub fn said(&mut self, start: &str) -> Option<String> {
+        self.said_by("--unit semoir", start)
+    }
+
+    /// The rest of the last such line of whoever journalctl is told to listen to.
+    fn said_by(&mut self, whom: &str, start: &str) -> Option<String> {
         // What was printed by somebody who ended at once may reach the journal after the page is there.
-        let lines = self
-            .machine()
-            .run("journalctl --sync; journalctl --boot --unit semoir --output cat --no-pager");
+        let lines = self.machine().run(&format!(
+            "journalctl --sync; journalctl --boot {whom} --output cat --no-pager"
+        ));
         let mut found = lines.lines().filter_map(|line| line.strip_prefix(start));
         found.next_back().map(str::to_owned)
     }
@@ -119,7 +124,8 @@ impl Guest {
     /// Switches it on again after [`Self::cut_power`], has the database checked before the box opens it, and signs in.
     pub fn power_returns(&mut self) {
         self.switch_on();
-        let found = self.said("integrity:");
+        // By its own name: it may have ended before the journal asked of which unit it was.
+        let found = self.said_by("--identifier check-database", "integrity:");
         if found.as_deref() != Some("ok") {
             let state = self.machine().run_any(
                 "findmnt /var/lib/semoir; ls -la /var/lib/semoir; dmesg | grep -i ext4; journalctl -b --no-pager | tail -n 80",
