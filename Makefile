@@ -9,7 +9,7 @@
 #   make bench-TABLE      one of them: create, first-copy, cap, latency, cost, idle, peers, scan
 #   make image BOARD=rpi4 the image for a board: hours the first time (board/README.md); BUILD=developer adds a way in
 #   make image-check      what can be known of the image without building it; BUILDROOT=DIR asks Buildroot too
-#   make smoke            boots the image of BOARD=qemu in QEMU, up to the page
+#   make smoke            boots the image of BOARD=qemu in QEMU: page, claim, USB stick, download, plug pulled
 #   make page             the page alone
 #   make check            formatting and lints
 #   make clean            remove what was built (not ./var, the box's state)
@@ -26,7 +26,7 @@ PAGE_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -p
 export PATH := $(abspath $(TARGET))/node/node_modules/node/bin:$(PATH)
 export MEDIA
 
-.PHONY: run test vm-test image image-check smoke demo page check clean setup-build setup-test setup-bench setup-image setup-vm
+.PHONY: run test vm-test image image-check smoke demo page check clean setup-build setup-test setup-bench setup-image setup-smoke setup-vm
 
 run: $(PAGE)
 	@cargo build --locked
@@ -58,7 +58,7 @@ image: setup-image $(PAGE)
 image-check: setup-image
 	cargo nextest run --locked --config-file .ci/nextest.toml --test image $(ARGS)
 
-smoke:
+smoke: setup-smoke
 	@buildroot/scripts/smoke.sh "$(BOARD)" "$(BUILD)"
 
 demo: export SEMOIR_OFFLINE = 1
@@ -96,6 +96,9 @@ setup-bench:
 
 setup-image:
 	@tests/setup.sh image
+
+setup-smoke:
+	@tests/setup.sh smoke
 
 setup-vm:
 	@tests/setup.sh vm

@@ -7,6 +7,7 @@
 #   tests/setup.sh media    the media alone
 #   tests/setup.sh browser  what the page's tests in a browser need
 #   tests/setup.sh image    what makes and checks the image's parts, and what Buildroot asks of a computer
+#   tests/setup.sh smoke    what boots the built image: QEMU for ARM, what makes a stick, libtorrent
 #   tests/setup.sh vm       what makes the virtual machine, its guest, and the client that downloads from it
 #
 # Debian packages are installed by name (through sudo when not root); all else goes below target/.
@@ -198,6 +199,18 @@ browser() {
     install_missing
 }
 
+# What boots the image, and what is plugged into it and downloads from it.
+smoke() {
+    PATH="$PATH:/usr/sbin:/sbin"
+    need qemu-system-aarch64 qemu-system-arm
+    need mkfs.vfat dosfstools
+    need mcopy mtools
+    need sfdisk fdisk
+    need python3 python3-venv
+    install_missing
+    libtorrent
+}
+
 # The machine's own parts go below target/vm; of Debian's packages only the tools that make them are installed.
 vm() {
     clients
@@ -217,7 +230,8 @@ case "${1:-}" in
     bench) bench ;;
     media) media ;;
     image) image ;;
+    smoke) smoke ;;
     browser) browser ;;
     vm) vm ;;
-    *) fail "tests/setup.sh build|test|bench|media|image|browser|vm" ;;
+    *) fail "tests/setup.sh build|test|bench|media|image|smoke|browser|vm" ;;
 esac

@@ -1,6 +1,7 @@
 #!/bin/sh
 # config.sh BOARD [developer]: prints the board's whole Buildroot configuration, put together from its fragments: what
-# all boards have, then its family's, then its own. A later line replaces an earlier one of the same symbol.
+# all boards have, then its family's, then its own, and last the file that EXTRA names, for what is one computer's alone: a
+# mirror, a toolchain, how many jobs. A later line replaces an earlier one of the same symbol.
 # config.sh --boards: prints the names of the boards.
 set -eu
 
@@ -23,7 +24,8 @@ FAMILY=''
 set -- "$top"/board/common/fragments/*.config \
     ${FAMILY:+"$top/board/$FAMILY/family.config"} \
     "$top/board/$board/board.config" \
-    ${2:+"$top/board/common/$2.config"}
+    ${2:+"$top/board/common/$2.config"} \
+    ${EXTRA:+"$EXTRA"}
 awk '
     /^BR2_[A-Za-z0-9_]+=/ { name = $0; sub(/=.*/, "", name) }
     /^# BR2_[A-Za-z0-9_]+ is not set$/ { name = $2 }

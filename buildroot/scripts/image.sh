@@ -8,6 +8,7 @@
 #
 # BUILDROOT=DIR takes a copy of Buildroot that is already there. SEMOIR_CERT, SEMOIR_KEY and SEMOIR_KEYRING sign
 # updates and check them; without them a key of this working copy is made, and its boxes take no other's updates.
+# EXTRA=FILE adds lines to Buildroot's configuration: how many jobs, a mirror, another toolchain.
 # Everything is kept in target/image: the second build takes what is left of the first. Hours on a small computer.
 set -eu
 
@@ -55,7 +56,7 @@ if grep -q '^IMAGER=' "$top/board/$board/meta"; then
 fi
 make_it -s show-info >"$output/show-info.json"
 # It asks for the list of licences once, and has nothing to say without it.
-"$buildroot/utils/generate-cyclonedx" -i "$output/show-info.json" -o "$name.sbom.json" ||
+BR2_DL_DIR="${BR2_DL_DIR:-$work/dl}" "$buildroot/utils/generate-cyclonedx" -i "$output/show-info.json" -o "$name.sbom.json" ||
     say "the list of what the image is made of could not be written; once there is a network, make image writes it"
 # The crates are inside one of Buildroot's packages: they are listed by what Cargo itself knows.
 "$scripts/crates.sh" >"$name.crates.json"

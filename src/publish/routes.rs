@@ -231,8 +231,14 @@ pub(super) async fn feed(
     Ok(answer.to(&headers))
 }
 
-/// What search engines may look at (RFC 9309). Where they may keep nothing they are to fetch nothing either: it would be
-/// the owner's upstream that they spend.
+/// What search engines are told where they may keep nothing (RFC 9309): they are to fetch nothing either, for it would be
+/// the owner's upstream that they spend. Who fetches the preview of a link that somebody sends is another matter: without
+/// a word of their own, those who obey this file (X and LinkedIn say so) would show a bare address.
+const KEEP_OUT: &str = "User-agent: facebookexternalhit\nUser-agent: LinkedInBot\nUser-agent: Slackbot-LinkExpanding\n\
+                        User-agent: Twitterbot\nAllow: /$\nAllow: /r/\nAllow: /card.png\nDisallow: /\n\n\
+                        User-agent: *\nDisallow: /\n";
+
+/// What robots may look at.
 pub(super) async fn robots(
     State(state): State<PublishState>,
     headers: HeaderMap,
@@ -240,7 +246,7 @@ pub(super) async fn robots(
     let settings = state.store.run(|store| store.settings()).await?;
     let body = match settings.public_robots {
         true => "User-agent: *\nAllow: /\nDisallow: /announce\nDisallow: /scrape\n",
-        false => "User-agent: *\nDisallow: /\n",
+        false => KEEP_OUT,
     };
     let answer = Answer {
         kind: "text/plain; charset=utf-8",

@@ -4,6 +4,50 @@ use semoir::base::Stage;
 
 use crate::listener::{Listener, hash};
 
+/// What the file says to a robot: the rules of the groups that name it, or else of those for all.
+fn rules<'a>(file: &'a str, robot: &str) -> Vec<&'a str> {
+    let of = |name: &str| {
+        let line = format!("User-agent: {name}");
+        let groups = file.split("\n\n");
+        let named = groups.filter(|group| group.lines().any(|other| other == line));
+        named
+            .flat_map(str::lines)
+            .filter(|line| !line.starts_with("User-agent"))
+            .collect::<Vec<_>>()
+    };
+    match of(robot) {
+        rules if rules.is_empty() => of("*"),
+        rules => rules,
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_is_sent_has_its_preview_also_where_search_engines_are_kept_out() {
+    let listener = Listener::new();
+    listener.put("open".as_ref(), 1, &[("", 7)], Stage::Ready);
+    let robots = listener.get("/robots.txt").await;
+    let rules = rules(robots.text(), "Twitterbot");
+    let page = listener.get(&format!("/r/{}", hash(1))).await;
+    let (_, image) = page
+        .text()
+        .split_once("property=\"og:image\" content=\"")
+        .unwrap();
+    let image = image.split('"').next().unwrap();
+    let image = image.strip_prefix("http://box.example:6880").unwrap();
+    for path in [format!("/r/{}", hash(1)), image.to_owned()] {
+        // The longest rule that fits counts (RFC 9309, 2.2.2), and only one is shorter than these: all is forbidden.
+        let may = rules.iter().any(|rule| {
+            let start = rule.strip_prefix("Allow: ");
+            start.is_some_and(|start| start.len() > 1 && path.starts_with(start))
+        });
+        assert!(may, "{path}: {rules:?}");
+    }
+    assert!(rules.contains(&"Allow: /$"), "{rules:?}");
+    assert!(rules.contains(&"Disallow: /"), "{rules:?}");
+    // It is for those alone who look at it for somebody who was sent it: no index keeps it.
+    assert_eq!(page.header("x-robots-tag"), "noindex, nofollow");
+}
+
 #[tokio::test]
 async fn the_file_the_pages_and_the_headers_agree() {
     let listener = Listener::new();
@@ -13,10 +57,9 @@ async fn the_file_the_pages_and_the_headers_agree() {
         listener.set(|settings| settings.public_robots = allowed);
         let robots = listener.get("/robots.txt").await;
         assert_eq!(robots.header("content-type"), "text/plain; charset=utf-8");
-        let lines: Vec<&str> = robots.text().lines().collect();
-        assert_eq!(lines[0], "User-agent: *");
-        assert_eq!(lines.contains(&"Disallow: /"), !allowed, "{lines:?}");
-        assert_eq!(lines.contains(&"Allow: /"), allowed, "{lines:?}");
+        let rules = rules(robots.text(), "Googlebot");
+        assert_eq!(rules.contains(&"Disallow: /"), !allowed, "{rules:?}");
+        assert_eq!(rules.contains(&"Allow: /"), allowed, "{rules:?}");
         let path = |seed| {
             [
                 format!("/r/{}", hash(seed)),

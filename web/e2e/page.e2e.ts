@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContext, Locator, Page } from 'playwright-core';
@@ -49,8 +49,10 @@ describe('the page', { concurrent: false }, () => {
     await go('');
     await page.getByText('The box does not answer yet.').waitFor();
     await inspect(page, 'unreachable');
+    // It tries by itself too, and may be quicker than a hand: then there is nothing to press any more.
+    await page.getByRole('button', { name: 'Try now' }).focus();
     await context.unroute('**/api/v1/**');
-    await page.getByRole('button', { name: 'Try now' }).click();
+    await page.keyboard.press('Enter');
     await heading('Make this box yours').waitFor();
     expect(await page.getByText('The box does not answer.').count()).toBe(0);
   });
@@ -160,6 +162,35 @@ describe('the page', { concurrent: false }, () => {
     await page.getByLabel('Name of the release').fill('Two notes');
     await page.getByRole('button', { name: 'Upload', exact: true }).click();
     await expect.poll(() => page.locator('[data-upload=done]').count()).toBe(2);
+  });
+
+  it('says before it is their turn that those who wait will not fit', async () => {
+    const answer = await page.request.get(`${stage.base}/api/v1/overview`);
+    const { sources } = (await answer.json()) as { sources: { free: number | null }[] };
+    const room = Math.max(...sources.map(({ free }) => free ?? 0));
+    expect(room).toBeGreaterThan(0);
+    // Each fits, and two of them do not. They take no room here: all of them is a hole.
+    const names = ['first.bin', 'second.bin', 'third.bin'];
+    for (const name of names) {
+      writeFileSync(join(place, name), '');
+      truncateSync(join(place, name), Math.floor(room * 0.6));
+    }
+    // The first one stays at its first byte.
+    await page.route('**/api/v1/uploads/*/files/*', () => undefined);
+    const [chooser] = await Promise.all([
+      page.waitForEvent('filechooser'),
+      page.getByRole('button', { name: 'Choose files' }).click(),
+    ]);
+    await chooser.setFiles(names.map((name) => join(place, name)));
+    await page.getByLabel('Each as its own release').check();
+    await page.getByRole('button', { name: 'Upload', exact: true }).click();
+    const alert = page.getByRole('alert').filter({ hasText: 'What waits for its turn is' });
+    await alert.waitFor();
+    await inspect(page, 'upload-tight');
+    for (const name of names.toReversed())
+      await page.getByRole('button', { name: `Cancel the upload of ${name}` }).click();
+    await alert.waitFor({ state: 'hidden' });
+    await page.unroute('**/api/v1/uploads/*/files/*');
   });
 
   it('shows the release as it appears, is hashed and spreads', async () => {

@@ -9,6 +9,7 @@ import type {
   Share,
   SourceView,
   Stage,
+  SystemView,
   Token,
   Upload,
 } from '../src/api/types.ts';
@@ -16,6 +17,7 @@ import type { Browser } from './account.ts';
 import { reach } from './kit.ts';
 import { enter, hash, live, note, upstream, type Life } from './life.ts';
 import { someLog } from './machine.ts';
+import { program } from './system.ts';
 
 export const SETUP_CODE = 'SEED-2026';
 
@@ -94,6 +96,8 @@ export class MockBox {
   readonly tokens = new Map<number, Token>();
   readonly watchers = new Set<(changed: boolean) => void>();
   readonly log: LogLine[];
+  /** The whole system, where it is one. */
+  system: SystemView = program(this.info.version);
   /** Whether something starts it again when it ends. */
   supervised = true;
   /** Since when it runs. */

@@ -5,6 +5,7 @@ import type {
   ReleaseDetail,
   ReleaseSettingsPatch,
   SettingsPatch,
+  SystemView,
 } from '../src/api/types.ts';
 import { account } from './account.ts';
 import { SETUP_CODE, furnish, plug, type MockBox } from './box.ts';
@@ -13,6 +14,7 @@ import { kit } from './kit.ts';
 import { carriers, pieceMap } from './life.ts';
 import { machine } from './machine.ts';
 import { share } from './shares.ts';
+import { system, whole } from './system.ts';
 import { upload } from './uploads.ts';
 
 /** Wrong passwords or codes before the box asks to wait. */
@@ -55,6 +57,10 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   }
   if (route === 'POST /mock/plug') {
     plug(box);
+    return done();
+  }
+  if (route === 'POST /mock/system') {
+    whole(box, (await request.json()) as Partial<SystemView>);
     return done();
   }
   if (box.faults.away) throw new TypeError('the box is away');
@@ -108,6 +114,7 @@ export async function answer(box: MockBox, request: Request): Promise<Response> 
   return (
     (await account(box, route, request, token)) ??
     (await machine(box, route, request)) ??
+    (await system(box, route, request)) ??
     (await share(box, route, request)) ??
     (await upload(box, route, request)) ??
     (await drives(box, route, request)) ??

@@ -130,7 +130,9 @@ export function live(life: Life, now: number, seconds: number, cap: number): voi
       view.peers = Math.min(9, view.peers + 1);
       send(view, seconds, cap);
       view.availability =
-        view.size > 0 ? Math.min(view.availability + (view.rate * seconds) / view.size, 1.4) : CARRIED;
+        view.size > 0
+          ? Math.min(view.availability + (view.rate * CONTENT * seconds) / view.size, 1.4)
+          : CARRIED;
       if (view.availability >= CARRIED)
         enter(life, 'supporting', 'others hold every piece together; watching them', now);
       break;
@@ -171,14 +173,17 @@ function hashed(life: Life, now: number): void {
   enter(life, 'ready', 'hashed; seeding begins', now);
 }
 
+/** Of what leaves the box, so much is content: the rest is what carries it. */
+const CONTENT = 0.96;
+
 /** What a release may cost the pretended box at most, in copies. */
 const SPENT_AT_MOST = 1.06;
 
 function send(view: ReleaseView, seconds: number, cap: number): void {
   const left = Math.max(0, SPENT_AT_MOST * view.size - view.payload_bytes);
   const wanted = cap * (0.85 + 0.15 * Math.sin(view.id + view.payload_bytes / 1e6));
-  view.rate = seconds > 0 ? Math.round(Math.min(wanted, left / seconds / 0.96)) : 0;
-  view.payload_bytes += Math.round(view.rate * seconds * 0.96);
+  view.rate = seconds > 0 ? Math.round(Math.min(wanted, left / seconds / CONTENT)) : 0;
+  view.payload_bytes += Math.round(view.rate * seconds * CONTENT);
   view.wire_bytes += Math.round(view.rate * seconds);
   view.copies_spent = view.size > 0 ? view.payload_bytes / view.size : 0;
 }

@@ -50,7 +50,7 @@ export async function machine(box: MockBox, route: string, request: Request): Pr
 }
 
 /** The box is away for a moment, and is another when it is back. */
-function leave(box: MockBox, change: () => void = () => undefined): void {
+export function leave(box: MockBox, change: () => void = () => undefined): void {
   setTimeout(() => {
     box.faults.away = true;
     box.tell();

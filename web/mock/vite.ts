@@ -6,6 +6,7 @@ import type { Connect, Plugin } from 'vite';
 
 import { MockBox, SETUP_CODE, furnish } from './box.ts';
 import { answer } from './http.ts';
+import { whole } from './system.ts';
 
 /** How often the mock box lives a little, in milliseconds. */
 const TICK_MS = 250;
@@ -21,7 +22,10 @@ export interface Options {
 export function mockBox({ furnished = !process.env.MOCK_EMPTY }: Options = {}): Plugin {
   const use = (middlewares: Connect.Server): void => {
     const box = new MockBox(Date.now() / 1000);
-    if (furnished) furnish(box);
+    if (furnished) {
+      furnish(box);
+      whole(box);
+    }
     setInterval(() => {
       box.pass(Date.now() / 1000);
     }, TICK_MS).unref();

@@ -24,15 +24,15 @@ const here = (View: Component): (() => Promise<{ default: Component }>) => {
 };
 
 const views: Record<Name, () => Promise<{ default: Component<{ id: number }> | Component }>> = {
-  claim: () => import('./views/Claim.svelte'),
+  claim: async () => ({ default: (await import('./views/first')).Claim }),
   'sign-in': here(SignIn),
-  welcome: () => import('./views/Welcome.svelte'),
+  welcome: async () => ({ default: (await import('./views/first')).Welcome }),
   home: here(Home),
-  upload: () => import('./views/Upload.svelte'),
-  settings: () => import('./views/Settings.svelte'),
-  release: () => import('./views/Release.svelte'),
-  account: () => import('./views/Account.svelte'),
-  box: () => import('./views/Box.svelte'),
+  upload: async () => ({ default: (await import('./views/keeping')).Upload }),
+  settings: async () => ({ default: (await import('./views/keeping')).Settings }),
+  release: async () => ({ default: (await import('./views/keeping')).Release }),
+  account: async () => ({ default: (await import('./views/keeping')).Account }),
+  box: async () => ({ default: (await import('./views/keeping')).Box }),
   missing: here(Missing),
 };
 

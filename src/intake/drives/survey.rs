@@ -35,15 +35,20 @@ pub struct Device {
 }
 
 /// Looks at what drives there are. Those that udev has not looked at yet are left out, and so is the disk that the running
-/// system is on: on a board that is a card, which somebody plugged in, with partitions that hold nothing of the owner's. Of
-/// two with the same key, the one that `holds` it keeps it.
+/// system is on: on a board that is a card, which somebody plugged in, with partitions that hold nothing of the owner's. On a
+/// `desktop`, which mounts by itself what its owner wants, that disk may have a partition of the owner's as well. Of two with
+/// the same key, the one that `holds` it keeps it.
 ///
 /// # Errors
 /// When the kernel has no list.
-pub fn survey(roots: &Roots, holders: &HashMap<MountId, Device>) -> io::Result<Vec<Found>> {
+pub fn survey(
+    roots: &Roots,
+    holders: &HashMap<MountId, Device>,
+    desktop: bool,
+) -> io::Result<Vec<Found>> {
     let (mut judged, mut undecided) = (Vec::new(), Vec::new());
     let blocks = Block::all(roots)?;
-    let system = system(roots, &blocks);
+    let system = (!desktop).then(|| system(roots, &blocks)).flatten();
     for block in blocks {
         if system.as_ref() == Some(&block.disk) {
             continue;

@@ -252,7 +252,7 @@ impl Watch {
         let (roots, holders) = (self.roots.clone(), self.table.holders());
         let desktop = self.client.is_none();
         let looked = tokio::task::spawn_blocking(move || {
-            let found = survey(&roots, &holders)?;
+            let found = survey(&roots, &holders, desktop)?;
             Ok::<_, io::Error>(match desktop {
                 true => desktop::mounted(&roots, found),
                 false => found.into_iter().map(|one| (one, PathBuf::new())).collect(),

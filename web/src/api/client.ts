@@ -1,6 +1,7 @@
 /** Calls to the box, typed by its OpenAPI document. */
 import { Refused, Unreachable } from './errors';
-import type { paths } from './schema';
+import type { components, paths } from './schema';
+import { sendFile, type SendFile } from './sending';
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -44,6 +45,7 @@ export class Client {
 
   constructor(
     private readonly fetch: typeof globalThis.fetch = (...request) => globalThis.fetch(...request),
+    private readonly put: SendFile = sendFile,
   ) {}
 
   /** Makes one call. Throws `Refused`, `Unreachable`, or the signal's own reason. */
@@ -87,6 +89,23 @@ export class Client {
     const headers = { 'content-type': 'application/octet-stream' };
     const answer = await this.send(url, { method: 'PUT', body: chunk, headers }, CHUNK_TIMEOUT_MS, signal);
     return receivedOf(answer.body) ?? offset + chunk.size;
+  }
+
+  /** Sends an update whole. Answers when the box has looked at it; how long that takes depends on the line and the card. */
+  async putUpdate(
+    file: Blob,
+    told: (sent: number) => void,
+    signal: AbortSignal,
+  ): Promise<components['schemas']['UpdateView']> {
+    let response: Response;
+    try {
+      response = await this.put('/api/v1/box/update', file, told, signal);
+    } catch {
+      signal.throwIfAborted();
+      throw new Unreachable();
+    }
+    if (!response.ok) throw await this.refusal(response);
+    return (await response.json()) as components['schemas']['UpdateView'];
   }
 
   /** Opens the stream of events. Answers its bytes. */

@@ -36,6 +36,9 @@ export type LogView = Schemas['LogView'];
 export type LogLevel = Schemas['Level'];
 export type Backup = Schemas['Backup'];
 export type Restored = Schemas['Restored'];
+export type SystemView = Schemas['SystemView'];
+export type UpdateView = Schemas['UpdateView'];
+export type WifiView = Schemas['WifiView'];
 export type Problem = Schemas['Problem'];
 
 /** Where a release is in its life. */

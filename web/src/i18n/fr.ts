@@ -97,12 +97,15 @@ export const fr: Messages = {
     since: (time) => `Ce que vous voyez date de ${time}.`,
     retry: 'Réessayer maintenant',
     first: 'Le boîtier ne répond pas encore.',
+    stale: 'Le boîtier a changé de version.',
+    renew: 'Charger sa page',
   },
   claim: {
     title: 'Ce boîtier est à vous',
     intro: 'Tout commence par le code que vous êtes seul à voir.',
     code: 'Code d’installation',
-    codeHint: 'Huit caractères. Le boîtier l’affiche à l’écran et dans son journal au démarrage.',
+    codeHint:
+      'Huit caractères. Le boîtier les affiche à l’écran, dans son journal, et dans SETUP-CODE.txt sur sa carte.',
     codeShort: 'Le code a huit caractères.',
     password: 'Choisissez un mot de passe',
     passwordHint: (least) => `Au moins ${least} caractères. Une phrase courte se retient bien.`,
@@ -463,6 +466,7 @@ export const fr: Messages = {
     start: 'Ajouter',
     list: 'Transferts',
     waiting: 'Attend son tour',
+    tight: (size, room) => `Ce qui attend son tour fait ${size}, et il y a place pour ${room}.`,
     progress: (done, all) => `${done} sur ${all}`,
     left: (time) => `encore ${time}`,
     finishing: 'Vérification que tout est arrivé…',
@@ -601,11 +605,68 @@ export const fr: Messages = {
     restarting: 'Le boîtier redémarre. Cette page revient d’elle-même.',
     byHand:
       'Le boîtier a été démarré à la main, et rien ne le redémarrerait. Pour le redémarrer, arrêtez-le et démarrez-le sur place.',
+    board: 'Carte',
+    restartWhole: 'Il s’absente une minute ou deux. Les envois vers le boîtier reprennent où ils en étaient.',
+    shutDown: 'Éteindre…',
+    shutDownTitle: 'Éteindre le boîtier\u202f?',
+    shutDownText: 'Il ne partage plus rien jusqu’à ce qu’on le débranche et le rebranche.',
+    shutDownConfirm: 'Éteindre',
+    shuttingDown: 'Le boîtier s’éteint. Débranchez-le quand son voyant ne clignote plus.',
     forgetting: 'Le boîtier oublie tout, et il est neuf quand il redémarre.',
     reset: 'Remise à neuf',
     resetNote:
       'Rend le boîtier comme au premier jour. Les fichiers des dossiers et des disques ne sont jamais touchés.',
     resetAsk: 'Tout oublier…',
+  },
+  updates: {
+    title: 'Mises à jour',
+    intro: (board) =>
+      `Le fichier s’appelle semoir-${board}-VERSION.raucb. Le boîtier regarde qui l’a signé, et l’installe à côté de la version qui tourne.`,
+    drop: 'Déposez ici le fichier d’une mise à jour',
+    choose: 'Choisir le fichier',
+    sending: (share) => `Envoi de la mise à jour\u00a0: ${share}`,
+    receiving: 'Le boîtier reçoit une mise à jour d’une autre page.',
+    checking: 'Vérification de la signature…',
+    ready: (version, size) => `La version ${version} (${size}) peut être installée.`,
+    install: 'Installer',
+    discard: 'Abandonner',
+    installing: (version, share) =>
+      `Installation de la version ${version}\u00a0: ${share}. Le boîtier continue pendant ce temps.`,
+    installed: (version) => `La version ${version} est installée, et tourne dès le prochain démarrage.`,
+    restart: 'Redémarrer avec la nouvelle version…',
+    restartTitle: (version) => `Redémarrer avec la version ${version}\u202f?`,
+    restartText: 'Si la nouvelle version ne marche pas, le boîtier revient de lui-même à celle-ci.',
+    trying: (version) =>
+      `La version ${version} est à l’essai\u00a0: le boîtier la garde si tout va bien. Laissez-le allumé.`,
+    kept: (version, from, when) => `Mis à jour de ${from} à ${version} (${when}).`,
+    wentBack: (version, from, when) =>
+      `La version ${version} n’a pas marché, et le boîtier est revenu à ${from} (${when}).`,
+    setAside: (file, when) =>
+      `La base de données d’une version plus récente a été mise de côté sous ${file} (${when}). Ce qui a été changé avec cette version n’est que là.`,
+  },
+  wifi: {
+    title: 'Wi-Fi',
+    none: 'Le boîtier n’utilise pas de Wi-Fi.',
+    connected: (network) => `Connecté à «\u00a0${network}\u00a0».`,
+    joining: (network) => `Connexion à «\u00a0${network}\u00a0»…`,
+    failed: (network) => `Pas connecté à «\u00a0${network}\u00a0»\u00a0:`,
+    other: 'Rejoindre un réseau',
+    network: 'Nom du réseau',
+    passwordHint: 'Vide pour un réseau qui n’en a pas.',
+    country: 'Pays',
+    countryHint: 'Deux lettres\u00a0: ses règles de radio s’appliquent.',
+    wrong: {
+      network: 'Écrivez le nom du réseau, de 32\u00a0lettres au plus.',
+      password: 'Il a de 8 à 63\u00a0lettres, chiffres et signes, sans accents.',
+      country: 'Écrivez deux lettres, comme FR, ou rien.',
+    },
+    warning:
+      'Si vous êtes relié au boîtier par son Wi-Fi, cette page se perd quand il change. Vous retrouvez le boîtier depuis l’autre réseau.',
+    join: 'Rejoindre',
+    forget: 'Oublier',
+    forgetTitle: (network) => `Oublier «\u00a0${network}\u00a0»\u202f?`,
+    forgetText:
+      'Le boîtier quitte ce réseau et en oublie le mot de passe. Sans câble, vous ne le joignez plus.',
   },
   reset: {
     title: 'Tout oublier\u202f?',
@@ -666,7 +727,8 @@ export const fr: Messages = {
     indexOn: 'La montrer à tous',
     indexOff: 'Ne pas montrer de liste',
     robots: 'Moteurs de recherche',
-    robotsHint: 'Ceux qui se conduisent bien font ce qu’on leur dit.',
+    robotsHint:
+      'Ceux qui se conduisent bien font ce qu’on leur dit. L’aperçu d’un lien envoyé se montre malgré tout.',
     robotsOff: 'Rester dehors',
     robotsOn: 'Peuvent citer ces pages',
     forward: 'Du dehors',

@@ -14,6 +14,8 @@ export class Box {
   lost = $state(false);
   /** Another number whenever settings, sessions or tokens may have changed: on another page, or while the line was down. */
   changes = $state(0);
+  /** Whether the box is of another version than the one that gave out this page. */
+  stale = $state(false);
   /** Whether the session ended without this page's doing. */
   ended = $state(false);
 
@@ -41,6 +43,8 @@ export class Box {
           this.overview = overview;
         },
         up: () => {
+          // It may be another version that is back.
+          if (this.lost) void this.look().catch(() => undefined);
           this.lost = false;
           this.changes += 1;
         },
@@ -103,6 +107,7 @@ export class Box {
   /** Reads what anyone may know, and goes where it says. */
   async look(): Promise<void> {
     const info = await this.client.call('get', '/api/v1/box');
+    this.stale ||= (this.info ?? info).version !== info.version;
     this.info = info;
     this.lost = false;
     this.phase = !info.claimed ? 'claim' : info.signed_in ? 'in' : 'sign-in';

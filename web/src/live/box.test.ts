@@ -158,3 +158,25 @@ it('is claimed anew after it was reset elsewhere', async () => {
     expect(box.phase).toBe('claim');
   });
 });
+
+it('knows when it is another version that is back', async () => {
+  await claim();
+  expect(box.stale).toBe(false);
+  mock.faults.away = true;
+  mock.tell();
+  await vi.waitFor(() => {
+    expect(box.lost).toBe(true);
+  });
+  mock.info.version = '0.2.0';
+  mock.faults.away = false;
+  box.hurry();
+  await vi.waitFor(() => {
+    expect(box.lost).toBe(false);
+  });
+  await vi.waitFor(() => {
+    expect(box.stale).toBe(true);
+  });
+  // However often it is asked for then.
+  await box.look();
+  expect(box.stale).toBe(true);
+});

@@ -26,6 +26,12 @@ export class UploadQueue {
     return total > 0 ? active.reduce((sum, job) => sum + job.sent, 0) / total : 0;
   }
 
+  /** Bytes of those that wait for their turn, for which the box keeps no room yet. */
+  get waiting(): number {
+    const waiting = this.jobs.filter(({ state }) => state === 'waiting');
+    return waiting.reduce((sum, { total }) => sum + total, 0);
+  }
+
   add(bundles: readonly Bundle[]): void {
     const jobs = bundles.map(
       (bundle) => new UploadJob(bundle, this.client, this.memory, undefined, this.chunkBytes),

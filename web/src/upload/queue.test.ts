@@ -213,6 +213,13 @@ it('says before anything is sent that it does not fit', async () => {
   expect(sent).toEqual(['POST uploads']);
 });
 
+it('knows how much waits, for which the box keeps no room yet', async () => {
+  queue.add([disc('one', 2500), disc('two', 300), disc('three', 40)]);
+  expect(queue.waiting).toBe(340);
+  await until(() => queue.jobs.every(({ settled }) => settled));
+  expect(queue.waiting).toBe(0);
+});
+
 it('names the file that cannot be read any more', async () => {
   const bundle = disc();
   const broken = bundle.files[2]?.file;

@@ -2,7 +2,7 @@ use super::*;
 use crate::intake::drives::testing::{SATA, STICK, Tree, USB};
 
 fn look(tree: &Tree) -> Vec<Found> {
-    survey(&tree.roots(), &HashMap::new()).unwrap()
+    survey(&tree.roots(), &HashMap::new(), false).unwrap()
 }
 
 const GIB: u64 = 1 << 21;
@@ -33,6 +33,9 @@ fn the_card_that_the_system_is_on_is_no_drive_and_one_beside_it_is() {
     let found = names(&tree);
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(found.iter().all(|number| number.minor > 16), "{found:?}");
+    // A desktop's disk has partitions of its owner's beside the system's.
+    let all = survey(&tree.roots(), &HashMap::new(), true).unwrap();
+    assert_eq!(all.len(), 6);
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn a_copy_of_a_drive_is_said_to_be_one_whichever_is_seen_first() {
         sequence: Some(3),
     };
     let holders = HashMap::from([(found[0].key.clone(), second)]);
-    let found = survey(&tree.roots(), &holders).unwrap();
+    let found = survey(&tree.roots(), &holders, false).unwrap();
     assert_eq!((found[0].device, found[0].unusable.clone()), (second, None));
     // On hardware with another serial number, it is a drive of its own.
     let clone = STICK.replace("4C530001230101117391", "4C530001230101117392");

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""The image, as its owner meets it: power on, page, claim; a USB stick, a release shared, a client that downloads it and
+finds it whole; the plug pulled, and the box its owner's still. Started by buildroot/scripts/smoke.sh, which makes the card.
+
+    run.py WORK CARD BIOS [developer]
+
+WORK is a folder for whatever is left behind, CARD the image on a larger disk, BIOS U-Boot. A developer build is asked from
+inside too: how long it took to start, what it holds in memory, how much of the system its service could reach.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import time
+
+import libtorrent as lt
+
+from machine import Failed, Machine
+from owner import Owner, Refused
+
+# Seconds that anything may take of a whole emulated boot on a busy computer; on an idle one it is half a minute.
+PATIENCE = int(os.environ.get("SMOKE_SECONDS", "600"))
+# Seconds to look at the idle box, and to count what it writes to its card. None by default.
+IDLE = int(os.environ.get("SMOKE_IDLE_SECONDS", "0"))
+# Seconds after which an idle box has settled: what the first start and the release had to write is written then.
+SETTLE = 60
+
+# What is on the stick: a folder of two files, of enough pieces that some are asked for in parallel.
+RELEASE = "Concert in the barn"
+FILES = {"first half.flac": 9_000_001, "second half.flac": 5_000_003}
+STICK_MIB = 48
+# Where the stick's only partition begins, in sectors of 512 bytes, as on sticks that are bought.
+SECTORS = 2048
+# Seconds after which what was given away is on the card, whatever happens (the ledger's pace, and some).
+LEDGER = 15
+# What `systemd-analyze security` may find at most.
+EXPOSURE = 2.0
+
+SEEDING = ("spreading", "supporting", "retired")
+SYSTEM_TOOLS = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def say(words):
+    print(f"smoke: {words}", file=sys.stderr, flush=True)
+
+
+def load():
+    """Whose computer is slow says so beside each time that was measured."""
+    return f"load of this computer: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+
+
+def sum_of(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def make_stick(work):
+    """A stick with a FAT partition and the release on it. Its image, and the sum of each file."""
+    content, image = os.path.join(work, RELEASE), os.path.join(work, "stick")
+    os.mkdir(content)
+    for name, size in FILES.items():
+        with open(os.path.join(content, name), "wb") as file:
+            file.write(os.urandom(size))
+    with open(image, "wb") as file:
+        file.truncate(STICK_MIB << 20)
+
+    def run(command, **more):
+        subprocess.run(command, check=True, env={**os.environ, "PATH": SYSTEM_TOOLS, "MTOOLS_SKIP_CHECK": "1"},
+                       stdout=subprocess.DEVNULL, **more)
+    run(["sfdisk", "-q", image], input=f"label: dos\n{SECTORS},,0c\n".encode())
+    run(["mkfs.vfat", "-F", "32", "-s", "1", "-n", "HOLIDAY", "--offset", str(SECTORS), image])
+    run(["mcopy", "-s", "-i", f"{image}@@{SECTORS * 512}", content, "::"])
+    return image, {name: sum_of(os.path.join(content, name)) for name in FILES}
+
+
+def download(machine, torrent, into):
+    """A client on this computer downloads it from the box, with loopback between them, and checks every piece again."""
+    session = lt.session({
+        "listen_interfaces": "127.0.0.1:0", "outgoing_interfaces": "127.0.0.1", "enable_dht": False, "enable_lsd": False,
+        "enable_upnp": False, "enable_natpmp": False, "enable_outgoing_utp": False, "enable_incoming_utp": False,
+        "alert_mask": lt.alert.category_t.status_notification,
+    })
+    params = lt.load_torrent_file(torrent)
+    # The box is told of by its address alone: its tracker's would be the one that it has in its own network.
+    params.trackers, params.save_path = [], into
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    handle = session.add_torrent(params)
+
+    def whole():
+        status = handle.status()
+        if not status.is_seeding and status.num_peers == 0:
+            handle.connect_peer(("127.0.0.1", machine.ports["peers"]))
+        return status.is_seeding
+    _, took = machine.wait("the client has all of it", PATIENCE, whole)
+    session.pop_alerts()
+    handle.force_recheck()
+    machine.wait("the client looks at its files again", PATIENCE, lambda: any(
+        isinstance(alert, lt.torrent_checked_alert) for alert in session.pop_alerts()))
+    if not handle.status().is_seeding:
+        raise Failed("the client's files are not what the torrent says")
+    return took
+
+
+def look_inside(machine):
+    """What only a developer build tells."""
+    machine.log_in(PATIENCE)
+    machine.run("dmesg -n 1")
+    machine.wait("the box has started", PATIENCE, lambda: "running" in machine.run("systemctl is-system-running; true"))
+    time.sleep(SETTLE)
+    say("systemd-analyze:\n" + machine.run("systemd-analyze"))
+    say("slowest units:\n" + machine.run("systemd-analyze blame --no-pager | head -n 12"))
+    say("memory:\n" + machine.run("free -m") + "\n" + machine.run(
+        "grep -E '^Vm(HWM|RSS)|^Rss' /proc/$(systemctl show -P MainPID semoir)/status"))
+    score = machine.run("systemd-analyze security semoir.service --no-pager | tail -n 1")
+    say(score)
+    found = re.search(r"[0-9]+\.[0-9]", score)
+    if not found or float(found[0]) > EXPOSURE:
+        raise Failed(f"the service is more exposed than {EXPOSURE}: {score}")
+    failed = machine.run("systemctl --failed --plain --no-legend")
+    if failed.strip():
+        raise Failed(f"units that failed: {failed}")
+
+
+def first_life(machine, owner, work, developer):
+    """From a new card to a release that was given away once."""
+    machine.wait("the page", PATIENCE, owner.has_page)
+    say(f"the page is there {time.monotonic() - machine.started:.1f} s after power-on ({load()})")
+    code, _ = machine.wait("the console shows a setup code", PATIENCE,
+                           lambda: re.search(r"setup code ([0-9A-Z]+-[0-9A-Z]+)", machine.console()))
+    owner.claim(code[1])
+    say("claimed with the code on the console")
+
+    stick, sums = make_stick(work)
+    plugged = time.monotonic()
+    machine.plug(stick)
+    drive, took = machine.wait("the stick is there", PATIENCE, owner.drive)
+    say(f"the stick is there after {took:.1f} s: {drive['name']} ({drive.get('file_system')})")
+    release, _ = machine.wait("the stick's folder is listed", PATIENCE, lambda: owner.release(RELEASE))
+    say(f"what is on it is listed {time.monotonic() - plugged:.1f} s after it was plugged in ({load()})")
+    owner.api("POST", f"/releases/{release['id']}/share")
+    release, took = machine.wait("it is given away", PATIENCE, lambda: owner.release(RELEASE, *SEEDING))
+    say(f"shared, hashed and given away after {took:.1f} s: {release['size']} bytes ({load()})")
+
+    torrent = os.path.join(work, "release.torrent")
+    with open(torrent, "wb") as file:
+        file.write(owner.torrent(release))
+    got = os.path.join(work, "downloads")
+    os.mkdir(got)
+    took = download(machine, torrent, got)
+    for name, wanted in sums.items():
+        if sum_of(os.path.join(got, RELEASE, name)) != wanted:
+            raise Failed(f"{name} is not what is on the stick")
+    say(f"a client on this computer has it after {took:.1f} s, every piece and both files' sums right ({load()})")
+    machine.wait("the box counts it", PATIENCE, lambda: owner.release(RELEASE)["payload_bytes"] >= release["size"])
+
+    time.sleep(LEDGER)
+
+    if developer:
+        look_inside(machine)
+    if IDLE:
+        time.sleep(SETTLE)
+        before, began = machine.written(), time.monotonic()
+        time.sleep(IDLE)
+        machine.check()
+        hours = (time.monotonic() - began) / 3600
+        count, orders = (after - was for after, was in zip(machine.written(), before))
+        say(f"idle, with a page that nobody looks at, it wrote {count} bytes to its card in {IDLE} s, in {orders} orders: "
+            f"{count / hours / 1024:.0f} KiB an hour")
+
+
+def second_life(machine, owner):
+    """After the plug was pulled."""
+    machine.wait("the page, after the plug was pulled", PATIENCE, owner.has_page)
+    say(f"after the plug was pulled the page is there {time.monotonic() - machine.started:.1f} s after power-on ({load()})")
+    owner.sign_in()
+    release, _ = machine.wait("the release is known", PATIENCE, lambda: next(
+        (one for one in owner.overview()["releases"] if one["name"] == RELEASE), None))
+    if release["payload_bytes"] < release["size"]:
+        raise Failed(f"it has forgotten what it gave away: {release['payload_bytes']} of {release['size']} bytes")
+    say("it is its owner's still, and knows what it gave away")
+
+
+def main():
+    work, card, bios, *build = sys.argv[1:]
+    machine = None
+    try:
+        with Machine(work, card, bios) as machine:
+            first_life(machine, Owner(machine.ports["page"], machine.ports["public"]), work, bool(build))
+        with Machine(work, card, bios) as machine:
+            second_life(machine, Owner(machine.ports["page"], machine.ports["public"]))
+    except (Failed, Refused) as error:
+        end = machine.console()[-4000:] if machine else ""
+        sys.exit(f"{end}\nsmoke: {error}")
+    say("passed")
+
+
+if __name__ == "__main__":
+    main()
