@@ -36,6 +36,9 @@ const RESTART_BOUND: Duration = Duration::from_secs(180);
 /// What an emulated processor is slow at and the tests need not. Kept are the words of the image, as they are on the card.
 const WORDS: &str =
     "audit=0 apparmor=0 selinux=0 mitigations=off random.trust_cpu=on no_timer_check";
+/// The box's device on a wire that it shares with a neighbour, and the neighbour's.
+pub const BOX: &str = "52:54:00:5e:30:02";
+pub const NEIGHBOUR: &str = "52:54:00:5e:30:03";
 /// What the kernel says when a restart asks the firmware to try.
 const TRY: &str = "Restarting system with command '0 tryboot'";
 /// Before a setup code, on the consoles.
@@ -52,7 +55,7 @@ pub struct Board {
     asked: bool,
     /// What is plugged in as a USB stick.
     stick: Option<PathBuf>,
-    /// Whether there is a second network device on the same wire, for a neighbour.
+    /// Whether there is a second wire, with the devices [`BOX`] and [`NEIGHBOUR`] on it.
     pub has_neighbour: bool,
     running: Option<Running>,
     qemu: PathBuf,
@@ -139,19 +142,16 @@ impl Board {
             .args(["-append", &format!("{} {WORDS}", chosen.words)])
             .args(["-device", "i6300esb", "-action", "watchdog=reset"])
             .args(["-device", "qemu-xhci,id=usb"]);
+        command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         if self.has_neighbour {
-            for (id, more) in [("h0", ",netdev=net"), ("h1", ""), ("h2", "")] {
+            // A wire of their own: QEMU's network answers for everybody on its.
+            for (id, address) in [("h1", BOX), ("h2", NEIGHBOUR)] {
                 command
                     .arg("-netdev")
-                    .arg(format!("hubport,id={id},hubid=0{more}"));
+                    .arg(format!("hubport,id={id},hubid=0"))
+                    .arg("-device")
+                    .arg(format!("virtio-net-pci,netdev={id},romfile=,mac={address}"));
             }
-            command.args(["-device", "virtio-net-pci,netdev=h1,romfile="]);
-            command.args([
-                "-device",
-                "virtio-net-pci,netdev=h2,romfile=,mac=52:54:00:5e:30:03",
-            ]);
-        } else {
-            command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         }
         add_disk(&mut command, "card", &served(disk.socket()));
         if let Some(stick) = &self.stick {
