@@ -55,7 +55,9 @@ fn a_second_card_is_a_drive_and_the_first_is_none() {
     let deadline = Instant::now() + BOUND;
     loop {
         let drives = drives(&board);
-        let here = |drive: &Value| drive["name"] == "semoir-data" && drive["problem"].is_null();
+        let here = |drive: &Value| {
+            drive["name"] == "semoir-data" && drive["present"] == true && drive["problem"] == ""
+        };
         if drives.iter().any(here) {
             println!("{drives:?}");
             break;
