@@ -48,7 +48,7 @@ it('speaks French from the first word on', async () => {
   expect(await page.evaluate(() => document.documentElement.lang)).toBe('fr-FR');
   const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen);
   expect(seen.length).toBeGreaterThan(0);
-  expect(seen.filter((text) => /Loading|Sign in|Setup|password/i.test(text))).toEqual([]);
+  expect(seen.filter((text) => /Loading|Sign in|Setup code|password/i.test(text))).toEqual([]);
 });
 
 it('lets the owner in, and shows every view in French', async () => {
