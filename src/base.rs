@@ -12,6 +12,7 @@ pub mod disposition;
 pub mod error;
 pub mod frame;
 pub mod handout;
+pub mod helper;
 pub mod id;
 pub mod identity;
 pub mod language;

@@ -1,38 +1,28 @@
 //! The helper itself: takes requests, sees who asks, and does what it may.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::User;
 use parking_lot::Mutex;
 
 use super::fault::Fault;
 use super::program;
 use super::rauc::{Rauc, Received};
-use super::request::{Answer, Power, Refusal, Request, Status};
+use super::request::{Answer, Power, Request, Status};
 use super::wifi::Wifi;
 use super::{STARTED, request};
 use crate::base::error::io_kind;
+use crate::base::helper::{self, Helps, TurnedAway};
 use crate::base::{ErrorKind, Kind, frame, whole};
 use crate::device::running::Running;
 
 /// Requests that are worked on at once: an installation, and the page that asks how far it is.
 const MAX_WORKERS: usize = 4;
-
-/// How long whoever connects may take to say what he wants, and to take the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often the helper looks whether it is idle.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// How long systemd may take to take an order; it does not wait until that is carried out.
 const ORDER: Duration = Duration::from_secs(20);
@@ -96,7 +86,6 @@ pub struct Helper {
     update: Mutex<()>,
     /// How far the installation is, while there is one.
     installing: Mutex<Option<u8>>,
-    workers: AtomicUsize,
 }
 
 impl Helper {
@@ -121,7 +110,6 @@ impl Helper {
             config,
             update: Mutex::new(()),
             installing: Mutex::new(None),
-            workers: AtomicUsize::new(0),
         }))
     }
 
@@ -130,76 +118,11 @@ impl Helper {
     /// # Errors
     /// When the socket breaks down.
     pub fn serve(self: &Arc<Self>, listener: &UnixListener) -> Result<(), HelperError> {
-        listener
-            .set_nonblocking(true)
-            .map_err(HelperError::Socket)?;
-        let timeout = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::MAX);
-        let mut asked = Instant::now();
-        loop {
-            let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, timeout) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(error) => return Err(HelperError::Socket(error.into())),
-            }
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    asked = Instant::now();
-                    self.take(stream);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The one who asked is gone already, or there is no descriptor left just now.
-                Err(error) => tracing::warn!(%error, "a request could not be taken"),
-            }
-            if self.workers.load(Ordering::Acquire) > 0 {
-                asked = Instant::now();
-            } else if asked.elapsed() >= self.config.idle {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Has a request worked on in a thread of its own, if there is room.
-    fn take(self: &Arc<Self>, stream: UnixStream) {
-        let asker = getsockopt(&stream, sockopt::PeerCredentials).map(|peer| peer.uid());
-        if !asker.is_ok_and(|uid| uid == 0 || uid == self.uid) {
-            return refuse(&stream, Fault::Stranger);
-        }
-        let Some(place) = Place::take(self) else {
-            return refuse(&stream, Fault::TooMany);
-        };
-        let work = move || {
-            if let Err(error) = place.0.converse(&stream) {
-                tracing::debug!(%error, "a request was not answered");
-            }
-            drop(place);
-        };
-        let thread = thread::Builder::new().name("request".to_owned());
-        if let Err(error) = thread.spawn(work) {
-            tracing::error!(%error, "no thread for a request");
-        }
-    }
-
-    /// Reads the request, does it, and answers.
-    fn converse(&self, stream: &UnixStream) -> io::Result<()> {
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        let done = match frame::read(stream) {
-            Ok(request) => self.answer(request, stream),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Fault::Malformed(error.to_string()))
-            }
-            Err(error) => return Err(error),
-        };
-        let answer = done.unwrap_or_else(|fault| {
-            tracing::warn!(%fault, "a request was refused");
-            Answer::Refused(fault.into())
-        });
-        frame::write(stream, &answer)
+        helper::serve(self, listener, MAX_WORKERS, self.config.idle).map_err(HelperError::Socket)
     }
 
     /// Does what is asked. What is said on the way goes to `stream`.
-    fn answer(&self, request: Request, stream: &UnixStream) -> Result<Answer, Fault> {
+    fn obey(&self, request: Request, stream: &UnixStream) -> Result<Answer, Fault> {
         match request {
             Request::Status => Ok(Answer::Status(Status {
                 installing: *self.installing.lock(),
@@ -276,10 +199,30 @@ impl Helper {
     }
 }
 
-fn refuse(stream: &UnixStream, fault: Fault) {
-    // Its buffer is empty, so that nobody waits here; and he may be gone.
-    let _ = stream.set_nonblocking(true);
-    let _ = frame::write(stream, &Answer::Refused(Refusal::from(fault)));
+impl Helps for Helper {
+    type Request = Request;
+    type Answer = Answer;
+
+    fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    fn answer_to(&self, request: Request, stream: &UnixStream) -> Answer {
+        self.obey(request, stream).unwrap_or_else(refused)
+    }
+
+    fn turn_away(&self, why: TurnedAway) -> Answer {
+        match why {
+            TurnedAway::Stranger => Answer::Refused(Fault::Stranger.into()),
+            TurnedAway::TooMany => Answer::Refused(Fault::TooMany.into()),
+            TurnedAway::Malformed(why) => refused(Fault::Malformed(why)),
+        }
+    }
+}
+
+fn refused(fault: Fault) -> Answer {
+    tracing::warn!(%fault, "a request was refused");
+    Answer::Refused(fault.into())
 }
 
 /// There is an installation; over when dropped, also by a panic.
@@ -295,23 +238,5 @@ impl<'a> Installing<'a> {
 impl Drop for Installing<'_> {
     fn drop(&mut self) {
         *self.0.lock() = None;
-    }
-}
-
-/// One of a number of places, given back when dropped.
-struct Place(Arc<Helper>);
-
-impl Place {
-    fn take(helper: &Arc<Helper>) -> Option<Self> {
-        let more = |count: usize| (count < MAX_WORKERS).then_some(count + 1);
-        let workers = &helper.workers;
-        let counted = workers.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        counted.ok().map(|_| Self(helper.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.workers.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -3,17 +3,12 @@
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::User;
 use parking_lot::Mutex;
 
@@ -24,7 +19,8 @@ use super::request::{Answer, MountId, Mounted, Reason, Refusal, Request, ShareRe
 use super::seals::Seals;
 use super::{format, share};
 use crate::base::error::io_kind;
-use crate::base::{ErrorKind, Kind, frame};
+use crate::base::helper::{self, Helps, Places, TurnedAway};
+use crate::base::{ErrorKind, Kind};
 use crate::intake::drives::{DeviceNumber, Roots};
 
 /// Requests that are worked on at once. A server that is away holds its request for minutes.
@@ -32,12 +28,6 @@ const MAX_WORKERS: usize = 16;
 
 /// How many of them may be for shares, so that dead servers leave room for drives.
 const MAX_SHARES: usize = 8;
-
-/// How long whoever connects may take to say what he wants, and to take the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often the helper looks whether it is idle.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Whose requests are carried out, beside root's, and who is to read what is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +107,7 @@ pub struct Helper {
     pub(super) seals: Seals,
     /// What is being mounted or unmounted right now.
     busy: Mutex<HashSet<MountId>>,
-    workers: AtomicUsize,
-    shares: AtomicUsize,
+    shares: Places,
     idle: Duration,
     writes: bool,
 }
@@ -147,8 +136,7 @@ impl Helper {
             seals: Seals::at(config.approvals.with_file_name("uploads")),
             approvals: Approvals::at(config.approvals),
             busy: Mutex::default(),
-            workers: AtomicUsize::new(0),
-            shares: AtomicUsize::new(0),
+            shares: Places::new(MAX_SHARES),
             idle: config.idle,
             writes: config.writes,
         });
@@ -161,79 +149,11 @@ impl Helper {
     /// # Errors
     /// When the socket breaks down.
     pub fn serve(self: &Arc<Self>, listener: &UnixListener) -> Result<(), HelperError> {
-        listener
-            .set_nonblocking(true)
-            .map_err(HelperError::Socket)?;
-        let timeout = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::MAX);
-        let mut asked = Instant::now();
-        loop {
-            let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, timeout) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(error) => return Err(HelperError::Socket(error.into())),
-            }
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    asked = Instant::now();
-                    self.take(stream);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The one who asked is gone already, or there is no descriptor left just now.
-                Err(error) => tracing::warn!(%error, "a request could not be taken"),
-            }
-            if self.workers.load(Ordering::Acquire) > 0 {
-                asked = Instant::now();
-            } else if asked.elapsed() >= self.idle {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Has a request worked on in a thread of its own, if there is room.
-    fn take(self: &Arc<Self>, stream: UnixStream) {
-        // A stranger costs nothing but this.
-        let asker = getsockopt(&stream, sockopt::PeerCredentials).map(|peer| peer.uid());
-        if !asker.is_ok_and(|uid| uid == 0 || uid == self.user.uid) {
-            let why = "may be asked for by the box alone";
-            refuse(&stream, Refusal::new(Reason::NotAllowed, why));
-            return;
-        }
-        let Some(place) = Place::take(self.clone(), |helper| &helper.workers, MAX_WORKERS) else {
-            refuse(&stream, too_many());
-            return;
-        };
-        let work = move || {
-            let helper = place.helper.clone();
-            if let Err(error) = helper.converse(&stream) {
-                tracing::debug!(%error, "a request was not answered");
-            }
-            drop(place);
-        };
-        if let Err(error) = thread::Builder::new()
-            .name("request".to_owned())
-            .spawn(work)
-        {
-            tracing::error!(%error, "no thread for a request");
-        }
-    }
-
-    /// Reads the request, does it, and answers.
-    fn converse(self: &Arc<Self>, stream: &UnixStream) -> io::Result<()> {
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        let answer = match frame::read(stream) {
-            Ok(request) => self.answer(request),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Answer::Refused(Refusal::new(Reason::Malformed, error.to_string()))
-            }
-            Err(error) => return Err(error),
-        };
-        frame::write(stream, &answer)
+        helper::serve(self, listener, MAX_WORKERS, self.idle).map_err(HelperError::Socket)
     }
 
     /// Does what is asked.
-    pub fn answer(self: &Arc<Self>, request: Request) -> Answer {
+    pub fn answer(&self, request: Request) -> Answer {
         let done = match request {
             Request::MountDrive { device } => self.mount_drive(device).map(Answer::Mounted),
             Request::Format(wanted) if self.writes => self
@@ -271,13 +191,12 @@ impl Helper {
         })
     }
 
-    fn mount_share(self: &Arc<Self>, share: &ShareRequest) -> Result<Mounted, Refusal> {
+    fn mount_share(&self, share: &ShareRequest) -> Result<Mounted, Refusal> {
         if !share::is_share(&share.id) {
             let why = "is asked for under a name that is not a share's";
             return Err(Refusal::new(Reason::Malformed, why));
         }
-        let room = Place::take(self.clone(), |helper| &helper.shares, MAX_SHARES);
-        let _room = room.ok_or_else(too_many)?;
+        let _room = self.shares.take().ok_or_else(too_many)?;
         self.alone(&share.id, || share::mount(self, share))
     }
 
@@ -337,10 +256,28 @@ fn too_many() -> Refusal {
     )
 }
 
-fn refuse(stream: &UnixStream, refusal: Refusal) {
-    // Its buffer is empty, so that nobody waits here; and he may be gone.
-    let _ = stream.set_nonblocking(true);
-    let _ = frame::write(stream, &Answer::Refused(refusal));
+impl Helps for Helper {
+    type Request = Request;
+    type Answer = Answer;
+
+    fn uid(&self) -> u32 {
+        self.user.uid
+    }
+
+    fn answer_to(&self, request: Request, _stream: &UnixStream) -> Answer {
+        self.answer(request)
+    }
+
+    fn turn_away(&self, why: TurnedAway) -> Answer {
+        Answer::Refused(match why {
+            TurnedAway::Stranger => {
+                let why = "may be asked for by the box alone";
+                Refusal::new(Reason::NotAllowed, why)
+            }
+            TurnedAway::TooMany => too_many(),
+            TurnedAway::Malformed(why) => Refusal::new(Reason::Malformed, why),
+        })
+    }
 }
 
 /// Something is done about a mounted place; over when dropped, also by a panic.
@@ -352,25 +289,5 @@ struct Alone<'a> {
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         self.helper.busy.lock().remove(self.id);
-    }
-}
-
-/// One of a number of places, given back when dropped.
-struct Place {
-    helper: Arc<Helper>,
-    taken: fn(&Helper) -> &AtomicUsize,
-}
-
-impl Place {
-    fn take(helper: Arc<Helper>, taken: fn(&Helper) -> &AtomicUsize, most: usize) -> Option<Self> {
-        let more = |count: usize| (count < most).then_some(count + 1);
-        let counted = taken(&helper).fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        counted.ok().map(|_| Self { helper, taken })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        (self.taken)(&self.helper).fetch_sub(1, Ordering::AcqRel);
     }
 }
