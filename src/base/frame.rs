@@ -4,18 +4,19 @@ use std::io::{self, Read, Write};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The longest frame, in bytes, either way. The longest we make are a few hundred.
 pub const MAX_FRAME: usize = 16 << 10;
 
 /// Bytes of a frame's length.
-pub const HEADER: usize = 4;
+const HEADER: usize = 4;
 
 /// The length that a frame's first bytes tell.
 ///
 /// # Errors
 /// When it is more than [`MAX_FRAME`].
-pub fn length(header: [u8; HEADER]) -> io::Result<usize> {
+fn length(header: [u8; HEADER]) -> io::Result<usize> {
     match usize::try_from(u32::from_be_bytes(header)) {
         Ok(length) if length <= MAX_FRAME => Ok(length),
         _ => Err(invalid(format!("a frame is longer than {MAX_FRAME} bytes"))),
@@ -26,7 +27,7 @@ pub fn length(header: [u8; HEADER]) -> io::Result<usize> {
 ///
 /// # Errors
 /// When it would be longer than [`MAX_FRAME`].
-pub fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
+fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; HEADER];
     serde_json::to_writer(&mut frame, message)?;
     let length = frame.len() - HEADER;
@@ -49,6 +50,29 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
             place.0, place.1
         ))
     })
+}
+
+/// Sends one message, as the daemon does, which waits for nobody.
+///
+/// # Errors
+/// What the system says. That the other end has hung up is none: whoever is refused unheard is told why all the same.
+pub async fn send(to: &mut (impl AsyncWrite + Unpin), message: &impl Serialize) -> io::Result<()> {
+    match to.write_all(&encode(message)?).await {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Receives one message, as the daemon does.
+///
+/// # Errors
+/// As [`read`].
+pub async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)) -> io::Result<T> {
+    let mut header = [0; HEADER];
+    from.read_exact(&mut header).await?;
+    let mut body = vec![0; length(header)?];
+    from.read_exact(&mut body).await?;
+    decode(&body)
 }
 
 /// Reads one message.

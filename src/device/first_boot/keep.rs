@@ -41,18 +41,14 @@ pub fn keep(
         return Ok(());
     }
     folder_for(folder, 0o755).map_err(FirstBootError::io("make", folder))?;
-    let put = |name: &str, text: &str| {
-        let path = folder.join(name);
-        whole::write(&path, text.as_bytes(), 0o600).map_err(FirstBootError::io("write", &path))
-    };
     if let Some(name) = &wishes.host_name {
-        put(HOST_NAME, name)?;
+        put(folder, HOST_NAME, name)?;
     }
     if let Some(zone) = &wishes.time_zone {
-        put(TIME_ZONE, zone)?;
+        put(folder, TIME_ZONE, zone)?;
     }
     if let Some(wifi) = &wishes.wifi {
-        put(WIFI, &supplicant(wifi))?;
+        put(folder, WIFI, &supplicant(wifi))?;
     }
     if let Some(hash) = owner {
         let folder = folder.join(OWNER);
@@ -64,9 +60,13 @@ pub fn keep(
 /// Keeps a network, and nothing else.
 pub fn keep_wifi(folder: &Path, wifi: &Wifi) -> Result<(), FirstBootError> {
     folder_for(folder, 0o755).map_err(FirstBootError::io("make", folder))?;
-    let path = folder.join(WIFI);
-    whole::write(&path, supplicant(wifi).as_bytes(), 0o600)
-        .map_err(FirstBootError::io("write", &path))
+    put(folder, WIFI, &supplicant(wifi))
+}
+
+/// Writes down one thing, for root alone.
+fn put(folder: &Path, name: &str, text: &str) -> Result<(), FirstBootError> {
+    let path = folder.join(name);
+    whole::write(&path, text.as_bytes(), 0o600).map_err(FirstBootError::io("write", &path))
 }
 
 /// Forgets the network.

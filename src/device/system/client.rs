@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -178,11 +177,7 @@ impl Client {
             }
             Err(error) => return Err(error.into()),
         };
-        match stream.write_all(&frame::encode(request)?).await {
-            // Whoever is refused unheard is told why all the same.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            written => written?,
-        }
+        frame::send(&mut stream, request).await?;
         Ok(stream)
     }
 }
@@ -196,11 +191,7 @@ async fn within<T>(
 }
 
 async fn receive(stream: &mut UnixStream) -> Result<Answer, ClientError> {
-    let mut header = [0; frame::HEADER];
-    stream.read_exact(&mut header).await?;
-    let mut body = vec![0; frame::length(header)?];
-    stream.read_exact(&mut body).await?;
-    Ok(frame::decode(&body)?)
+    Ok(frame::receive(stream).await?)
 }
 
 fn unexpected(answer: &Answer) -> ClientError {
@@ -210,6 +201,8 @@ fn unexpected(answer: &Answer) -> ClientError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     #[tokio::test]

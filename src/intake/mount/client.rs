@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -146,14 +145,6 @@ impl Client {
 
 async fn exchange(socket: &Path, request: &Request) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket).await?;
-    match stream.write_all(&frame::encode(request)?).await {
-        // Whoever is refused unheard is told why all the same.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
-    let mut header = [0; frame::HEADER];
-    stream.read_exact(&mut header).await?;
-    let mut body = vec![0; frame::length(header)?];
-    stream.read_exact(&mut body).await?;
-    frame::decode(&body)
+    frame::send(&mut stream, request).await?;
+    frame::receive(&mut stream).await
 }
