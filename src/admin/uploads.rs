@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
@@ -169,21 +171,23 @@ pub(super) struct ChunkQuery {
 
 /// Send the next bytes of a file
 ///
-/// As many as one likes, up to the file's end. What arrived is kept when the connection breaks.
+/// As many as one likes, up to the file's end. With a `Content-Digest` they count when all have arrived and are what it says;
+/// without, what arrived is kept when the connection breaks.
 #[utoipa::path(
     put, path = "/api/v1/uploads/{id}/files/{index}", tag = "uploads",
     params(
         ("id" = String, Path, description = "The upload."),
         ("index" = u32, Path, description = "The file's number, from 0."),
         ChunkQuery,
+        ("Content-Digest" = Option<String>, Header, description = "RFC 9530; `crc32c` is compared, of other algorithms nothing is said."),
     ),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "They are here.", body = Received),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such upload or file.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "They must begin at `received`, or the file is being sent already.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "More arrived than the file was said to have.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "They must begin at `received`, were damaged on their way, or the file is being sent already.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "More arrived than the file was said to have, or the digest is none.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many files are being sent.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The upload's drive is not here.", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full.", body = Problem, content_type = "application/problem+json"),
@@ -195,9 +199,35 @@ pub(super) async fn put_chunk(
     Query(query): Query<ChunkQuery>,
     request: Request,
 ) -> Result<axum::Json<Received>, Problem> {
+    let crc32c = crc32c_of(request.headers())?;
     let body = request.into_body().into_data_stream();
-    let received = app.uploads.receive(&id, index, query.offset, body).await?;
+    let uploads = &app.uploads;
+    let received = uploads
+        .receive(&id, index, query.offset, crc32c, body)
+        .await?;
     Ok(axum::Json(Received { received }))
+}
+
+/// The CRC-32C that a request says its body has: member `crc32c` of the dictionary `Content-Digest` (RFC 9530, RFC 9651). A
+/// browser on plain HTTP has no better digest at hand, and against whoever changes bytes on purpose there, none would help.
+fn crc32c_of(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+    let fields = headers.get_all("content-digest").iter();
+    let members = fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b','));
+    let mut found = None;
+    for value in members.filter_map(|member| member.trim_ascii().strip_prefix(b"crc32c=")) {
+        let coded = value
+            .strip_prefix(b":")
+            .and_then(|value| value.strip_suffix(b":"));
+        let digest = coded.and_then(|coded| BASE64_STANDARD.decode(coded).ok());
+        let digest = digest.and_then(|digest| <[u8; 4]>::try_from(digest).ok());
+        found = Some(u32::from_be_bytes(digest.ok_or_else(|| {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The digest of the bytes cannot be read: it must be four bytes in Base64 between colons.",
+            )
+        })?));
+    }
+    Ok(found)
 }
 
 /// Everything was sent

@@ -6,18 +6,21 @@
 //! <name>                       a finished upload: a release of the source "uploads"
 //! .incoming/<id>/upload.json   what an unfinished one will consist of
 //! .incoming/<id>/content       what was received of it: the file, or the folder
+//! .incoming/<id>/unchecked.N   up to where its file number N is checked, while more of that is written
 //! ```
 //!
 //! There is such a folder on the data partition, and one on each drive that was formatted for uploads, its top folder. An
 //! unfinished upload stays where it began; while its drive is away, it waits.
 //!
-//! How much of a file was received is its length, so that the state on disk and the bytes cannot disagree. An upload
+//! How much of a file was received is its length, so that the state on disk and the bytes cannot disagree; only a chunk
+//! that comes with its digest counts when it was compared, and is cut off again when the box stops before that. An upload
 //! appears under its name by one rename, after everything in it is on the disk.
 
 mod error;
 mod home;
 mod manifest;
 mod receiver;
+mod unchecked;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,16 +296,18 @@ impl Uploads {
     }
 
     /// Receives bytes of a file, from `offset` on, and returns how many of the file are here now. What arrived is kept
-    /// also when `body` breaks off or the caller goes away.
+    /// also when `body` breaks off or the caller goes away. With `crc32c`, the CRC-32C of all of `body`, none of it is kept
+    /// unless all came, and is that.
     ///
     /// # Errors
     /// When there is no such upload or file, `offset` is not what was received, the file is being received already,
-    /// more arrives than it was said to have, `body` fails or stalls, or the disk does.
+    /// more arrives than it was said to have, `body` fails, stalls or is not what `crc32c` says, or the disk fails.
     pub async fn receive<S, E>(
         &self,
         id: &str,
         file: usize,
         offset: u64,
+        crc32c: Option<u32>,
         body: S,
     ) -> Result<u64, UploadError>
     where
@@ -317,7 +322,7 @@ impl Uploads {
         let permit = receiving
             .try_acquire_owned()
             .map_err(|_| UploadError::TooManyReceiving)?;
-        let received = receiver::receive(upload, file, offset, body, permit).await;
+        let received = receiver::receive(upload, file, offset, crc32c, body, permit).await;
         received.map_err(|error| self.perhaps_away(id, error))
     }
 

@@ -74,6 +74,39 @@ async fn from_the_first_byte_to_its_place() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_not_what_their_digest_says_are_asked_for_again() {
+    let (_the_box, browser) = TestBox::owned().await;
+    let begun = browser.post(PATH, &wanted("a", &[("a", 9)])).await.json();
+    let file = format!("{PATH}/{}/files/0", begun["id"].as_str().unwrap());
+    let send = |offset: u64, digest: &str| {
+        let request = browser
+            .request("PUT", &format!("{file}?offset={offset}"))
+            .header("content-digest", digest)
+            .body("abc".into())
+            .unwrap();
+        browser.send(request)
+    };
+    // 0x364b3fb7, as RFC 9530 writes it.
+    let right = "crc32c=:Nks/tw==:";
+    let damaged = send(0, "crc32c=:AAAAAA==:").await;
+    damaged.problem(409);
+    assert_eq!(damaged.json()["received"], 0);
+    for none in [
+        "crc32c=Nks/tw==",
+        "crc32c=:Nks/:",
+        "crc32c=:?:",
+        "crc32c=::",
+    ] {
+        send(0, none).await.problem(422);
+    }
+    assert_eq!(send(0, right).await.json()["received"], 3);
+    let others = format!("sha-256=:AAAA:, {right}");
+    assert_eq!(send(3, &others).await.json()["received"], 6);
+    // What we cannot compare is as good as not there.
+    assert_eq!(send(6, "sha-256=:AAAA:").await.json()["received"], 9);
+}
+
+#[tokio::test]
 async fn more_than_a_mebibyte_in_one_request() {
     let (the_box, browser) = TestBox::owned().await;
     let bytes = "0123456789abcdef".repeat(200_000);

@@ -110,16 +110,23 @@ describe('the page', { concurrent: false }, () => {
     await inspect(page, 'home-empty');
   });
 
-  it('uploads a folder, though the line is cut on the way', async () => {
+  it('uploads a folder, though the line is cut and a byte damaged on the way', async () => {
     await page.getByRole('link', { name: 'Upload', exact: true }).click();
     await heading('Upload').waitFor();
     await inspect(page, 'upload');
     let cuts = 2;
     await page.route('**/api/v1/uploads/*/files/*', async (route) => {
       cuts -= 1;
+      const bytes = route.request().postDataBuffer();
       if (cuts >= 0) await route.abort('connectionreset');
-      else await route.continue();
+      else if (cuts === -1 && bytes) {
+        bytes[0] = (bytes[0] ?? 0) ^ 1;
+        await route.continue({ postData: bytes });
+      } else await route.continue();
     });
+    const refused = page.waitForResponse(
+      (answer) => answer.request().method() === 'PUT' && answer.status() === 409,
+    );
     const [chooser] = await Promise.all([
       page.waitForEvent('filechooser'),
       page.getByRole('button', { name: 'Choose a folder' }).click(),
@@ -129,6 +136,10 @@ describe('the page', { concurrent: false }, () => {
     await page.screenshot({ path: join(SCREENSHOTS, 'upload-lost.png') });
     await page.locator('[data-upload=done]').waitFor();
     expect(cuts).toBeLessThan(0);
+    expect(await (await refused).json()).toMatchObject({
+      detail: expect.stringContaining('damaged') as string,
+      received: 0,
+    });
     await page.getByText('1 hidden or system file was left out').waitFor();
     await inspect(page, 'upload-done');
     await page.unroute('**/api/v1/uploads/*/files/*');

@@ -29,6 +29,8 @@ export interface Faults {
   loseAnswers: number;
   /** So many chunks are refused because an earlier, dead request still holds the file. */
   busyChunks: number;
+  /** So many chunks lose a byte on their way. */
+  damageChunks: number;
   /** Nothing fits any more. */
   diskFull: boolean;
   /** The box answers nothing at all. */
@@ -47,7 +49,14 @@ const LINE = 2_500_000;
 const FREE = 48e9;
 
 export class MockBox {
-  readonly faults: Faults = { cutChunks: 0, loseAnswers: 0, busyChunks: 0, diskFull: false, away: false };
+  readonly faults: Faults = {
+    cutChunks: 0,
+    loseAnswers: 0,
+    busyChunks: 0,
+    damageChunks: 0,
+    diskFull: false,
+    away: false,
+  };
   info: Omit<BoxInfo, 'signed_in'> = {
     name: 'semoir',
     version: '0.1.0-mock',

@@ -1,4 +1,5 @@
 /** The mock box's uploads: counts bytes, keeps none. */
+import { crc32c } from '../src/upload/crc32c.ts';
 import type { MockBox } from './box.ts';
 import { done, problem } from './http.ts';
 
@@ -47,17 +48,26 @@ async function chunk(box: MockBox, id: string, index: number, request: Request):
   const file = box.uploads.get(id)?.upload.files[index];
   if (!file) return problem(404, 'There is no such file in this upload.');
   const offset = Number(new URL(request.url).searchParams.get('offset'));
-  const size = (await request.arrayBuffer()).byteLength;
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  const size = bytes.length;
   const busy = box.faults.busyChunks > 0;
   if (busy) box.faults.busyChunks -= 1;
   if (busy || offset !== file.received) {
     return problem(409, 'The bytes must begin elsewhere, or the file is being sent already.', file.received);
   }
+  const damaged = box.faults.damageChunks > 0;
+  if (damaged) {
+    box.faults.damageChunks -= 1;
+    bytes.fill(1, 0, 1);
+  }
+  if (announced(request) !== crc32c(bytes)) {
+    return problem(409, 'The bytes were damaged on their way; they must be sent again.', file.received);
+  }
   if (file.received + size > file.size) return problem(422, 'That is more than the file holds.');
   if (box.faults.diskFull) return problem(507, 'The disk of the box is full.');
   if (box.faults.cutChunks > 0) {
+    // What broke off is not what its digest says: none of it counts.
     box.faults.cutChunks -= 1;
-    file.received += Math.floor(size / 2);
     throw new TypeError('the connection was cut');
   }
   file.received += size;
@@ -66,6 +76,14 @@ async function chunk(box: MockBox, id: string, index: number, request: Request):
     throw new TypeError('the answer was lost');
   }
   return Response.json({ received: file.received });
+}
+
+/** The CRC-32C that a request says its body has. */
+function announced(request: Request): number | undefined {
+  const coded = /^crc32c=:(.{8}):$/.exec(request.headers.get('content-digest') ?? '')?.[1];
+  return coded === undefined
+    ? undefined
+    : new DataView(Uint8Array.from(atob(coded), (c) => c.charCodeAt(0)).buffer).getUint32(0);
 }
 
 function finish(box: MockBox, id: string): Response {

@@ -77,6 +77,12 @@ pub enum UploadError {
         /// Bytes of the file that are here, where it is about one.
         received: Option<u64>,
     },
+    /// The bytes are not what their digest says.
+    #[error("the bytes were damaged on their way; they must be sent again")]
+    Damaged {
+        /// Bytes of the file that are here.
+        received: u64,
+    },
     /// Given up while it was being sent.
     #[error("the upload was cancelled")]
     Cancelled,
@@ -125,7 +131,9 @@ impl UploadError {
     /// Bytes of the file that are here, where that is what the sender must know to go on.
     pub fn received(&self) -> Option<u64> {
         match self {
-            UploadError::WrongOffset { received, .. } => Some(*received),
+            UploadError::WrongOffset { received, .. } | UploadError::Damaged { received } => {
+                Some(*received)
+            }
             UploadError::Busy { received } => *received,
             _ => None,
         }
@@ -148,6 +156,7 @@ impl Kind for UploadError {
             UploadError::NameTaken(_)
             | UploadError::Cancelled
             | UploadError::WrongOffset { .. }
+            | UploadError::Damaged { .. }
             | UploadError::Busy { .. }
             | UploadError::Incomplete { .. } => ErrorKind::Conflict,
             UploadError::Away(_) | UploadError::Unknown => ErrorKind::Unavailable,

@@ -12,6 +12,7 @@ use futures::{Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::UploadError;
+use super::unchecked::Unchecked;
 use super::upload::{CONTENT, Phase, Upload};
 use crate::base::Timestamp;
 
@@ -61,11 +62,13 @@ impl Drop for Claim {
     }
 }
 
-/// Writes `body` at `offset`, and returns how many bytes of the file are here then.
+/// Writes `body` at `offset`, and returns how many bytes of the file are here then. With a `crc32c` of all of it, it counts
+/// only when it is that.
 pub(super) async fn receive<S, E>(
     upload: Arc<Upload>,
     file: usize,
     offset: u64,
+    crc32c: Option<u32>,
     mut body: S,
     permit: OwnedSemaphorePermit,
 ) -> Result<u64, UploadError>
@@ -79,7 +82,10 @@ where
     // not begin beside a write that is still under way.
     let writer = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        write(&claim, offset, taken)
+        match crc32c {
+            None => write(&claim, offset, taken),
+            Some(crc32c) => write_checked(&claim, offset, crc32c, taken),
+        }
     });
     let mut broken = None;
     loop {
@@ -102,19 +108,52 @@ where
     }
     drop(parts);
     let written = match writer.await {
-        Ok(written) => written?,
+        Ok(written) => written,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => return Err(UploadError::Broken("the box is shutting down".to_owned())),
         },
     };
-    match broken {
-        Some(error) => Err(error),
-        None => Ok(written),
+    match (written, broken) {
+        // What broke off is not what its digest says: that it broke off says more.
+        (Ok(_) | Err(UploadError::Damaged { .. }), Some(error)) => Err(error),
+        (written, _) => written,
     }
 }
 
-fn write(claim: &Claim, offset: u64, mut parts: mpsc::Receiver<Bytes>) -> Result<u64, UploadError> {
+/// Writes what comes; each part counts as soon as it is written.
+fn write(claim: &Claim, offset: u64, parts: mpsc::Receiver<Bytes>) -> Result<u64, UploadError> {
+    write_parts(claim, offset, parts, |_, at| {
+        claim.upload.state.lock().received[claim.file] = at;
+    })
+}
+
+/// Writes what comes; it counts when all of it is there, and is what its digest says.
+fn write_checked(
+    claim: &Claim,
+    offset: u64,
+    crc32c: u32,
+    parts: mpsc::Receiver<Bytes>,
+) -> Result<u64, UploadError> {
+    let mark = Unchecked::begin(&claim.upload, claim.file, offset)?;
+    let mut crc = 0;
+    let at = write_parts(claim, offset, parts, |part, _| {
+        crc = crc32c::crc32c_append(crc, part);
+    })?;
+    if crc != crc32c {
+        return Err(UploadError::Damaged { received: offset });
+    }
+    mark.end()?;
+    claim.upload.state.lock().received[claim.file] = at;
+    Ok(at)
+}
+
+fn write_parts(
+    claim: &Claim,
+    offset: u64,
+    mut parts: mpsc::Receiver<Bytes>,
+    mut written: impl FnMut(&[u8], u64),
+) -> Result<u64, UploadError> {
     let upload = &claim.upload;
     let spec = &upload.manifest.files[claim.file];
     let path = upload.manifest.path_of(&upload.folder.join(CONTENT), spec);
@@ -133,8 +172,8 @@ fn write(claim: &Claim, offset: u64, mut parts: mpsc::Receiver<Bytes>) -> Result
             return Err(UploadError::io(&path, error));
         }
         at += part.len() as u64;
+        written(&part, at);
         let mut state = upload.state.lock();
-        state.received[claim.file] = at;
         state.touched = Timestamp::now();
         match state.phase {
             Phase::Cancelled => return Err(UploadError::Cancelled),

@@ -37,7 +37,7 @@ async fn send(
     offset: u64,
     text: &str,
 ) -> Result<u64, UploadError> {
-    uploads.receive(id, file, offset, body(&[text])).await
+    uploads.receive(id, file, offset, None, body(&[text])).await
 }
 
 fn left(uploads: &Uploads) -> usize {
@@ -57,7 +57,7 @@ async fn a_folder_appears_whole_under_its_name() {
     let place = uploads.root().join("Talks");
     assert_eq!(
         uploads
-            .receive(&id, 0, 0, body(&["he", "llo"]))
+            .receive(&id, 0, 0, None, body(&["he", "llo"]))
             .await
             .unwrap(),
         5
@@ -133,7 +133,7 @@ async fn sizes_are_held_to() {
     let (_dir, uploads) = room();
     let id = uploads.begin("x", vec![file("a", 4)], NOW).unwrap().id;
     let much = uploads
-        .receive(&id, 0, 0, body(&["abc", "de"]))
+        .receive(&id, 0, 0, None, body(&["abc", "de"]))
         .await
         .unwrap_err();
     assert!(
@@ -171,7 +171,7 @@ async fn a_file_is_received_once_at_a_time_and_what_came_before_a_break_stays() 
         let body = Box::pin(stream::unfold(receiver, |mut receiver| async move {
             receiver.recv().await.map(|part| (part, receiver))
         }));
-        async move { uploads.receive(&id, 0, 0, body).await }
+        async move { uploads.receive(&id, 0, 0, None, body).await }
     });
     sender.send(Ok(Bytes::from_static(b"ab"))).await.unwrap();
     while uploads.progress(&id).unwrap().files[0].1 < 2 {
@@ -282,7 +282,7 @@ async fn cancelled_while_it_is_received() {
         let body = Box::pin(stream::unfold(receiver, |mut receiver| async move {
             receiver.recv().await.map(|part| (part, receiver))
         }));
-        async move { uploads.receive(&id, 0, 0, body).await }
+        async move { uploads.receive(&id, 0, 0, None, body).await }
     });
     sender.send(Ok(Bytes::from_static(b"a"))).await.unwrap();
     while uploads.progress(&id).unwrap().files[0].1 < 1 {
@@ -429,7 +429,7 @@ async fn nobody_writes_on_by_what_was_known_before_the_drive_went() {
         let body = Box::pin(stream::unfold(taken, |mut taken| async move {
             taken.recv().await.map(|part| (part, taken))
         }));
-        tokio::spawn(async move { uploads.receive(&id, 0, 0, body).await })
+        tokio::spawn(async move { uploads.receive(&id, 0, 0, None, body).await })
     };
     parts.send(Ok(Bytes::from("ab"))).await.unwrap();
     while uploads.progress(&id).unwrap().files[0].1 < 2 {
@@ -441,4 +441,82 @@ async fn nobody_writes_on_by_what_was_known_before_the_drive_went() {
     let _ = parts.send(Ok(Bytes::from("xy"))).await;
     let ended = receiving.await.unwrap().unwrap_err();
     assert!(matches!(ended, UploadError::Away(_)), "{ended}");
+}
+
+/// The CRC-32C of "abc", by RFC 3720's polynomial.
+const OF_ABC: u32 = 0x364b_3fb7;
+
+#[tokio::test]
+async fn bytes_with_a_digest_count_when_they_are_what_it_says() {
+    let (_dir, uploads) = room();
+    let id = uploads.begin("x", vec![file("a", 6)], NOW).unwrap().id;
+    let content = uploads.root().join(INCOMING).join(&id).join("content/a");
+    let with = |offset, text| uploads.receive(&id, 0, offset, Some(OF_ABC), body(text));
+    for damaged in [&["ab", "d"][..], &["ab"], &[]] {
+        let refused = with(0, damaged).await.unwrap_err();
+        assert!(
+            matches!(refused, UploadError::Damaged { received: 0 }),
+            "{refused}"
+        );
+        assert_eq!(fs::metadata(&content).unwrap().len(), 0);
+        assert_eq!(uploads.progress(&id).unwrap().files[0].1, 0);
+    }
+    assert_eq!(with(0, &["a", "bc"]).await.unwrap(), 3);
+    let much = with(3, &["abc", "d"]).await.unwrap_err();
+    assert!(matches!(much, UploadError::TooMuch { .. }), "{much}");
+    assert_eq!(fs::metadata(&content).unwrap().len(), 3);
+    let cut = stream::iter([Ok(Bytes::from("ab")), Err("reset by peer")]);
+    let cut = uploads
+        .receive(&id, 0, 3, Some(OF_ABC), cut)
+        .await
+        .unwrap_err();
+    assert!(matches!(cut, UploadError::Broken(_)), "{cut}");
+    assert_eq!(with(3, &["abc"]).await.unwrap(), 6);
+    let place = uploads.finish(&id).unwrap();
+    assert_eq!(fs::read(place.join("a")).unwrap(), b"abcabc");
+}
+
+#[tokio::test]
+async fn what_was_not_compared_when_the_box_stopped_is_sent_again() {
+    let (dir, uploads) = room();
+    let files = vec![file("a", 6), file("b", 6)];
+    let id = uploads.begin("x", files, NOW).unwrap().id;
+    let (parts, taken) = channel::channel::<Result<Bytes, Infallible>>(1);
+    let stopped = {
+        let (uploads, id) = (uploads.clone(), id.clone());
+        let body = Box::pin(stream::unfold(taken, |mut taken| async move {
+            taken.recv().await.map(|part| (part, taken))
+        }));
+        send(&uploads, &id, 0, 0, "abc").await.unwrap();
+        send(&uploads, &id, 1, 0, "abc").await.unwrap();
+        tokio::spawn(async move { uploads.receive(&id, 0, 3, Some(OF_ABC), body).await })
+    };
+    parts.send(Ok(Bytes::from("xy"))).await.unwrap();
+    let content = uploads.root().join(INCOMING).join(&id).join("content");
+    while fs::metadata(content.join("a")).unwrap().len() < 5 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // As a box finds it that starts again after it was killed here.
+    let again = dir.path().join("again");
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .args([&uploads.root().to_owned(), &again])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let again = Uploads::open(&again, Timestamp::now()).unwrap();
+    let received = again.progress(&id).unwrap().files.into_iter();
+    assert_eq!(received.map(|(_, bytes)| bytes).collect::<Vec<_>>(), [3, 3]);
+    assert_eq!(
+        again
+            .receive(&id, 0, 3, Some(OF_ABC), body(&["abc"]))
+            .await
+            .unwrap(),
+        6
+    );
+    send(&again, &id, 1, 3, "def").await.unwrap();
+    let place = again.finish(&id).unwrap();
+    assert_eq!(fs::read(place.join("a")).unwrap(), b"abcabc");
+    drop(parts);
+    stopped.await.unwrap().unwrap_err();
 }

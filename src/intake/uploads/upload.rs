@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
+use super::unchecked::Unchecked;
 use super::{Manifest, Progress, UploadError, receiver};
 use crate::base::Timestamp;
 
@@ -24,7 +25,7 @@ pub(super) struct Upload {
 
 #[derive(Debug)]
 pub(super) struct State {
-    /// Bytes received, by file.
+    /// Bytes received, by file; of a chunk that comes with its digest, when that was compared.
     pub(super) received: Vec<u64>,
     /// Files that are being received.
     pub(super) busy: HashSet<usize>,
@@ -82,8 +83,9 @@ impl Upload {
         }
         let mut touched = fs::metadata(folder.join(MANIFEST))?.modified()?;
         let mut received = Vec::with_capacity(manifest.files.len());
-        for file in &manifest.files {
-            let length = match fs::symlink_metadata(manifest.path_of(&content, file)) {
+        for (index, file) in manifest.files.iter().enumerate() {
+            let path = manifest.path_of(&content, file);
+            let length = match fs::symlink_metadata(&path) {
                 Ok(metadata) => {
                     touched = touched.max(metadata.modified()?);
                     metadata.len()
@@ -97,7 +99,7 @@ impl Upload {
                     file.path
                 )));
             }
-            received.push(length);
+            received.push(Unchecked::cut_off(&folder, index, &path, length)?);
         }
         let since = touched
             .duration_since(std::time::UNIX_EPOCH)

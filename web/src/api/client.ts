@@ -74,21 +74,22 @@ export class Client {
     return answer as Tagged<Success<Responses<Operation<P, M>>>>;
   }
 
-  /** Sends the next bytes of a file of an upload. Answers how many bytes of it the box then has. */
+  /** Sends the next bytes of a file of an upload, with their Content-Digest. Answers how many bytes of it the box then has. */
   async putChunk(
     upload: string | number,
     index: number,
     offset: number,
-    chunk: Blob,
+    chunk: Uint8Array<ArrayBuffer>,
+    digest: string,
     signal: AbortSignal,
   ): Promise<number> {
     const url = fill('/api/v1/uploads/{id}/files/{index}', {
       path: { id: upload, index },
       query: { offset },
     });
-    const headers = { 'content-type': 'application/octet-stream' };
+    const headers = { 'content-type': 'application/octet-stream', 'content-digest': digest };
     const answer = await this.send(url, { method: 'PUT', body: chunk, headers }, CHUNK_TIMEOUT_MS, signal);
-    return receivedOf(answer.body) ?? offset + chunk.size;
+    return receivedOf(answer.body) ?? offset + chunk.length;
   }
 
   /** Sends an update whole. Answers when the box has looked at it; how long that takes depends on the line and the card. */

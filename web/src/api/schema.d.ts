@@ -906,7 +906,8 @@ export interface paths {
         get?: never;
         /**
          * Send the next bytes of a file
-         * @description As many as one likes, up to the file's end. What arrived is kept when the connection breaks.
+         * @description As many as one likes, up to the file's end. With a `Content-Digest` they count when all have arrived and are what it says;
+         *     without, what arrived is kept when the connection breaks.
          */
         put: operations["put_chunk"];
         post?: never;
@@ -5370,7 +5371,10 @@ export interface operations {
                 /** @description Bytes before the first one sent; what the box has of the file. */
                 offset: number;
             };
-            header?: never;
+            header?: {
+                /** @description RFC 9530; `crc32c` is compared, of other algorithms nothing is said. */
+                "Content-Digest"?: string | null;
+            };
             path: {
                 /** @description The upload. */
                 id: string;
@@ -5421,7 +5425,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description They must begin at `received`, or the file is being sent already. */
+            /** @description They must begin at `received`, were damaged on their way, or the file is being sent already. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5430,7 +5434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description More arrived than the file was said to have. */
+            /** @description More arrived than the file was said to have, or the digest is none. */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -4,6 +4,7 @@ import { receivedOf } from '../api/client';
 import { Refused, Unreachable, explain } from '../api/errors';
 import type { Upload } from '../api/types';
 import { t } from '../i18n';
+import { digestOf } from './crc32c';
 import type { UploadMemory } from './memory';
 import { fingerprint } from './memory';
 import type { Bundle } from './pick';
@@ -160,7 +161,7 @@ export class UploadJob {
       try {
         remote.received = await this.persist(async () => {
           const chunk = await this.read(file, path, offset, end);
-          return this.client.putChunk(upload.id, index, offset, chunk, this.abort.signal);
+          return this.client.putChunk(upload.id, index, offset, chunk, digestOf(chunk), this.abort.signal);
         }, isPassingForChunk);
         conflicts = 0;
         this.measure(end - offset, this.clock() - started);
@@ -171,7 +172,7 @@ export class UploadJob {
         if (received === undefined || received > file.size) throw error;
         remote.received = received;
         if (received === offset) {
-          // It has just that: a request that died on the way still holds the file.
+          // It has just that: a request that died on the way still holds the file, or the bytes were damaged.
           conflicts += 1;
           if (conflicts >= CONFLICT_LIMIT) throw error;
           await this.waitOut(conflicts);
@@ -182,9 +183,9 @@ export class UploadJob {
   }
 
   /** The bytes themselves, read before they are sent: a file that went away must not look like a lost line. */
-  private async read(file: File, path: string, start: number, end: number): Promise<Blob> {
+  private async read(file: File, path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      return new Blob([await file.slice(start, end).arrayBuffer()]);
+      return new Uint8Array(await file.slice(start, end).arrayBuffer());
     } catch {
       throw new Changed(path);
     }

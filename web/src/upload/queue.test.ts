@@ -4,6 +4,7 @@ import { MockBox, SETUP_CODE } from '../../mock/box';
 import { fetchFrom } from '../../mock/fetch';
 import { Client } from '../api/client';
 import { t } from '../i18n';
+import { crc32c, digestOf } from './crc32c';
 import type { UploadJob } from './job.svelte';
 import { UploadMemory, type Shelf } from './memory';
 import type { Bundle } from './pick';
@@ -94,7 +95,7 @@ it('sends one after the other', async () => {
   expect(shared().map(([name]) => name)).toEqual(['a', 'b']);
 });
 
-it('goes on at the byte where the line was cut', async () => {
+it('sends a chunk again whole when the line was cut', async () => {
   mock.faults.cutChunks = 1;
   const job = start(disc());
   await until(() => job.settled);
@@ -102,10 +103,24 @@ it('goes on at the byte where the line was cut', async () => {
   expect(sent.filter((line) => line.startsWith('PUT'))).toEqual([
     'PUT uploads/u2/files/0?offset=0',
     'PUT uploads/u2/files/0?offset=0',
-    'PUT uploads/u2/files/0?offset=500',
-    'PUT uploads/u2/files/0?offset=1500',
+    'PUT uploads/u2/files/0?offset=1000',
+    'PUT uploads/u2/files/0?offset=2000',
     'PUT uploads/u2/files/2?offset=0',
   ]);
+});
+
+it('sends again what was damaged on its way', async () => {
+  mock.faults.damageChunks = 2;
+  const job = start(disc());
+  await until(() => job.settled);
+  expect(job).toMatchObject({ state: 'done', sent: 2510, fault: '' });
+  expect(sent.filter((line) => line.endsWith('files/0?offset=0'))).toHaveLength(3);
+});
+
+it('knows the check value of CRC-32C, and writes it as RFC 9530 does', () => {
+  expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);
+  expect(crc32c(new Uint8Array())).toBe(0);
+  expect(digestOf(new TextEncoder().encode('abc'))).toBe('crc32c=:Nks/tw==:');
 });
 
 it('sends nothing twice when only the answer was lost', async () => {
