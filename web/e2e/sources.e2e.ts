@@ -55,6 +55,10 @@ describe('drives and the board', { concurrent: false }, () => {
   it('are used although they are built in, when their owner says so', async ({ skip }) => {
     if (!stage.mock) skip();
     expect(await line('Cellar').innerText()).toContain('built into this computer');
+    await page.route('**/approval', (route) => route.abort());
+    await page.getByRole('button', { name: 'Use Cellar' }).click();
+    await line('Cellar').getByRole('alert').waitFor();
+    await page.unroute('**/approval');
     await page.getByRole('button', { name: 'Use Cellar' }).click();
     await page.getByRole('button', { name: 'Stop using Cellar' }).click();
     await page.getByRole('button', { name: 'Use Cellar' }).waitFor();
