@@ -1,8 +1,9 @@
 #!/bin/sh
 # smoke.sh BOARD [developer]: boots the image that `make image` built in QEMU, from its own disk, and lives an owner's first
 # hour with it: power on, U-Boot, kernel, root, first boot, page; claimed with the code that it shows; a USB stick plugged
-# in, a release on it shared and downloaded by a client on this computer; the plug pulled, and on again. Says how long each
-# took. tests/smoke/run.py does it; this makes the card. Only the board `qemu` is a machine that QEMU has whole.
+# in, a release on it shared and downloaded by a client on this computer; the plug pulled, and on again; updated from its
+# page. Says how long each took. tests/smoke/run.py does it; this makes the card. Only the board `qemu` is a machine that
+# QEMU has whole.
 #
 # SMOKE_SECONDS is how long anything may take (600), SMOKE_IDLE_SECONDS how long to count what an idle box writes (0).
 set -eu
@@ -27,4 +28,4 @@ trap 'exit 130' INT TERM
 # A card of its own, larger than the image: the data partition has to grow.
 cp --sparse=always "$images/semoir.img" "$work/card"
 truncate -s 4G "$work/card"
-"$python" "$top/tests/smoke/run.py" "$work" "$work/card" "$images/u-boot.bin" ${build:+"$build"}
+"$python" "$top/tests/smoke/run.py" "$work" "$work/card" "$images/u-boot.bin" "$images/semoir.raucb" ${build:+"$build"}

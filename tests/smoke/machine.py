@@ -154,6 +154,13 @@ class Machine:
         self.serial.sendall(b"root\n")
         self.wait("root is in", seconds, lambda: re.search(r"login: .*\n(.*\n)*.*# ", self.console()))
 
+    def wait_restart(self, seconds):
+        """Waits until the box starts itself again, which ends this machine: the next one goes on from its card."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"the box does not start again within {seconds} s") from None
+
     def cut_power(self):
         """Ends it at once, as a plug that is pulled does. Its card has what was written to it."""
         if self.process.poll() is None:

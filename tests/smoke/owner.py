@@ -56,6 +56,20 @@ class Owner:
     def sign_in(self):
         self.api("POST", "/session", {"password": PASSWORD})
 
+    def send_update(self, bundle, seconds):
+        """Sends an update's bundle. The answer's status, and what it says."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.page, timeout=seconds)
+        try:
+            headers = {"Content-Type": "application/octet-stream", "Cookie": self.cookie, "Connection": "close"}
+            connection.request("PUT", "/api/v1/box/update", bundle, headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def system(self):
+        return self.api("GET", "/box/system")
+
     def overview(self):
         return self.api("GET", "/overview")
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The image, as its owner meets it: power on, page, claim; a USB stick, a release shared, a client that downloads it and
-finds it whole; the plug pulled, and the box its owner's still. Started by buildroot/scripts/smoke.sh, which makes the card.
+finds it whole; the plug pulled, and the box its owner's still; an update from the page. Started by buildroot/scripts/smoke.sh, which makes the card.
 
-    run.py WORK CARD BIOS [developer]
+    run.py WORK CARD BIOS BUNDLE [developer]
 
-WORK is a folder for whatever is left behind, CARD the image on a larger disk, BIOS U-Boot. A developer build is asked from
+WORK is a folder for whatever is left behind, CARD the image on a larger disk, BIOS U-Boot, BUNDLE the update that was made with
+the image: the same system, for the other slot. A developer build is asked from
 inside too: how long it took to start, what it holds in memory, how much of the system its service could reach.
 """
 
@@ -106,14 +107,14 @@ def download(machine, torrent, into):
 def look_inside(machine):
     """What only a developer build tells."""
     machine.log_in(PATIENCE)
-    machine.run("dmesg -n 1")
+    machine.run("dmesg -n 1; export SYSTEMD_PAGER= SYSTEMD_COLORS=0")
     machine.wait("the box has started", PATIENCE, lambda: "running" in machine.run("systemctl is-system-running; true"))
     time.sleep(SETTLE)
     say("systemd-analyze:\n" + machine.run("systemd-analyze"))
-    say("slowest units:\n" + machine.run("systemd-analyze blame --no-pager | head -n 12"))
+    say("slowest units:\n" + machine.run("systemd-analyze blame | head -n 12"))
     say("memory:\n" + machine.run("free -m") + "\n" + machine.run(
         "grep -E '^Vm(HWM|RSS)|^Rss' /proc/$(systemctl show -P MainPID semoir)/status"))
-    score = machine.run("systemd-analyze security semoir.service --no-pager | tail -n 1")
+    score = machine.run("systemd-analyze security semoir.service | tail -n 1")
     say(score)
     found = re.search(r"[0-9]+\.[0-9]", score)
     if not found or float(found[0]) > EXPOSURE:
@@ -182,14 +183,65 @@ def second_life(machine, owner):
     say("it is its owner's still, and knows what it gave away")
 
 
+def update(machine, owner, bundle):
+    """An altered update is refused; the whole one is sent, checked and installed, and the box starts again."""
+    with open(bundle, "rb") as file:
+        whole = file.read()
+    # In the signature, which is at the end: `rauc info` sees that; what is altered elsewhere, the installation sees.
+    altered = bytearray(whole)
+    altered[-200] ^= 1
+    status, said = owner.send_update(bytes(altered), PATIENCE)
+    if status < 400 and said["state"] == "ready":
+        raise Failed(f"an altered update is taken: {said}")
+    begun = time.monotonic()
+    status, said = owner.send_update(whole, PATIENCE)
+    if status != 200 or said["state"] != "ready":
+        raise Failed(f"the update is not taken: {status} {said}")
+    sent = time.monotonic() - begun
+    owner.api("POST", "/box/update/install")
+
+    def installed():
+        now = owner.system()["update"]
+        if now.get("problem"):
+            raise Failed(f"the update is not installed: {now}")
+        return now["state"] == "installed"
+    _, took = machine.wait("the update is installed", PATIENCE, installed)
+    say(f"an altered update is refused; the whole one ({len(whole)} bytes) is sent and checked in {sent:.1f} s, "
+        f"installed in {took:.1f} s ({load()})")
+    owner.api("POST", "/box/power", {"action": "restart"})
+    machine.wait_restart(PATIENCE)
+
+
+def updated_life(machine, owner):
+    """With the update, in the other slot."""
+    machine.wait("the page, of the update", PATIENCE, owner.has_page)
+    say(f"the update's page is there {time.monotonic() - machine.started:.1f} s after the restart ({load()})")
+    owner.sign_in()
+
+    def kept():
+        last = owner.system().get("last") or {}
+        if last.get("outcome") not in (None, "trying", "kept"):
+            raise Failed(f"the update is not kept: {last}")
+        return last.get("outcome") == "kept"
+    machine.wait("the update is kept", PATIENCE, kept)
+    slot = owner.system()["slot"]
+    if slot != "B":
+        raise Failed(f"the update is kept, and slot {slot} runs")
+    say("the update is kept, in slot B")
+
+
 def main():
-    work, card, bios, *build = sys.argv[1:]
+    work, card, bios, bundle, *build = sys.argv[1:]
     machine = None
     try:
         with Machine(work, card, bios) as machine:
             first_life(machine, Owner(machine.ports["page"], machine.ports["public"]), work, bool(build))
         with Machine(work, card, bios) as machine:
-            second_life(machine, Owner(machine.ports["page"], machine.ports["public"]))
+            owner = Owner(machine.ports["page"], machine.ports["public"])
+            second_life(machine, owner)
+            update(machine, owner, bundle)
+        with Machine(work, card, bios) as machine:
+            updated_life(machine, Owner(machine.ports["page"], machine.ports["public"]))
     except (Failed, Refused) as error:
         end = machine.console()[-4000:] if machine else ""
         sys.exit(f"{end}\nsmoke: {error}")
