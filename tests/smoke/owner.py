@@ -8,6 +8,9 @@ PASSWORD = "a password for the smoke test"
 
 # Seconds that an answer may take, of an emulated processor that hashes a password or a drive meanwhile.
 ANSWER = 60
+# Seconds to wait for a page that is perhaps not there yet. QEMU takes a connection at once, and asks the box for it again after
+# one second, two, four, and so on: who stayed on the line would not see when the page came.
+LOOK = 2
 
 
 class Refused(Exception):
@@ -20,9 +23,9 @@ class Owner:
     def __init__(self, page, public):
         self.page, self.public, self.cookie = page, public, None
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, seconds=ANSWER):
         """One request; the answer and what came with it."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.page, timeout=ANSWER)
+        connection = http.client.HTTPConnection("127.0.0.1", self.page, timeout=seconds)
         headers = {"Content-Type": "application/json", "Connection": "close"}
         if self.cookie:
             headers["Cookie"] = self.cookie
@@ -45,7 +48,7 @@ class Owner:
     def has_page(self):
         """Whether the page is there, with its program in it."""
         try:
-            answer, said = self.ask("GET", "/")
+            answer, said = self.ask("GET", "/", seconds=LOOK)
         except (OSError, http.client.HTTPException):
             return False
         return answer.status == 200 and b"<script" in said
