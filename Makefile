@@ -9,7 +9,7 @@
 #   make bench-TABLE      one of them: create, first-copy, cap, latency, cost, idle, peers, scan
 #   make image BOARD=rpi4 the image for a board: hours the first time (board/README.md); BUILD=developer adds a way in
 #   make image-check      what can be known of the image without building it; BUILDROOT=DIR asks Buildroot too
-#   make smoke            boots the image of BOARD=qemu in QEMU: page, claim, USB stick, download, plug pulled
+#   make smoke            boots the image of BOARD=qemu in QEMU: page, claim, USB stick, download, plug pulled, update
 #   make page             the page alone
 #   make check            formatting and lints
 #   make clean            remove what was built (not ./var, the box's state)
