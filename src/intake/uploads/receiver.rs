@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::UploadError;
 use super::unchecked::Unchecked;
-use super::upload::{CONTENT, Phase, Upload};
+use super::upload::{Phase, Upload};
 use crate::base::Timestamp;
 
 /// How long a sender may be silent before its place is given to another.
@@ -156,7 +156,7 @@ fn write_parts(
 ) -> Result<u64, UploadError> {
     let upload = &claim.upload;
     let spec = &upload.manifest.files[claim.file];
-    let path = upload.manifest.path_of(&upload.folder.join(CONTENT), spec);
+    let path = upload.path_of(spec);
     let file = create(&path)?;
     let mut at = offset;
     while let Some(part) = parts.blocking_recv() {

@@ -30,6 +30,15 @@ fn body(parts: &[&str]) -> impl Stream<Item = Result<Bytes, Infallible>> + Unpin
     stream::iter(parts)
 }
 
+/// A body whose parts come as they are sent.
+fn arriving<E>(
+    parts: channel::Receiver<Result<Bytes, E>>,
+) -> impl Stream<Item = Result<Bytes, E>> + Unpin {
+    Box::pin(stream::unfold(parts, |mut parts| async move {
+        parts.recv().await.map(|part| (part, parts))
+    }))
+}
+
 async fn send(
     uploads: &Uploads,
     id: &str,
@@ -168,9 +177,7 @@ async fn a_file_is_received_once_at_a_time_and_what_came_before_a_break_stays() 
     let (sender, receiver) = channel::channel::<Result<Bytes, &str>>(4);
     let first = tokio::spawn({
         let (uploads, id) = (uploads.clone(), id.clone());
-        let body = Box::pin(stream::unfold(receiver, |mut receiver| async move {
-            receiver.recv().await.map(|part| (part, receiver))
-        }));
+        let body = arriving(receiver);
         async move { uploads.receive(&id, 0, 0, None, body).await }
     });
     sender.send(Ok(Bytes::from_static(b"ab"))).await.unwrap();
@@ -279,9 +286,7 @@ async fn cancelled_while_it_is_received() {
     let (sender, receiver) = channel::channel::<Result<Bytes, &str>>(4);
     let sending = tokio::spawn({
         let (uploads, id) = (uploads.clone(), id.clone());
-        let body = Box::pin(stream::unfold(receiver, |mut receiver| async move {
-            receiver.recv().await.map(|part| (part, receiver))
-        }));
+        let body = arriving(receiver);
         async move { uploads.receive(&id, 0, 0, None, body).await }
     });
     sender.send(Ok(Bytes::from_static(b"a"))).await.unwrap();
@@ -426,9 +431,7 @@ async fn nobody_writes_on_by_what_was_known_before_the_drive_went() {
     let (parts, taken) = channel::channel::<Result<Bytes, Infallible>>(1);
     let receiving = {
         let (uploads, id) = (uploads.clone(), id.clone());
-        let body = Box::pin(stream::unfold(taken, |mut taken| async move {
-            taken.recv().await.map(|part| (part, taken))
-        }));
+        let body = arriving(taken);
         tokio::spawn(async move { uploads.receive(&id, 0, 0, None, body).await })
     };
     parts.send(Ok(Bytes::from("ab"))).await.unwrap();
@@ -484,9 +487,7 @@ async fn what_was_not_compared_when_the_box_stopped_is_sent_again() {
     let (parts, taken) = channel::channel::<Result<Bytes, Infallible>>(1);
     let stopped = {
         let (uploads, id) = (uploads.clone(), id.clone());
-        let body = Box::pin(stream::unfold(taken, |mut taken| async move {
-            taken.recv().await.map(|part| (part, taken))
-        }));
+        let body = arriving(taken);
         send(&uploads, &id, 0, 0, "abc").await.unwrap();
         send(&uploads, &id, 1, 0, "abc").await.unwrap();
         tokio::spawn(async move { uploads.receive(&id, 0, 3, Some(OF_ABC), body).await })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::UploadError;
 use super::receiver;
-use super::upload::{CONTENT, Upload};
+use super::upload::Upload;
 
 /// A file whose bytes from `offset` on are not checked yet. A mark beside it says so; dropped without [`Unchecked::end`],
 /// the file is cut off there.
@@ -20,8 +20,7 @@ impl Unchecked {
     pub(super) fn begin(upload: &Upload, file: usize, offset: u64) -> Result<Self, UploadError> {
         let mark = mark(&upload.folder, file);
         fs::write(&mark, offset.to_string()).map_err(|error| UploadError::io(&mark, error))?;
-        let spec = &upload.manifest.files[file];
-        let path = upload.manifest.path_of(&upload.folder.join(CONTENT), spec);
+        let path = upload.path_of(&upload.manifest.files[file]);
         Ok(Self { mark, path, offset })
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 
 use super::unchecked::Unchecked;
-use super::{Manifest, Progress, UploadError, receiver};
+use super::{Manifest, NewFile, Progress, UploadError, receiver};
 use crate::base::Timestamp;
 
 /// What an unfinished upload is in its folder.
@@ -134,6 +134,11 @@ impl Upload {
         }
     }
 
+    /// Where one of its files is received.
+    pub(super) fn path_of(&self, file: &NewFile) -> PathBuf {
+        self.manifest.path_of(&self.folder.join(CONTENT), file)
+    }
+
     /// Bytes still to come.
     pub(super) fn missing(&self) -> u64 {
         self.manifest.total() - self.state.lock().received.iter().sum::<u64>()
@@ -179,7 +184,7 @@ impl Upload {
     /// Files without bytes are never sent.
     pub(super) fn add_empty_files(&self) -> Result<(), UploadError> {
         for file in self.manifest.files.iter().filter(|file| file.size == 0) {
-            receiver::create(&self.manifest.path_of(&self.folder.join(CONTENT), file))?;
+            receiver::create(&self.path_of(file))?;
         }
         Ok(())
     }
