@@ -1,6 +1,7 @@
 /** What the page can show. All but what most visits begin with is loaded when it is shown. */
 import type { Component } from 'svelte';
 import type { Phase } from './live/box.svelte';
+import { box, front } from './page.svelte';
 import type { Route } from './route';
 import Home from './views/Home.svelte';
 import Missing from './views/Missing.svelte';
@@ -17,6 +18,21 @@ export interface Screen {
   View: Component<{ id: number }> | Component;
   /** Whether it stands in the frame with the bar. */
   framed: boolean;
+}
+
+/** What is asked for. */
+export interface Wanted {
+  name: Name;
+  id: number | undefined;
+}
+
+/** What the page is to show now: nothing until the box has answered. */
+export function wanted(): Wanted | undefined {
+  const { phase } = box;
+  if (phase === 'starting') return undefined;
+  if (phase !== 'in') return { name: phase, id: undefined };
+  const { route } = front;
+  return { name: route.view, id: route.view === 'release' ? route.id : undefined };
 }
 
 const here = (View: Component): (() => Promise<{ default: Component }>) => {
@@ -39,7 +55,7 @@ const views: Record<Name, () => Promise<{ default: Component<{ id: number }> | C
 const unframed: readonly Name[] = ['claim', 'sign-in', 'welcome'];
 
 /** Loads a screen. Fails when the box does not answer. */
-export async function load(name: Name, id: number | undefined): Promise<Screen> {
+export async function load({ name, id }: Wanted): Promise<Screen> {
   const { default: View } = await views[name]();
   return { name, id, View, framed: !unframed.includes(name) };
 }

@@ -1,5 +1,6 @@
 /** Bytes, rates, copies and counts as people read them. Decimal units, as on a drive's label. */
-import { locale, t } from '../i18n';
+import { t } from '../i18n';
+import { numbers } from './intl';
 
 /** Three digits that mean something: 999 B, 1.25 MB, 43.7 GB. */
 export function bytes(count: number): string {
@@ -39,13 +40,10 @@ export function percent(share: number): string {
 
 /** A number in the reader's language, with at most `digits` decimals. */
 export function number(value: number, digits = 0, least = 0): string {
-  return new Intl.NumberFormat(locale, {
-    maximumFractionDigits: digits,
-    minimumFractionDigits: least,
-  }).format(value);
+  return numbers({ maximumFractionDigits: digits, minimumFractionDigits: least }).format(value);
 }
 
 /** A number as it is typed into a field: the reader's decimal sign, every digit, and nothing between the thousands. */
 export function typed(value: number): string {
-  return new Intl.NumberFormat(locale, { useGrouping: false, maximumFractionDigits: 15 }).format(value);
+  return numbers({ useGrouping: false, maximumFractionDigits: 15 }).format(value);
 }

@@ -1,5 +1,6 @@
 /** Points in time and spans as people read them. */
-import { locale, t } from '../i18n';
+import { t } from '../i18n';
+import { times } from './intl';
 
 const SECONDS_PER_DAY = 86_400;
 
@@ -8,25 +9,25 @@ export function moment(at: number, now: number): string {
   const then = new Date(at * 1000);
   const today = new Date(now * 1000);
   const clock: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit' };
-  if (then.toDateString() === today.toDateString()) return then.toLocaleTimeString(locale, clock);
+  if (then.toDateString() === today.toDateString()) return times(clock).format(then);
   const day: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' };
   if (then.getFullYear() !== today.getFullYear()) day.year = 'numeric';
-  return then.toLocaleString(locale, { ...day, ...clock });
+  return times({ ...day, ...clock }).format(then);
 }
 
 /** The same with date, year and seconds, for a title and for `datetime`. */
 export function exact(at: number): string {
-  return new Date(at * 1000).toLocaleString(locale, { dateStyle: 'full', timeStyle: 'medium' });
+  return times({ dateStyle: 'full', timeStyle: 'medium' }).format(at * 1000);
 }
 
 /** Times along a plot's edge that are `step` seconds apart: as short as tells them apart. */
-export function axisTime(times: readonly number[], step: number): string[] {
+export function axisTime(at: readonly number[], step: number): string[] {
   const form: Intl.DateTimeFormatOptions =
     step >= SECONDS_PER_DAY
       ? { day: 'numeric', month: 'short' }
       : { hour: '2-digit', minute: '2-digit', ...(step < 60 ? { second: '2-digit' } : {}) };
-  const format = new Intl.DateTimeFormat(locale, form);
-  return times.map((time) => format.format(time * 1000));
+  const format = times(form);
+  return at.map((time) => format.format(time * 1000));
 }
 
 /** ISO 8601, for the `datetime` attribute. */

@@ -1,6 +1,7 @@
 /** Windows of the schedule in words: "Mon–Fri, 08:00–18:00: 125 kB/s". */
 import type { ScheduleWindow, Weekday } from '../api/types';
 import { locale, t } from '../i18n';
+import { times } from './intl';
 import { rate } from './quantity';
 import { DAYS } from './week';
 
@@ -10,8 +11,7 @@ const DAY_MS = 86_400_000;
 
 /** A day of the week in the reader's language, short or whole. */
 export function dayName(day: number, length: 'short' | 'long' = 'short'): string {
-  const format = new Intl.DateTimeFormat(locale, { weekday: length, timeZone: 'UTC' });
-  return format.format(MONDAY + day * DAY_MS);
+  return times({ weekday: length, timeZone: 'UTC' }).format(MONDAY + day * DAY_MS);
 }
 
 /** A minute of the day as a clock shows it; the last one is `24:00`. */
