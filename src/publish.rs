@@ -19,11 +19,13 @@ mod visible;
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Router, middleware};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 
 use crate::base::{Timestamp, Visits};
 use crate::store::Store;
@@ -72,7 +74,22 @@ pub fn router(state: PublishState) -> Router {
         .fallback(async || Failure::NothingHere)
         .method_not_allowed_fallback(async || Failure::ReadOnly)
         .layer(middleware::from_fn_with_state(state.clone(), receive))
+        .layer(
+            CompressionLayer::new()
+                .gzip(true)
+                .compress_when(SizeAbove::new(LEAST_PACKED).and(is_worth_packing)),
+        )
         .with_state(state)
+}
+
+/// Below this many bytes a page is one packet either way.
+const LEAST_PACKED: u16 = 1024;
+
+/// Whether an answer costs its owner less upstream when it is packed.
+fn is_worth_packing(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(answer::packs)
 }
 
 /// Notes who comes from outside, words what went wrong in the visitor's language, and keeps browsers strict.

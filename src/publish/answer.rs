@@ -54,8 +54,8 @@ impl Answer {
 
     /// The response to a request, or "not modified" to who has it already.
     pub fn to(self, request: &HeaderMap) -> Response {
-        let etag = format!("\"{}\"", digest(&self.body));
-        let is_known = knows(request, &etag);
+        let digest = digest(&self.body);
+        let is_known = knows(request, &digest);
         let mut response = match is_known {
             true => StatusCode::NOT_MODIFIED.into_response(),
             false => self.body.into_response(),
@@ -67,10 +67,14 @@ impl Answer {
                 headers.insert(name, value);
             }
         };
-        put(header::ETAG, &etag);
+        // Weak: packed or not, it is the same (RFC 9110, 8.8.1).
+        put(header::ETAG, &format!("W/\"{digest}\""));
         put(header::CACHE_CONTROL, self.cache);
-        if !self.vary.is_empty() {
-            put(header::VARY, self.vary);
+        let encoding = packs(self.kind).then_some("Accept-Encoding");
+        let vary = [self.vary].into_iter().chain(encoding);
+        let vary: Vec<_> = vary.filter(|name| !name.is_empty()).collect();
+        if !vary.is_empty() {
+            put(header::VARY, &vary.join(", "));
         }
         if !self.robots {
             put(ROBOTS_TAG, NO_ROBOTS);
@@ -89,8 +93,14 @@ impl Answer {
     }
 }
 
-/// Whether a request is from somebody who has what has this tag (RFC 9110, 13.1.2: compared weakly).
-fn knows(request: &HeaderMap, etag: &str) -> bool {
+/// Whether packing makes a type smaller: a picture is packed already, and a torrent is hashes.
+pub(super) fn packs(kind: &str) -> bool {
+    kind.starts_with("text/") || kind.contains("xml")
+}
+
+/// Whether a request is from somebody who has what has this digest (RFC 9110, 13.1.2: tags are compared weakly).
+fn knows(request: &HeaderMap, digest: &str) -> bool {
+    let etag = format!("\"{digest}\"");
     let known = request
         .get_all(header::IF_NONE_MATCH)
         .iter()

@@ -1,6 +1,9 @@
 //! What is served at each address.
 
-use axum::extract::{Path, State};
+use std::num::NonZeroUsize;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 
@@ -10,14 +13,14 @@ use super::carried::Carried;
 use super::clients::System;
 use super::failure::Failure;
 use super::feed::{self, Feed};
-use super::pages::{self, Index, Links, Look, Share, Shell, Systems};
+use super::pages::{self, Index, Leaf, Links, Look, Share, Shell, Systems};
 use super::site::{self, Site};
 use super::visible::Visible;
 use crate::base::{CREATED_BY, InfoHash, Magnet, Timestamp, TorrentFile, disposition};
 use crate::store::{Store, StoreError};
 
-/// Releases in the index; the rest are reached by their links.
-const MAX_LISTED: usize = 1000;
+/// Releases on one page of the index: some thirty kilobytes, a quarter of it packed, and not too long to look through.
+const PER_PAGE: usize = 200;
 
 /// Files named on a release's page.
 pub(super) const MAX_FILES: usize = 200;
@@ -32,35 +35,55 @@ fn listed(store: &Store) -> Result<Vec<Visible>, StoreError> {
         .collect())
 }
 
+/// Which page of the index is asked for.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Asked {
+    /// From 1 on.
+    #[serde(default = "first_page")]
+    page: NonZeroUsize,
+}
+
+const fn first_page() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
 pub(super) async fn index(
     State(state): State<PublishState>,
+    asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
+    let Query(Asked { page }) = asked.map_err(|_| Failure::NothingHere)?;
     let (host, language) = (site::visited(&headers)?, site::language(&headers));
     let read = state.clone();
     let now = Timestamp::now();
     let found = state.store.run(move |store| {
         let site = Site::read(&read, store, &host)?;
         if !site.has_index {
-            return Ok(None);
+            return Ok(Err(Failure::NoIndex));
         }
-        let mut listed = listed(store)?;
-        let more = listed.len().saturating_sub(MAX_LISTED);
-        listed.truncate(MAX_LISTED);
+        let listed = listed(store)?;
+        let leaf = Leaf {
+            page: page.get(),
+            pages: listed.len().div_ceil(PER_PAGE).max(1),
+        };
+        if leaf.page > leaf.pages {
+            return Ok(Err(Failure::NothingHere));
+        }
+        let listed = listed.into_iter().skip((leaf.page - 1) * PER_PAGE);
         let mut relays = store.all_relays()?;
         let carried = |visible: Visible| {
             let relays = relays.remove(&visible.release.id).unwrap_or_default();
             (visible, Carried::of(&relays, now))
         };
-        let releases: Vec<_> = listed.into_iter().map(carried).collect();
-        Ok(Some((site, releases, more)))
+        let releases: Vec<_> = listed.take(PER_PAGE).map(carried).collect();
+        Ok(Ok((site, releases, leaf)))
     });
-    let (site, releases, more) = found.await?.ok_or(Failure::NoIndex)?;
+    let (site, releases, leaf) = found.await??;
     let page = Index {
         language,
         site: &site,
         releases: &releases,
-        more,
+        leaf,
     };
     let answer = Answer {
         kind: HTML,

@@ -100,7 +100,7 @@ async fn it_is_french_for_who_reads_french() {
     listener.put("a".as_ref(), 1, &[("", 1536)], Stage::Ready);
     let index = listener.get_in("fr-FR,fr;q=0.9,en;q=0.5", "/").await;
     assert_eq!(index.header("content-language"), "fr");
-    assert_eq!(index.header("vary"), "Accept-Language");
+    assert_eq!(index.header("vary"), "Accept-Language, Accept-Encoding");
     for part in [
         "<html lang=\"fr\">",
         "À télécharger librement",
@@ -156,5 +156,59 @@ async fn what_is_private_or_not_to_be_listed_is_reached_by_its_link() {
         assert!(!share.text().contains("feed.xml"), "{}", share.text());
         let torrent = listener.get(&format!("/t/{}.torrent", hash(seed))).await;
         assert_eq!(torrent.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_long_one_comes_in_pages() {
+    let listener = Listener::new();
+    for seed in 0..=200 {
+        let name = format!("Reel {seed:03}");
+        listener.put(name.as_ref(), seed, &[("", 7)], Stage::Ready);
+    }
+    let items = |text: &str| text.matches("<li>").count();
+    let first = listener.get("/").await;
+    assert_eq!(items(first.text()), 200);
+    assert!(
+        first
+            .text()
+            .contains("page 1 of 2 · <a rel=\"next\" href=\"/?page=2\">Next</a>")
+    );
+    assert!(!first.text().contains("rel=\"prev\""));
+    assert!(first.text().contains("page 1 of 2</title>"));
+
+    // Who hands on an address adds words of his own to it.
+    let last = listener.get("/?page=2&fbclid=x").await;
+    assert_eq!(items(last.text()), 1);
+    assert!(
+        last.text()
+            .contains("<a rel=\"prev\" href=\"/\">Previous</a> · page 2 of 2</nav>")
+    );
+    assert!(!last.text().contains("rel=\"next\""));
+    assert!(
+        last.text()
+            .contains("<link rel=\"canonical\" href=\"http://box.example:6880/?page=2\">"),
+        "{}",
+        last.text()
+    );
+    let name = |text: &str| text.split("<bdi>").nth(1).unwrap()[..8].to_owned();
+    assert!(!first.text().contains(&name(last.text())), "listed twice");
+
+    for page in [
+        "0",
+        "3",
+        "-1",
+        "x",
+        "",
+        "18446744073709551616",
+        "18446744073709551615",
+    ] {
+        let answer = listener.get(&format!("/?page={page}")).await;
+        assert_eq!(answer.status, 404, "{page}");
+        assert!(
+            answer.text().contains("Nothing here"),
+            "{page}: {}",
+            answer.text()
+        );
     }
 }

@@ -156,7 +156,10 @@ async fn programs_are_named_for_the_visitors_system() {
             page.text()
         );
         assert!(after.contains("Windows"), "{}", page.text());
-        assert_eq!(page.header("vary"), "Accept-Language, User-Agent");
+        assert_eq!(
+            page.header("vary"),
+            "Accept-Language, User-Agent, Accept-Encoding"
+        );
     }
     let unknown = listener.get(&path).await;
     assert!(!unknown.text().contains("<details>"), "{}", unknown.text());

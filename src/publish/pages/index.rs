@@ -9,7 +9,34 @@ use crate::publish::html::{Escaped, files, size};
 use crate::publish::site::Site;
 use crate::publish::visible::Visible;
 
-/// The box's index.
+/// Which page of the index, of how many; both from 1 on.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::publish) struct Leaf {
+    pub page: usize,
+    pub pages: usize,
+}
+
+impl Leaf {
+    fn path(page: usize) -> String {
+        match page {
+            1 => "/".to_owned(),
+            _ => format!("/?page={page}"),
+        }
+    }
+
+    /// "page 2 of 5", where there is more than one.
+    fn words(self, language: Language) -> Option<String> {
+        let Self { page, pages } = self;
+        (pages > 1).then(|| {
+            language.pick(
+                format!("page {page} of {pages}"),
+                format!("page {page} sur {pages}"),
+            )
+        })
+    }
+}
+
+/// A page of the box's index.
 pub(in crate::publish) struct Index<'a> {
     /// The language it is in.
     pub language: Language,
@@ -17,18 +44,23 @@ pub(in crate::publish) struct Index<'a> {
     pub site: &'a Site,
     /// What is offered, and who else has it.
     pub releases: &'a [(Visible, Carried)],
-    /// How many are not listed.
-    pub more: usize,
+    /// Which part of it this is.
+    pub leaf: Leaf,
 }
 
 impl Index<'_> {
     /// The page.
     pub fn render(&self) -> String {
-        let url = self.site.url("/");
+        let url = self.site.url(&Leaf::path(self.leaf.page));
+        let site = &self.site.title;
+        let title = match self.leaf.words(self.language) {
+            Some(words) => format!("{site} – {words}"),
+            None => site.clone(),
+        };
         let shell = Shell {
             language: self.language,
             look: Look::Linked,
-            title: &self.site.title,
+            title: &title,
             heading: &self.site.title,
             description: self.lead(),
             site: &self.site.title,
@@ -81,10 +113,21 @@ impl fmt::Display for Index<'_> {
             writeln!(f, "</span></li>")?;
         }
         writeln!(f, "</ul>")?;
-        if self.more > 0 {
-            let more = self.more;
-            let text = language.pick(format!("and {more} more"), format!("et {more} de plus"));
-            writeln!(f, "<p class=\"facts\">{text}</p>")?;
+        if let Some(words) = self.leaf.words(language) {
+            let Leaf { page, pages } = self.leaf;
+            write!(f, "<nav class=\"facts\">")?;
+            if page > 1 {
+                let before = language.pick("Previous", "Précédente");
+                let path = Leaf::path(page - 1);
+                write!(f, "<a rel=\"prev\" href=\"{path}\">{before}</a> · ")?;
+            }
+            write!(f, "{words}")?;
+            if page < pages {
+                let after = language.pick("Next", "Suivante");
+                let path = Leaf::path(page + 1);
+                write!(f, " · <a rel=\"next\" href=\"{path}\">{after}</a>")?;
+            }
+            writeln!(f, "</nav>")?;
         }
         Ok(())
     }
