@@ -143,3 +143,47 @@ fn the_disk_of_the_root_is_told_from_another_of_the_same_name() {
     write(&mounts, "22 1 0:20 / / rw - tmpfs none rw\n");
     assert!(!own("179:4"));
 }
+
+/// The filter learns Ethernet and Wi-Fi, and nothing of tunnels and the loop; without a filter nothing is amiss.
+#[test]
+fn the_packet_filter_is_told_the_boxs_own_devices() {
+    let dir = tempfile::tempdir().unwrap();
+    for (device, kind, address) in [
+        ("lo", "772", "00:00:00:00:00:00"),
+        ("end0", "1", "d8:3a:dd:00:00:01"),
+        ("wlan0", "1", "d8:3a:dd:00:00:02"),
+        ("sit0", "776", "0.0.0.0"),
+    ] {
+        let folder = dir.path().join("sys/class/net").join(device);
+        std::fs::create_dir_all(&folder).unwrap();
+        write(&folder.join("type"), format!("{kind}\n"));
+        write(&folder.join("address"), format!("{address}\n"));
+    }
+    let (filter, told) = (dir.path().join("filter"), dir.path().join("told"));
+    let nft = dir.path().join("nft");
+    write(
+        &nft,
+        "#!/bin/sh\n[ -e \"$FILTER\" ] || exit 1\n[ \"$1\" = list ] || echo \"$@\" >>\"$TOLD\"\n",
+    );
+    std::fs::set_permissions(&nft, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:{}",
+        dir.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let tell = || {
+        let script = "board/common/system-overlay/usr/lib/semoir/own-devices";
+        let mut command = Command::new(top().join(script));
+        command.env("SEMOIR_SYS", dir.path().join("sys"));
+        command.env("FILTER", &filter).env("TOLD", &told);
+        run(command.env("PATH", &path));
+    };
+    tell();
+    assert!(!told.exists(), "there is no filter yet");
+    write(&filter, "");
+    tell();
+    assert_eq!(
+        std::fs::read_to_string(&told).unwrap(),
+        "add element inet semoir own { d8:3a:dd:00:00:01 }\nadd element inet semoir own { d8:3a:dd:00:00:02 }\n"
+    );
+}
