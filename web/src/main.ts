@@ -14,16 +14,18 @@ const AGAIN_MS = 3000;
 const PATIENCE_MS = 250;
 
 try {
-  // Words and box are asked at once.
-  const answered = box.start().then(() => {
-    const opening = wanted();
-    return opening && load(opening);
-  });
+  // Words and box are asked at once. A view that did not load is asked for again by the page, which says so.
+  const answered = box
+    .start()
+    .then(() => {
+      const opening = wanted();
+      return opening && load(opening);
+    })
+    .catch(() => undefined);
   await speak(navigator.languages);
   document.documentElement.lang = locale;
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, PATIENCE_MS));
-  // What did not load is asked for again by the page, which says so.
-  const opening = await Promise.race([answered.catch(() => undefined), late]);
+  const opening = await Promise.race([answered, late]);
   const target = document.getElementById('app');
   if (!target) throw new Error('the document has no place for the page');
   mount(App, { target, props: { opening } });
