@@ -173,6 +173,7 @@ fn owners_routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(box_state::box_state))
         .routes(routes!(logs::logs))
+        .routes(routes!(logs::journal))
         .routes(routes!(box_state::restart))
         .routes(routes!(box_state::reset))
         .routes(routes!(system::system))

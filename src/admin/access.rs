@@ -47,6 +47,7 @@ pub(super) const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/v1/account/tokens/{id}",          Owner),
     ("GET",    "/api/v1/box/state",                    Token(Read)),
     ("GET",    "/api/v1/box/logs",                     Token(Read)),
+    ("GET",    "/api/v1/box/journals/{start}",         Owner),
     ("POST",   "/api/v1/box/restart",                  Owner),
     ("POST",   "/api/v1/box/reset",                    Owner),
     ("GET",    "/api/v1/box/system",                   Owner),

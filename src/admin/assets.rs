@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
+use super::extract::takes_gzip;
 use super::problem::{self, Problem};
 
 /// The built page; nothing, when the daemon was built without.
@@ -50,24 +51,9 @@ fn nothing_here() -> Problem {
 
 /// The file as the build packed it, for a browser that takes it so.
 fn packed(name: &str, headers: &HeaderMap) -> Option<rust_embed::EmbeddedFile> {
-    let takes = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|one| {
-            let mut parts = one.split(';').map(str::trim);
-            let named = parts
-                .next()
-                .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-            // A weight of zero is a refusal (RFC 9110, section 12.4.2).
-            let refused = |part: &str| {
-                let weight = part.strip_prefix("q=").and_then(|q| q.parse().ok());
-                weight == Some(0.0)
-            };
-            named && !parts.any(refused)
-        });
-    takes.then(|| Page::get(&format!("{name}.gz"))).flatten()
+    takes_gzip(headers)
+        .then(|| Page::get(&format!("{name}.gz")))
+        .flatten()
 }
 
 fn answer(

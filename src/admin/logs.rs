@@ -1,14 +1,20 @@
-//! What the box logged last.
+//! What the box logged last, and what earlier starts of the whole system did.
 
 use axum::Json as JsonBody;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::extract::Query;
+use super::extract::{Path, Query, TakesGzip};
 use super::problem::Problem;
-use crate::base::Timestamp;
+use crate::app::system::Start;
+use crate::base::{Timestamp, disposition};
 
 /// Most lines of the log in one answer.
 const MAX_LINES: usize = 500;
@@ -122,5 +128,50 @@ pub(super) async fn logs(
     JsonBody(LogView {
         lines: lines.collect(),
         last,
+    })
+}
+
+/// The journal of an earlier start
+///
+/// What the whole system logged, its last 5,000 lines. Nothing is kept of a start that ended without warning: by a pulled
+/// plug, or by the watchdog.
+#[utoipa::path(
+    get, path = "/api/v1/box/journals/{start}", tag = "system",
+    params(("start" = Start, Path, description = "Which start.")),
+    responses(
+        (status = 200, description = "A text in English, with `Content-Encoding: gzip`; a packed file (`application/gzip`) for whoever does not take that.", body = String, content_type = "text/plain"),
+        (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "None is kept of that start.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It cannot be read.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn journal(
+    State(app): State<App>,
+    Path(start): Path<Start>,
+    TakesGzip(takes_gzip): TakesGzip,
+) -> Result<Response, Problem> {
+    let journal = app.system.journal(start).await?;
+    let name = match start {
+        Start::Last => "semoir-journal-last.txt",
+        Start::Before => "semoir-journal-before.txt",
+    };
+    let both = [
+        (header::VARY, header::ACCEPT_ENCODING.to_string()),
+        (header::CONTENT_LENGTH, journal.bytes.to_string()),
+    ];
+    let saved = |kind: &str, name: &str| {
+        [
+            (header::CONTENT_TYPE, kind.to_owned()),
+            (header::CONTENT_DISPOSITION, disposition::attachment(name)),
+        ]
+    };
+    let body = Body::from_stream(ReaderStream::new(File::from_std(journal.file)));
+    Ok(if takes_gzip {
+        let text = saved("text/plain; charset=utf-8", name);
+        let coding = [(header::CONTENT_ENCODING, "gzip")];
+        (both, text, coding, body).into_response()
+    } else {
+        let file = saved("application/gzip", &format!("{name}.gz"));
+        (both, file, body).into_response()
     })
 }

@@ -12,16 +12,18 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use crate::device::journals::{Journal, Start};
 pub use crate::device::system::Power;
 pub use crate::device::update::IncomingError;
 pub use error::{SystemError, WifiTrouble};
 pub use view::{
-    BundleView, LastUpdateView, Outcome, SetAsideView, Slot, SystemView, UpdateState, UpdateView,
-    WifiView,
+    BundleView, JournalView, LastUpdateView, Outcome, SetAsideView, Slot, SystemView, UpdateState,
+    UpdateView, WifiView,
 };
 
 use crate::base::Secret;
 use crate::device::first_boot::wish;
+use crate::device::journals;
 use crate::device::running::Running;
 use crate::device::system::{Client, ClientError, Password, UPDATES, WifiRequest};
 use crate::device::update::{self, Note, Phase, Reached, Step, Trial};
@@ -76,6 +78,8 @@ pub struct System(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Option<Client>,
+    data: PathBuf,
+    /// Of updates, in the data folder.
     folder: PathBuf,
     interfaces: PathBuf,
     running: Running,
@@ -102,6 +106,7 @@ impl System {
         };
         Self(Arc::new(Inner {
             client: config.helper.map(Client::new),
+            data: config.data,
             folder,
             interfaces: config.interfaces,
             running: config.running,
@@ -180,6 +185,7 @@ impl System {
                 None
             }
         };
+        let journals = self.journals().await;
         SystemView {
             available: true,
             board: inner.running.board.clone(),
@@ -191,6 +197,7 @@ impl System {
             update: inner.update.lock().clone(),
             last: inner.note.lock().as_ref().and_then(LastUpdateView::of),
             wifi,
+            journals,
             ..self.program_alone()
         }
     }
@@ -285,6 +292,35 @@ impl System {
         let client = self.there().await?;
         self.has_wifi()?;
         Ok(client.leave_wifi().await?)
+    }
+
+    /// The journal of an earlier start.
+    ///
+    /// # Errors
+    /// See [`SystemError`]; where none is kept.
+    pub async fn journal(&self, start: Start) -> Result<Journal, SystemError> {
+        let data = self.0.data.clone();
+        let opened = tokio::task::spawn_blocking(move || journals::open(&data, start));
+        let journal = opened.await.map_err(|_| SystemError::Closing)?;
+        journal
+            .map_err(SystemError::Journal)?
+            .ok_or(SystemError::NoJournal)
+    }
+
+    async fn journals(&self) -> Vec<JournalView> {
+        let mut kept = Vec::new();
+        for start in Start::ALL {
+            match self.journal(start).await {
+                Ok(journal) => kept.push(JournalView {
+                    start,
+                    at: journal.at.0,
+                    bytes: journal.bytes,
+                }),
+                Err(SystemError::NoJournal) => {}
+                Err(error) => tracing::warn!(%error, ?start, "a journal is not offered"),
+            }
+        }
+        kept
     }
 
     fn has_wifi(&self) -> Result<(), SystemError> {

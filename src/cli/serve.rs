@@ -26,7 +26,7 @@ use crate::base::{ErrorKind, Kind, Timestamp, Visits, listen};
 use crate::config::{Config, ConfigError, Partial};
 use crate::device::pulse::Pulse;
 use crate::device::system::UPDATES;
-use crate::device::{reset, supervisor};
+use crate::device::{journals, reset, supervisor};
 use crate::policy::retire::Rule;
 use crate::publish::{self, Printer, PublishState};
 use crate::seed::discovery::DHT_STATE;
@@ -38,8 +38,6 @@ use http::Terms;
 
 /// The database, in the data folder.
 const DATABASE: &str = "semoir.db";
-/// How the names of the journals begin that the image keeps in the data folder (semoir-journal.service).
-const JOURNALS: &str = "journal-";
 /// Uploads, in the data folder.
 const UPLOADS: &str = "uploads";
 /// Where the kernel reports how the board is.
@@ -306,7 +304,12 @@ fn take_up(path: &Path, system: &System) -> Result<Store, StoreError> {
 
 /// Makes the factory reset that the owner ordered before this start, if he did.
 fn forget_if_ordered(data: &Path) -> Result<(), ServeError> {
-    let obeyed = reset::obey(data, &[DATABASE, DHT_STATE, JOURNALS], UPDATES, UPLOADS);
+    let obeyed = reset::obey(
+        data,
+        &[DATABASE, DHT_STATE, journals::PREFIX],
+        UPDATES,
+        UPLOADS,
+    );
     let uploaded = obeyed.map_err(|error| ServeError::Reset {
         path: data.to_owned(),
         error,

@@ -1,5 +1,8 @@
 //! The log on the owner's page.
 
+use std::io::{Read, Write};
+
+use axum::body::Body;
 use serde_json::{Value, json};
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt;
@@ -7,6 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::client::{PASSWORD, TestBox};
 
 const LOGS: &str = "/api/v1/box/logs";
+const JOURNALS: &str = "/api/v1/box/journals";
 
 fn texts(answer: &Value) -> Vec<&str> {
     let lines = answer["lines"].as_array().unwrap();
@@ -104,4 +108,53 @@ async fn no_secret_gets_into_the_log() {
             assert!(!line.text.contains(secret), "{secret}: {}", line.text);
         }
     }
+}
+
+#[tokio::test]
+async fn the_journal_of_an_earlier_start_is_read_as_a_text() {
+    let (the_box, owner) = TestBox::owned().await;
+    let last = format!("{JOURNALS}/last");
+    let why = owner.get(&last).await.problem(404);
+    assert_eq!(why, "No journal of that start is kept.");
+    let text = "2026-11-28T17:42:00+00:00 systemd[1]: Reached target Power Off.\n";
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(text.as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    std::fs::write(the_box.dir.path().join("journal-last.gz"), &packed).unwrap();
+
+    let ask = |takes: &str| {
+        let request = owner.request("GET", &last).header("accept-encoding", takes);
+        owner.send(request.body(Body::empty()).unwrap())
+    };
+    let answer = ask("gzip, br").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(answer.header("content-encoding"), "gzip");
+    assert_eq!(answer.header("vary"), "accept-encoding");
+    let saved_as = answer.header("content-disposition");
+    assert!(
+        saved_as.contains("\"semoir-journal-last.txt\""),
+        "{saved_as}"
+    );
+    let mut read = String::new();
+    let mut unpacker = flate2::read::GzDecoder::new(&answer.body[..]);
+    unpacker.read_to_string(&mut read).unwrap();
+    assert_eq!(read, text);
+
+    let answer = ask("identity").await;
+    assert_eq!(answer.header("content-type"), "application/gzip");
+    assert_eq!(answer.header("content-encoding"), "");
+    let saved_as = answer.header("content-disposition");
+    assert!(
+        saved_as.contains("\"semoir-journal-last.txt.gz\""),
+        "{saved_as}"
+    );
+    assert_eq!(answer.body, packed);
+
+    owner.get(&format!("{JOURNALS}/before")).await.problem(404);
+    owner
+        .get(&format!("{JOURNALS}/..%2fsemoir.db"))
+        .await
+        .problem(404);
+    the_box.browser().get(&last).await.problem(401);
 }

@@ -216,6 +216,7 @@ async fn an_update_is_received_installed_and_started() {
         (&json!(true), &json!("A"))
     );
     assert_eq!(seen["update"]["state"], "none");
+    assert_eq!(seen["journals"], json!([]));
     owner.call("POST", INSTALL).await.problem(409);
 
     let bundle = "rpi4 2.0\nand what is installed";
@@ -265,8 +266,9 @@ async fn an_update_is_received_installed_and_started() {
     );
     assert_eq!(last["outcome"], "trying");
 
-    // The new system runs.
+    // The new system runs. The old one kept its journal.
     (whole.slot, whole.boot) = ('B', 1);
+    fs::write(whole.at("data/journal-last.gz"), "packed").unwrap();
     let (_the_box, owner, daemon) = whole.owned().await;
     let seen = system(&owner).await;
     assert_eq!(
@@ -274,6 +276,13 @@ async fn an_update_is_received_installed_and_started() {
         (&json!("B"), &json!("2.0"))
     );
     assert_eq!(seen["last"]["outcome"], "trying");
+    let journals = seen["journals"].as_array().unwrap();
+    assert_eq!(journals.len(), 1, "{journals:?}");
+    assert_eq!(
+        (&journals[0]["start"], &journals[0]["bytes"]),
+        (&json!("last"), &json!(6))
+    );
+    assert!(journals[0]["at"].as_i64().unwrap() > 0);
     send(&owner, bundle).await.problem(409);
     assert_eq!(whole.files(), ["bundle.raucb", "last.json", "reached.json"]);
     daemon.opens_database();

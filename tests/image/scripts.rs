@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use semoir::device::journals::{self, Start};
+
 use super::{output, run, top, write};
 
 /// What begins with the line of a shell: names do not always tell.
@@ -101,6 +103,10 @@ fn the_journals_of_two_starts_are_kept() {
     let said = |name: &str| run(Command::new("gzip").arg("-dc").arg(kept.join(name)));
     for start in 1..=3 {
         keep(&format!("start {start}"));
+    }
+    // Under the names that the owner's page asks for.
+    for start in Start::ALL {
+        assert!(journals::open(&kept, start).unwrap().is_some(), "{start:?}");
     }
     assert_eq!(said("journal-last.gz"), "start 3\n");
     assert_eq!(said("journal-before.gz"), "start 2\n");

@@ -1,8 +1,10 @@
 //! Updates as an owner makes them: sent to the page, checked, installed, started; and what the page says of them afterwards.
 
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use crate::board::Board;
@@ -22,6 +24,17 @@ fn system(board: &Board) -> Value {
     let answer = board.owner.api("GET", "/box/system", None);
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
+}
+
+/// What an earlier start logged, as the page gives it away.
+fn journal(board: &Board, start: &str) -> String {
+    let path = format!("/box/journals/{start}");
+    let answer = board.owner.api("GET", &path, None);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let mut text = String::new();
+    let read = GzDecoder::new(&answer.body[..]).read_to_string(&mut text);
+    read.unwrap_or_else(|error| panic!("{error} in {:?}", answer.text()));
+    text
 }
 
 fn send(board: &Board, bundle: &Path) -> Answer {
@@ -142,6 +155,11 @@ fn an_owner_updates_the_box_and_is_told_what_became_of_it() {
     );
     assert!(last["reason"].is_string(), "{last}");
     println!("{last}");
+    // What it did itself, and what was done before it.
+    let tried = journal(&board, "last");
+    assert!(tried.contains("this one does not serve"), "{tried}");
+    let before = journal(&board, "before");
+    assert!(before.contains("an update is being installed"), "{before}");
     // The older program serves with the database as it was before, and says where the newer one's is.
     let database = system(&board)["database"].clone();
     let aside = database["set_aside"].as_str();

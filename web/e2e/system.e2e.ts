@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import type { BrowserContext, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -203,6 +205,22 @@ describe('the whole system', { concurrent: false }, () => {
     await inspect(page, 'system-went-back');
   });
 
+  it('gives away what earlier starts logged', async ({ skip }) => {
+    if (!stage.mock) skip();
+    const at = Date.now() / 1000 - 9e5;
+    await be({ journals: [{ start: 'last', at, bytes: 80 }] });
+    await page.reload();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      part('Log')
+        .getByRole('link', { name: /^Until / })
+        .click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('semoir-journal-last.txt');
+    expect(readFileSync(await download.path(), 'utf8')).toContain('Reached target Power Off');
+    await inspect(page, 'system-journals');
+  });
+
   it('joins a Wi-Fi, and says what is wrong with it', async ({ skip }) => {
     if (!stage.mock) skip();
     const wifi = part('Wi-Fi');
@@ -275,6 +293,7 @@ describe('the whole system', { concurrent: false }, () => {
       last: { version: '0.2.0', from: '0.1.0', at: Date.now() / 1000 - 9e5, outcome: 'kept', reason: null },
       database: { set_aside: 'semoir.db.set-aside-7', at: Date.now() / 1000 - 9e4 },
       wifi: { network: 'Grange', connected: true, problem: null },
+      journals: [{ start: 'last', at: Date.now() / 1000 - 9e5, bytes: 80 }],
     });
     const french = await stage.browser.newContext({
       viewport: DESK,

@@ -24,6 +24,7 @@ export function program(version: string): SystemView {
     last: null,
     wifi: null,
     database: null,
+    journals: [],
   };
 }
 
@@ -43,10 +44,14 @@ const pause = (ms = STEP_MS): Promise<void> => new Promise((resolve) => setTimeo
 
 /** Answers what is asked of the system; nothing for any other route. */
 export async function system(box: MockBox, route: string, request: Request): Promise<Response | undefined> {
-  if (!/^\w+ \/box\/(system|update|power|wifi)\b/.test(route)) return undefined;
+  if (!/^\w+ \/box\/(system|update|power|wifi|journals)\b/.test(route)) return undefined;
   if (route === 'GET /box/system') return Response.json(box.system);
   if (!box.system.available) return problem(404, 'This box is a program on a computer, and not a system.');
   switch (route) {
+    case 'GET /box/journals/last':
+      return new Response('2026-11-28T17:42:00+00:00 systemd[1]: Reached target Power Off.\n', {
+        headers: { 'content-disposition': 'attachment; filename="semoir-journal-last.txt"' },
+      });
     case 'PUT /box/update':
       return receive(box, request);
     case 'DELETE /box/update':

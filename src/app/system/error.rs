@@ -47,6 +47,12 @@ pub enum SystemError {
     /// It has no Wi-Fi.
     #[error("this box has no Wi-Fi")]
     NoWifi,
+    /// None was kept.
+    #[error("no journal of that start is kept")]
+    NoJournal,
+    /// It is kept, and cannot be read.
+    #[error("the journal of that start cannot be read: {0}")]
+    Journal(std::io::Error),
     /// A network that cannot be.
     #[error(transparent)]
     Wish(#[from] WishError),
@@ -80,8 +86,8 @@ impl Kind for SystemError {
             | SystemError::Trying
             | SystemError::Unheard
             | SystemError::NothingReady => ErrorKind::Conflict,
-            SystemError::Note(error) => io_kind(error),
-            SystemError::NoWifi => ErrorKind::NotFound,
+            SystemError::Note(error) | SystemError::Journal(error) => io_kind(error),
+            SystemError::NoWifi | SystemError::NoJournal => ErrorKind::NotFound,
             SystemError::Wish(_) => ErrorKind::BadInput,
             SystemError::Closing => ErrorKind::Unavailable,
         }

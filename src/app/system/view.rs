@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::WifiTrouble;
+use super::{Start, WifiTrouble};
 use crate::device::system::{WifiLink, WifiState};
 use crate::device::update::{Note, Phase};
 use crate::store::SetAside;
@@ -27,6 +27,8 @@ pub struct SystemView {
     pub wifi: Option<WifiView>,
     /// The database of a newer version, which this one cannot read and has set aside.
     pub database: Option<SetAsideView>,
+    /// The journals of earlier starts that are kept, the newer one first.
+    pub journals: Vec<JournalView>,
 }
 
 /// A database that was set aside, for the copy that was kept before a newer version changed it.
@@ -49,6 +51,17 @@ impl From<&SetAside> for SetAsideView {
             since: aside.since.0,
         }
     }
+}
+
+/// The journal of an earlier start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct JournalView {
+    /// Which start.
+    pub start: Start,
+    /// When that start ended, in seconds since 1970.
+    pub at: i64,
+    /// Bytes, packed.
+    pub bytes: u64,
 }
 
 /// A place for a system on the card.

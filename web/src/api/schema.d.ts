@@ -184,6 +184,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/journals/{start}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The journal of an earlier start
+         * @description What the whole system logged, its last 5,000 lines. Nothing is kept of a start that ended without warning: by a pulled
+         *     plug, or by the watchdog.
+         */
+        get: operations["journal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/box/logs": {
         parameters: {
             query?: never;
@@ -1078,6 +1099,21 @@ export interface components {
              * @description Seconds that each point stands for; it is the mean over them.
              */
             step: number;
+        };
+        /** @description The journal of an earlier start. */
+        JournalView: {
+            /**
+             * Format: int64
+             * @description When that start ended, in seconds since 1970.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description Bytes, packed.
+             */
+            bytes: number;
+            /** @description Which start. */
+            start: components["schemas"]["Start"];
         };
         /** @description What became of an update. */
         LastUpdateView: {
@@ -2089,6 +2125,11 @@ export interface components {
             /** @description Of a drive that was formatted for uploads: the key by which the setting `uploads_to` names it. */
             uploads_key?: string | null;
         };
+        /**
+         * @description An earlier start of the whole system. Only those count that ended in good order.
+         * @enum {string}
+         */
+        Start: "last" | "before";
         /** @description One thing that strains the board. */
         StrainView: {
             /**
@@ -2106,6 +2147,8 @@ export interface components {
             /** @description The board that the system is made for: `rpi4`. */
             board?: string | null;
             database?: components["schemas"]["SetAsideView"] | null;
+            /** @description The journals of earlier starts that are kept, the newer one first. */
+            journals: components["schemas"]["JournalView"][];
             last?: components["schemas"]["LastUpdateView"] | null;
             slot?: components["schemas"]["Slot"] | null;
             /** @description The update that is received or installed. */
@@ -2838,6 +2881,65 @@ export interface operations {
             };
             /** @description Too many tries. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    journal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Which start. */
+                start: components["schemas"]["Start"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A text in English, with `Content-Encoding: gzip`; a packed file (`application/gzip`) for whoever does not take that. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Not signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token is not good for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None is kept of that start. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be read. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -31,6 +31,7 @@ export type Session = Schemas['SessionView'];
 export type Token = Schemas['TokenView'];
 export type Scope = Schemas['Scope'];
 export type BoxState = Schemas['BoxState'];
+export type JournalView = Schemas['JournalView'];
 export type LogLine = Schemas['LogLine'];
 export type LogView = Schemas['LogView'];
 export type LogLevel = Schemas['Level'];

@@ -681,6 +681,8 @@ export const en = {
     find: 'Find in the log',
     empty: 'Nothing was logged since the box started.',
     none: 'No line is like that.',
+    earlier: 'What the whole system logged when it ran before, as text files:',
+    until: (when: string) => `Until ${when}`,
   },
   publicPage: {
     heading: 'Public page',

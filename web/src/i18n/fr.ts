@@ -711,6 +711,8 @@ export const fr: Messages = {
     find: 'Chercher dans le journal',
     empty: 'Rien n’a été noté depuis le démarrage.',
     none: 'Aucune ligne ne ressemble à cela.',
+    earlier: 'Ce que le système entier a noté lors de ses derniers démarrages, en fichiers texte\u00a0:',
+    until: (when) => `Terminé\u00a0: ${when}`,
   },
   publicPage: {
     heading: 'Page publique',
