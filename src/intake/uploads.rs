@@ -18,12 +18,12 @@
 
 mod error;
 mod home;
+mod homes;
 mod manifest;
 mod receiver;
 mod unchecked;
 mod upload;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +34,7 @@ use parking_lot::Mutex;
 
 use crate::base::{ErrorKind, Kind, Timestamp};
 use home::Home;
+use homes::Homes;
 use upload::{Phase, Upload};
 
 pub use error::UploadError;
@@ -68,18 +69,6 @@ struct Inner {
     homes: Mutex<Homes>,
 }
 
-#[derive(Debug)]
-struct Homes {
-    /// The box's own among them, always.
-    all: BTreeMap<HomeId, Home>,
-    /// Where new ones begin; it may be away.
-    chosen: HomeId,
-    /// How often a drive came or went: whoever looks at one for a while sees whether it is still the same time.
-    times: BTreeMap<HomeId, u32>,
-    /// The places whose file systems are being asked for room.
-    asking: BTreeSet<HomeId>,
-}
-
 /// A drive that came, and is being looked at.
 #[derive(Debug)]
 pub struct Arrival {
@@ -111,12 +100,7 @@ impl Uploads {
         let uploads = Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
-                homes: Mutex::new(Homes {
-                    all: BTreeMap::from([(None, own)]),
-                    chosen: None,
-                    times: BTreeMap::new(),
-                    asking: BTreeSet::new(),
-                }),
+                homes: Mutex::new(Homes::new(own)),
             }),
         };
         uploads.sweep(now);
@@ -430,32 +414,6 @@ impl Uploads {
             }
             _ => error,
         }
-    }
-}
-
-impl Homes {
-    /// A drive comes or goes: what is still being looked at of it is of another time.
-    fn another_time(&mut self, key: &str) -> u32 {
-        let time = self.times.entry(Some(key.to_owned())).or_default();
-        *time = time.wrapping_add(1);
-        *time
-    }
-
-    /// Where new uploads begin, if it is here.
-    fn chosen(&self) -> Result<(HomeId, &Home), UploadError> {
-        let home = self.all.get(&self.chosen);
-        match home {
-            Some(home) if home.here => Ok((self.chosen.clone(), home)),
-            Some(home) => Err(UploadError::Away(home.name.clone())),
-            None => Err(UploadError::Unknown),
-        }
-    }
-
-    /// An unfinished upload, and where it is.
-    fn find(&self, id: &str) -> Result<(&Home, &Arc<Upload>), UploadError> {
-        let mut homes = self.all.values();
-        let found = homes.find_map(|home| Some((home, home.open.get(id)?)));
-        found.ok_or_else(|| UploadError::NoSuchUpload(id.chars().take(40).collect()))
     }
 }
 
