@@ -47,12 +47,12 @@ pub fn announce(places: &Places, host_name: &str) -> io::Result<()> {
     }
     let card = places.boot.join(CARD);
     let text = code.map(|code| text(&code, host_name));
-    let is = match fs::read_to_string(&card) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
+    let is_right = match (File::open(&card), &text) {
+        (Ok(file), Some(text)) => holds(file, text),
+        (Err(error), None) => error.kind() == io::ErrorKind::NotFound,
+        _ => false,
     };
-    if is == text {
+    if is_right {
         return Ok(());
     }
     let _writable = Writable::make(&places.boot)?;
@@ -60,6 +60,13 @@ pub fn announce(places: &Places, host_name: &str) -> io::Result<()> {
         Some(text) => boot_partition::write(&card, text.as_bytes()),
         None => boot_partition::remove(&card),
     }
+}
+
+/// Whether that is what is in a file, which any computer may have written, and a worn card.
+fn holds(file: File, text: &str) -> bool {
+    let mut bytes = Vec::new();
+    let most = text.len() as u64 + 1;
+    file.take(most).read_to_end(&mut bytes).is_ok() && bytes == text.as_bytes()
 }
 
 /// The code; nothing when the box has an owner. The daemon's user wrote it, so that it is taken for no more than it should
@@ -152,6 +159,26 @@ mod tests {
         announce(&places, "garage").unwrap();
         assert!(!card.exists());
         announce(&places, "garage").unwrap();
+    }
+
+    #[test]
+    fn whatever_a_computer_made_of_the_file_is_replaced_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let card = places.boot.join(CARD);
+        for made in [&b"AB2C-XY9Z bo\xeete"[..], b"", &[0; 4096]] {
+            fs::write(&places.code, "AB2C-XY9Z\n").unwrap();
+            fs::write(&card, made).unwrap();
+            announce(&places, "garage").unwrap();
+            assert_eq!(
+                fs::read_to_string(&card).unwrap(),
+                text("AB2C-XY9Z", "garage")
+            );
+            fs::write(&card, made).unwrap();
+            fs::remove_file(&places.code).unwrap();
+            announce(&places, "garage").unwrap();
+            assert!(!card.exists());
+        }
     }
 
     #[test]

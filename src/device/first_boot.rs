@@ -2,7 +2,8 @@
 //!
 //! Each start does the same: what lies there is read and kept on the data partition, the files with secrets in them are
 //! overwritten and deleted, and what is kept is applied. A power cut anywhere in between only makes the next start do it
-//! again: a file goes last. A file that is not understood stays, with a sentence beside it that says why.
+//! again: files go last, the order to forget everything first among them, and then those that others win over. A file that is
+//! not understood stays, with a sentence beside it that says why.
 
 mod keep;
 pub mod read;
@@ -27,6 +28,8 @@ const MAX_FILE: u64 = 64 << 10;
 const OWN: &str = "semoir.toml";
 /// Orders that everything is forgotten; "delete uploads" in it, and they go too.
 const RESET: &str = "FACTORY-RESET.txt";
+/// Bytes of a file that are read as "overwritten" when all of them are zero: a sector, which is written whole or not at all.
+const SECTOR: usize = 512;
 /// Where the owner reads why a file was not understood.
 const REFUSED: &str = "SEMOIR-ERROR.txt";
 /// What Raspberry Pi Imager leaves for another system, which we do not read.
@@ -112,6 +115,8 @@ pub struct Found {
     pub refused: Vec<(&'static str, String)>,
     /// Whether everything is to be forgotten first, and what becomes of the uploads.
     pub reset: Option<Uploaded>,
+    /// Names of files that were obeyed and overwritten already, when the power went.
+    pub remains: Vec<&'static str>,
 }
 
 /// Reads what lies on the boot partition. One that cannot be read has no wishes on it.
@@ -120,6 +125,10 @@ pub fn look(places: &Places) -> Found {
     for (name, reader) in FILES {
         let wishes = match text(&places.boot.join(name)) {
             Ok(None) => continue,
+            Ok(Some(text)) if is_overwritten(&text) => {
+                found.remains.push(name);
+                continue;
+            }
             Ok(Some(text)) => reader(&text).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
@@ -138,6 +147,10 @@ pub fn look(places: &Places) -> Found {
         found.refused.push((NOT_OURS, why));
     }
     found.reset = match text(&places.boot.join(RESET)) {
+        Ok(Some(words)) if is_overwritten(&words) => {
+            found.remains.push(RESET);
+            None
+        }
         Ok(Some(words)) if words.trim().eq_ignore_ascii_case("delete uploads") => {
             Some(Uploaded::Deleted)
         }
@@ -145,6 +158,12 @@ pub fn look(places: &Places) -> Found {
         _ => None,
     };
     found
+}
+
+/// Whether a file was being taken off the card when the power went ([`boot_partition::wipe`]).
+fn is_overwritten(text: &str) -> bool {
+    let mut first = text.bytes().take(SECTOR);
+    !text.is_empty() && first.all(|byte| byte == 0)
 }
 
 /// The text of a file; nothing when there is none.
@@ -190,17 +209,16 @@ pub fn take(
     let sentences = sentences(&found.refused);
     let refused = places.boot.join(REFUSED);
     let said = text(&refused).ok().flatten().unwrap_or_default();
-    if found.files.is_empty() && found.reset.is_none() && said == sentences {
+    // A cut between two of them leaves what is obeyed in the same way once more.
+    let mut obeyed: Vec<&str> = found.reset.iter().map(|_| RESET).collect();
+    obeyed.extend(&found.remains);
+    obeyed.extend(found.files.iter().rev());
+    if obeyed.is_empty() && said == sentences {
         return Ok(());
     }
     let failed = FirstBootError::io("write to", &places.boot);
     let _writable = Writable::make(&places.boot).map_err(failed)?;
-    for name in found
-        .files
-        .iter()
-        .copied()
-        .chain(found.reset.map(|_| RESET))
-    {
+    for name in obeyed {
         let path = places.boot.join(name);
         boot_partition::wipe(&path).map_err(FirstBootError::io("delete", &path))?;
     }

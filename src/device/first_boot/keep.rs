@@ -111,10 +111,14 @@ fn give(folder: &Path, hash: &str, user: &str) -> io::Result<()> {
     chown(folder, uid, gid)
 }
 
-/// A folder with exactly these rights, whatever the unit's mask takes away from new ones.
+/// A folder with exactly these rights, whatever the unit's mask takes away from new ones. One that has them is left alone:
+/// what was given away is not ours to change, since root has few of its rights here (semoir-first-boot.service).
 fn folder_for(folder: &Path, mode: u32) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    fs::set_permissions(folder, Permissions::from_mode(mode))
+    match fs::metadata(folder)?.permissions().mode() & 0o7777 == mode {
+        true => Ok(()),
+        false => fs::set_permissions(folder, Permissions::from_mode(mode)),
+    }
 }
 
 /// Forgets all of it.

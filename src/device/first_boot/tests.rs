@@ -260,3 +260,45 @@ fn a_reset_forgets_what_was_kept_and_is_ordered_of_the_daemon() {
         );
     }
 }
+
+/// What a power cut leaves of files that were being taken off: some are gone, and one is overwritten.
+#[test]
+fn a_power_cut_while_the_card_is_cleared_changes_no_wish() {
+    const OURS: &str = "hostname = 'garage'\n";
+    const THEIRS: &str = "[system]\nhostname = 'theirs'\n[wlan]\nssid = 'Home'\n";
+    const ORDER: &str = "delete uploads";
+    // As they are taken off.
+    let files = [
+        ("FACTORY-RESET.txt", ORDER),
+        ("rpi-preseed.toml", THEIRS),
+        ("semoir.toml", OURS),
+    ];
+    for gone in 0..=files.len() {
+        for overwritten in [false, true] {
+            let card = files
+                .iter()
+                .fold(Card::new(), |card, (name, text)| card.with(name, text));
+            let found = look(&card.places);
+            take(&card.places, &found, None, "root").unwrap();
+            assert!(card.card().is_empty());
+            // The same card, as it would be if the power had gone on the way.
+            let mut left = files[gone..].iter();
+            let mut card = card;
+            if let Some((name, text)) = left.clone().next().filter(|_| overwritten) {
+                card = card.with(name, vec![0; text.len()]);
+                left.next();
+            }
+            let card = left.fold(card, |card, (name, text)| card.with(name, text));
+            card.start(None);
+            let case = format!("{gone} gone, the next overwritten: {overwritten}");
+            assert!(card.card().is_empty(), "{case}: {:?}", card.card());
+            assert_eq!(card.kept("hostname").as_deref(), Some("garage"), "{case}");
+            assert!(card.kept("wifi.conf").is_some(), "{case}");
+            assert_eq!(
+                reset::obey(&card.places.data, &[], "update", "uploads").unwrap(),
+                Some(Uploaded::Deleted),
+                "{case}"
+            );
+        }
+    }
+}
