@@ -3,7 +3,8 @@
 # PACKED, which is what Imager downloads. `rpi-imager --repo FILE` takes the list; Imager 2 has it among its options, too.
 #
 # SEMOIR_URL is where PACKED and semoir.svg are going to lie, for everybody; without it they are taken from where they are.
-# `init_format` is what makes Imager offer its customisation: `semoir first-boot` reads what it then writes.
+# `init_format` is what makes Imager offer its customisation: `semoir first-boot` reads what it then writes. "systemd" is known
+# to all versions since 1.7; those from 2.0.2 to 2.0.10 leave out an entry whose format they do not know.
 set -eu
 
 board=${1:?imager.sh BOARD RELEASE IMAGE PACKED} release=${2:?} image=${3:?} packed=${4:?}
@@ -33,7 +34,7 @@ entry = {
     "image_download_size": os.path.getsize(packed),
     "image_download_sha256": download,
     "release_date": time.strftime("%Y-%m-%d", time.gmtime(os.path.getmtime(image))),
-    "init_format": "rpi-preseed",
+    "init_format": "systemd",
     "devices": [os.environ["IMAGER"]],
 }
 json.dump({"os_list": [entry]}, sys.stdout, indent=1)

@@ -142,6 +142,11 @@ fn check_raspberry_pi(read: &dyn Fn(&str) -> String) {
         .filter(|(a, b)| a != b)
         .count();
     assert_eq!(differing, 1);
+    // With less, the firmware asks for `start4cd.elf`, which no board's card has.
+    let memory = config
+        .lines()
+        .find_map(|line| line.strip_prefix("gpu_mem="));
+    assert!(memory.unwrap().parse::<u32>().unwrap() >= 32);
     // The firmware takes no blanks around an equals sign, and no comment behind a value.
     for line in config
         .lines()

@@ -149,3 +149,34 @@ fn kernel_fragments_do_not_contradict_one_another() {
         assert!(asked.contains_key("NTFS3_FS") && asked.contains_key("WATCHDOG"));
     }
 }
+
+/// Raspberry Pi's own kernel configurations pack each module with xz, which nothing in the image unpacks: no Wi-Fi, no exFAT.
+#[test]
+fn a_kernel_that_is_not_as_it_was_asked_for_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config");
+    let kernel = top().join("board/common/kernel");
+    let mut asked = std::fs::read_to_string(top().join("board/raspberrypi/kernel.config")).unwrap();
+    for fragment in std::fs::read_dir(kernel).unwrap() {
+        asked += &std::fs::read_to_string(fragment.unwrap().path()).unwrap();
+    }
+    let check = |config_text: &str| {
+        std::fs::write(&config, config_text).unwrap();
+        output(script("check-kernel.sh").arg("rpi4").arg(&config))
+    };
+    assert!(check(&asked).status.success());
+    for (has, lost) in [
+        (
+            format!("{asked}CONFIG_MODULE_COMPRESS=y\n"),
+            "CONFIG_MODULE_COMPRESS",
+        ),
+        (
+            asked.replace("CONFIG_LSM=\"yama\"", "CONFIG_LSM=\"\""),
+            "CONFIG_LSM",
+        ),
+    ] {
+        let out = check(&has);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && said.contains(lost), "{said}");
+    }
+}

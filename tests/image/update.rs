@@ -215,7 +215,7 @@ fn raspberry_pi_imager_is_told_what_it_writes() {
     );
     assert_eq!(entry["image_download_sha256"], sum(&packed));
     assert_eq!(entry["url"], format!("file://{}", packed.display()));
-    assert_eq!(entry["init_format"], "rpi-preseed");
+    assert_eq!(entry["init_format"], "systemd");
     assert_eq!(entry["devices"], serde_json::json!(["pi4-64bit"]));
 
     // Where it is to be had, for everybody.

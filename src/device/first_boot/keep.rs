@@ -166,27 +166,30 @@ pub fn supplicant(wifi: &Wifi) -> String {
     );
     // Where the page asks how it is (device/system/wifi.rs).
     lines.push("ctrl_interface=/run/wpa_supplicant".to_owned());
-    lines.push("network={".to_owned());
-    lines.push(format!("\tssid={ssid}"));
-    if wifi.hidden {
-        lines.push("\tscan_ssid=1".to_owned());
-    }
+    // WPA3 in its first form, and in the one that newer routers ask for.
+    lines.push("sae_pwe=2".to_owned());
+    let mut network = |more: &[&str]| {
+        lines.push("network={".to_owned());
+        lines.push(format!("\tssid={ssid}"));
+        lines.extend(wifi.hidden.then(|| "\tscan_ssid=1".to_owned()));
+        lines.extend(more.iter().map(|line| format!("\t{line}")));
+        lines.push("}".to_owned());
+    };
+    // Management frames are protected where the router can.
+    const WPA2: [&str; 2] = ["key_mgmt=WPA-PSK WPA-PSK-SHA256", "ieee80211w=1"];
+    const WPA3: [&str; 2] = ["key_mgmt=SAE", "ieee80211w=2"];
     match &wifi.key {
-        WifiKey::Open => lines.push("\tkey_mgmt=NONE".to_owned()),
+        WifiKey::Open => network(&["key_mgmt=NONE"]),
         // WPA3 needs the passphrase itself; with the key of it there is WPA2.
-        WifiKey::Key(key) => {
-            lines.push(format!("\tpsk={}", key.reveal()));
-            lines.push("\tkey_mgmt=WPA-PSK WPA-PSK-SHA256".to_owned());
-        }
+        WifiKey::Key(key) => network(&[&[&*format!("psk={}", key.reveal())], &WPA2[..]].concat()),
+        // A router that knows both is joined by WPA2: the boards' chips say that they know WPA3, and some of them fail at it
+        // every time, where wpa_supplicant would never try the other.
         WifiKey::Passphrase(words) => {
-            lines.push(format!("\tpsk=\"{}\"", words.reveal()));
-            lines.push("\tkey_mgmt=WPA-PSK WPA-PSK-SHA256 SAE".to_owned());
+            let psk = format!("psk=\"{}\"", words.reveal());
+            network(&[&[&*psk, "priority=1"], &WPA2[..]].concat());
+            network(&[&[&*psk], &WPA3[..]].concat());
         }
     }
-    if wifi.key != WifiKey::Open {
-        // Management frames are protected where the router can.
-        lines.push("\tieee80211w=1".to_owned());
-    }
-    lines.push("}\n".to_owned());
+    lines.push(String::new());
     lines.join("\n")
 }

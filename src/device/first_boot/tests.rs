@@ -81,7 +81,10 @@ fn wishes_are_kept_applied_and_gone_from_the_card() {
     assert_eq!(card.card(), ["config.txt"]);
     assert_eq!(card.kept("hostname").as_deref(), Some("garage"));
     let wifi = card.kept("wifi.conf").unwrap();
-    let expected = "country=FR\nctrl_interface=/run/wpa_supplicant\nnetwork={\n\tssid=486f6d65\n\tpsk=\"battery staple\"\n\tkey_mgmt=WPA-PSK WPA-PSK-SHA256 SAE\n\tieee80211w=1\n}\n";
+    let expected = "country=FR\nctrl_interface=/run/wpa_supplicant\nsae_pwe=2\n\
+                    network={\n\tssid=486f6d65\n\tpsk=\"battery staple\"\n\tpriority=1\n\
+                    \tkey_mgmt=WPA-PSK WPA-PSK-SHA256\n\tieee80211w=1\n}\n\
+                    network={\n\tssid=486f6d65\n\tpsk=\"battery staple\"\n\tkey_mgmt=SAE\n\tieee80211w=2\n}\n";
     assert_eq!(wifi, expected);
     let mode = |name: &str| {
         fs::metadata(card.places.kept.join(name))
