@@ -2,8 +2,9 @@
 //!
 //! Everything under `/api/v1` but a few named routes needs a session or a token; what is not under it is the page's own
 //! files. From the outside in, a request passes `guard` (which host was meant, which page sent it), `access` (who may use
-//! the route), and then its route; what went wrong is said on the way out in the browser's language (`french`). The API is
-//! described by the OpenAPI document that the routes themselves make ([`openapi`]).
+//! the route), and then its route; what went wrong is said on the way out in the browser's language (`french`). What changes
+//! something is brought to its end also when the browser goes away (`finish`). The API is described by the OpenAPI document
+//! that the routes themselves make ([`openapi`]).
 
 mod access;
 mod account;
@@ -15,6 +16,7 @@ mod box_state;
 mod decisions;
 mod events;
 mod extract;
+mod finish;
 mod french;
 mod guard;
 mod kit;
@@ -264,5 +266,6 @@ pub fn router(state: AdminState) -> Router {
         ))
         .layer(middleware::from_fn(problem::in_language))
         .layer(middleware::from_fn(guard::security_headers))
+        .layer(middleware::from_fn(finish::finish))
         .with_state(app)
 }

@@ -327,11 +327,29 @@ fn drives_are_used_formatted_and_forgotten_as_their_owner_wants() {
         "what it was is gone"
     );
     the_box.refuses_to_forget(&shelf);
+    fs::write(tree.0.join("shelf/rye"), "rye").expect("a file");
+    the_box.wait("what is on it is listed", |s| {
+        s.id == shelf.id && the_box.lists(s)
+    });
+    let rye = handle
+        .overview()
+        .releases
+        .iter()
+        .find(|one| one.source == shelf.id)
+        .map(|one| one.id);
+    let rye = rye.expect("it is listed");
 
     // What is pulled out can be forgotten, and is found anew.
     for drive in [CELLAR, STICK] {
         tree.unplug(drive);
     }
+    // But what was uploaded to it cannot be removed from afar: it would be back, and shared, with the drive.
+    the_box.wait("it is away", |s| s.id == shelf.id && !s.present);
+    let refused = the_box
+        .order(Order::Remove(rye))
+        .expect_err("it is not here");
+    assert!(refused.to_string().contains("not here"), "{refused}");
+    assert_eq!(store.release(rye).expect("a release").removed, None);
     let gone = |id| the_box.wait("it is away", |s| s.id == id && s.can_forget);
     for source in [gone(cellar.id), gone(shelf.id)] {
         assert_eq!(source.problem, "it is not plugged in");

@@ -1,12 +1,21 @@
 //! What the owner asks for.
 
-use std::time::Instant;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
+use super::sources::{At, Presence};
 use super::{App, Ending, Order, OrderError};
-use crate::base::{ReleaseId, Stage, Timestamp};
+use crate::base::{ReleaseId, Stage, Timestamp, whole};
 use crate::device::reset::{self, Uploaded};
 use crate::intake::drives::Drives;
-use crate::store::{Release, Source, Store, StoreError};
+use crate::store::{Release, Store, StoreError};
+
+/// How long files may take to be deleted before their owner is told that they are still being deleted. Everything else waits
+/// for it, so it is well below the time that the box may be silent for ([`crate::device::pulse`]).
+const DELETE: Duration = Duration::from_secs(20);
 
 impl From<StoreError> for OrderError {
     fn from(error: StoreError) -> Self {
@@ -60,7 +69,7 @@ impl App {
         };
         let ordered = tokio::task::spawn_blocking(move || reset::order(&data, uploaded)).await;
         ordered
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
             .map_err(OrderError::Reset)?;
         tracing::warn!("the owner ordered a factory reset");
         self.ending = Some(Ending::Restart);
@@ -112,17 +121,29 @@ impl App {
 
     async fn remove(&mut self, id: ReleaseId) -> Result<(), OrderError> {
         let release = self.release(id).await?;
+        let at = self.sources.get(&release.source);
+        let uploaded = at.filter(|at| at.source.is_for_uploads());
+        // What is not deleted would be found again when it is back, and be shared again.
+        let is_away = |at: &At| !matches!(at.presence, Presence::Unseen | Presence::Here { .. });
+        if uploaded.is_some_and(is_away) {
+            return Err(wrong_stage(
+                &release,
+                "its files are on a drive that is not here, and are to be deleted",
+            ));
+        }
+        let path = uploaded.map(|at| at.source.path.join(&release.name));
         self.stop_seeding(id).await;
         self.stop_hashing(id);
-        let source = self
-            .sources
-            .get(&release.source)
-            .map(|at| at.source.clone());
-        let uploaded = source.filter(Source::is_for_uploads);
-        if let Some(source) = uploaded {
-            let path = source.path.join(&release.name);
-            let deleted = tokio::task::spawn_blocking(move || delete(&path)).await;
-            let deleted = deleted.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        if let Some(path) = path {
+            // A disk that hangs goes on with it when it can.
+            let deleting = tokio::task::spawn_blocking(move || delete(&path));
+            let Ok(ended) = timeout(DELETE, deleting).await else {
+                return Err(wrong_stage(
+                    &release,
+                    "its files are still being deleted; try again in a while",
+                ));
+            };
+            let deleted = ended.unwrap_or_else(|error| Err(io::Error::other(error)));
             if let Err(error) = deleted {
                 return Err(wrong_stage(
                     &release,
@@ -191,15 +212,17 @@ fn wrong_stage(release: &Release, why: &str) -> OrderError {
     }
 }
 
-/// Deletes an uploaded file or folder; one that is gone is deleted.
-fn delete(path: &std::path::Path) -> std::io::Result<()> {
+/// Deletes an uploaded file or folder; one that is gone is deleted. It is on the disk before the database says so: what came
+/// back after a power cut would be taken for another upload.
+fn delete(path: &Path) -> io::Result<()> {
     let deleted = match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),
         Err(error) => Err(error),
     };
     match deleted {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        Ok(()) => whole::sync_folder(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }

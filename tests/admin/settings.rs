@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use semoir::app::handle::Order;
 use serde_json::json;
 
@@ -170,4 +172,23 @@ async fn what_the_public_reads_is_set_and_emptied() {
         assert_eq!(cleared[name], json!(null), "{name}");
     }
     assert_eq!(cleared["public_index"], false, "what is left out stays");
+}
+
+#[tokio::test]
+async fn a_change_is_made_whole_when_its_browser_goes_away() {
+    const BOUND: Duration = Duration::from_secs(60);
+    let (the_box, owner) = TestBox::owned().await;
+    let mut asked = Box::pin(owner.json("PATCH", PATH, r#"{"relays":5}"#));
+    let start = Instant::now();
+    // It goes as soon as the change is in the database.
+    while the_box.store.settings().unwrap().relays != 5 {
+        let _ = futures::poll!(&mut asked);
+        tokio::task::yield_now().await;
+        assert!(start.elapsed() < BOUND);
+    }
+    drop(asked);
+    while *the_box.orders.lock() != [Order::ReloadSettings] {
+        assert!(start.elapsed() < BOUND, "nobody was told");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

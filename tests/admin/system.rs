@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,12 @@ const INSTALL: &str = "/api/v1/box/update/install";
 const POWER: &str = "/api/v1/box/power";
 const WIFI: &str = "/api/v1/box/wifi";
 
-/// RAUC, as far as the helper knows it. An update is a text that begins with what becomes of it. An installation waits for
-/// the file `go`.
+/// RAUC, as far as the helper knows it. An update is a text that begins with what becomes of it. Whoever has one looked at waits
+/// while there is a file `hold`, and an installation until there is one `go`.
 const RAUC: &str = r#"#!/bin/sh
 [ -z "$HOME" ] || exit 9
 if [ "$1" = -c ]; then
+    while [ -e @DIR@/hold ]; do : >@DIR@/held; sleep 0.02; done
     read -r board version <"$5"
     case $board in
         unsigned) echo "signature verification failed: Verify error: self-signed certificate" >&2; exit 1 ;;
@@ -442,8 +443,9 @@ async fn one_is_received_at_a_time_and_what_breaks_off_leaves_nothing() {
     once(&owner, "receiving").await;
     send(&owner, "rpi4 2.0").await.problem(409);
     owner.call("DELETE", UPDATE).await.problem(409);
-    // The browser is gone: not even an end comes.
+    // The browser is gone, and its connection: nobody waits for an answer, and no more comes.
     sending.abort();
+    drop(parts);
     let update = once(&owner, "none").await["update"].clone();
     assert!(
         update["problem"]
@@ -579,4 +581,41 @@ async fn a_wifi_is_joined_and_left_and_its_password_stays_with_root() {
     assert_eq!(system(&owner).await["wifi"], Value::Null);
     owner.json("PUT", WIFI, &home).await.problem(404);
     owner.call("DELETE", WIFI).await.problem(404);
+}
+
+/// The helper may be at what an earlier process of ours asked, or have too many to answer: that says nothing about the update.
+#[tokio::test]
+async fn a_helper_that_is_busy_for_a_moment_loses_no_update() {
+    let whole = Whole::new();
+    let (_the_box, owner, _) = whole.owned().await;
+    fs::write(whole.at("hold"), "").unwrap();
+    let sent = tokio::spawn(async move { send(&owner, "rpi4 2.0").await });
+    let start = Instant::now();
+    while !whole.at("held").exists() {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The daemon is started again while the update is looked at.
+    let (_the_box, owner, _) = whole.owned().await;
+    assert_eq!(system(&owner).await["update"]["state"], "checking");
+    fs::remove_file(whole.at("hold")).unwrap();
+    once(&owner, "ready").await;
+    sent.await.unwrap();
+    assert_eq!(owner.call("POST", INSTALL).await.status, 202);
+    while system(&owner).await["update"]["percent"] != 20 {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // And again while it is installed, when others have taken all places at the helper.
+    let others: Vec<UnixStream> = (0..8)
+        .map(|_| UnixStream::connect(whole.at("system.sock")).unwrap())
+        .collect();
+    let (_the_box, owner, _) = whole.owned().await;
+    assert_eq!(system(&owner).await["update"]["state"], "installing");
+    drop(others);
+    assert_eq!(whole.files(), ["bundle.raucb", "last.json"]);
+    fs::write(whole.at("go"), "").unwrap();
+    let seen = once(&owner, "ready").await;
+    let why = seen["update"]["problem"].as_str().unwrap();
+    assert!(why.contains("install it once more"), "{why}");
 }

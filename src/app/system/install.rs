@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use super::{BundleView, System, SystemError, UpdateState, UpdateView};
-use crate::base::Timestamp;
-use crate::device::system::ClientError;
+use crate::base::{ErrorKind, Kind, Timestamp};
+use crate::device::system::{Bundle, ClientError};
 use crate::device::update::{self, Note, Phase};
 
-/// How often an installation is asked after that another process of ours had begun.
+/// How often an installation is asked after that another process of ours had begun, and how long it is waited for until the
+/// helper has the time to look at an update.
 const FOLLOW: Duration = Duration::from_secs(2);
+/// How often the helper may be too busy to answer, one time after the other, before it is taken for broken: a minute, and more
+/// where each time takes its own.
+const TRIES: u32 = 30;
 
 impl System {
     /// Has what was received looked at.
     pub(super) async fn check(&self) -> Result<UpdateView, SystemError> {
-        let asked = match &self.0.client {
-            Some(client) => client.inspect().await,
-            None => Err(ClientError::Absent),
-        };
-        match asked {
+        match self.inspect().await {
             Ok(bundle) => Ok(self.set(UpdateView {
                 state: UpdateState::Ready,
                 bundle: Some(BundleView {
@@ -37,6 +37,22 @@ impl System {
                 Err(error.into())
             }
         }
+    }
+
+    /// Asks what was received. A helper that is at something else, such as what an earlier process of ours asked, says nothing
+    /// about the update.
+    async fn inspect(&self) -> Result<Bundle, ClientError> {
+        let client = self.0.client.as_ref().ok_or(ClientError::Absent)?;
+        for _ in 1..TRIES {
+            match client.inspect().await {
+                Err(error) if is_for_now(&error) => {
+                    tracing::info!(%error, "the update is looked at later");
+                    tokio::time::sleep(FOLLOW).await;
+                }
+                asked => return asked,
+            }
+        }
+        client.inspect().await
     }
 
     /// Deletes what was received.
@@ -117,17 +133,38 @@ impl System {
     /// An installation that an earlier process of ours began: the helper goes on with it, and what came of it in the end
     /// nobody heard. It is made once more then: that does no harm.
     pub(super) async fn follow(&self) {
+        let mut unheard = 0;
         while let Some(client) = &self.0.client
-            && let Ok(status) = client.status().await
-            && let Some(percent) = status.installing
+            && unheard < TRIES
         {
-            self.0.update.lock().percent = Some(percent);
+            match client.status().await {
+                Ok(status) => match status.installing {
+                    Some(percent) => {
+                        unheard = 0;
+                        self.0.update.lock().percent = Some(percent);
+                    }
+                    None => break,
+                },
+                Err(error) if is_for_now(&error) => unheard += 1,
+                Err(_) => break,
+            }
             tokio::time::sleep(FOLLOW).await;
         }
         self.0.update.lock().state = UpdateState::Checking;
         self.log(self.write_down(None).await);
         if self.check().await.is_ok() {
             self.0.update.lock().problem = Some(SystemError::Unheard.to_string());
+        }
+    }
+}
+
+/// Whether the helper may answer otherwise in a moment.
+fn is_for_now(error: &ClientError) -> bool {
+    match error {
+        ClientError::Absent => false,
+        ClientError::Io(_) | ClientError::TooSlow => true,
+        ClientError::Refused(refusal) => {
+            matches!(refusal.kind(), ErrorKind::Conflict | ErrorKind::TooMany)
         }
     }
 }
