@@ -169,6 +169,20 @@ fn what_the_owner_wrote_on_the_card_is_obeyed_and_gone() {
     assert!(!board.card.has(HASH) && !board.card.has(WIFI) && !board.card.has(PASSWORD));
     board.card.assert_whole();
 
+    // A second file, for another Wi-Fi, with the password in it as before.
+    board.card.write(
+        "semoir.toml",
+        &format!("password-hash = \"{HASH}\"\n[wifi]\nssid = \"Garden\"\npassword = \"{WIFI}\"\n"),
+    );
+    board.boot();
+    assert!(board.takes(PASSWORD));
+    obeyed(&mut board);
+    let wifi = board.run("cat /var/lib/semoir-system/wifi.conf");
+    assert!(wifi.contains("ssid=47617264656e"), "{wifi}");
+    board.shut_down();
+    assert_eq!(board.card.read("semoir.toml"), None);
+    assert!(!board.card.has(HASH) && !board.card.has(WIFI));
+
     // Said once, and with something that is not understood, which is said.
     board.card.write("semoir.toml", "hostname = \"a b\"\n");
     let state: Value = board.boot();
