@@ -34,11 +34,17 @@ use crate::base::{ErrorKind, FileIdentity, Kind, beneath};
 /// Bytes read at a time. A call cannot be interrupted, and should end soon after nobody needs the piece any more.
 const READ_CHUNK: usize = 4 << 20;
 
+/// Files that one piece may keep open while it is warm. A piece of more, in a folder of very many small ones, has them opened
+/// anew for each block: descriptors are for peers, and one release must not take those of all.
+const MAX_OPEN: usize = 64;
+
 /// A run of bytes ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// The open file; `None` is padding: zeros.
+    /// The open file; `None` is padding, zeros, unless it [may hang](Self::may_hang).
     pub file: Option<Arc<File>>,
+    /// A file that is not kept open.
+    closed: Option<Arc<SpanFile>>,
     /// First byte in the file.
     pub offset: u64,
     /// Bytes.
@@ -54,6 +60,7 @@ impl Segment {
     pub fn padding(length: u64) -> Self {
         Self {
             file: None,
+            closed: None,
             offset: 0,
             length,
             device: None,
@@ -61,10 +68,19 @@ impl Segment {
         }
     }
 
+    /// The same, with its file closed again.
+    fn closing(self, file: SpanFile) -> Self {
+        Self {
+            file: None,
+            closed: Some(Arc::new(file)),
+            ..self
+        }
+    }
+
     /// Whether it must be [fetched](Self::fetch) rather than sent from its file.
     pub fn may_hang(&self) -> bool {
         let late = |device: &Arc<Device>| device.is_late();
-        self.elsewhere || self.device.as_ref().is_some_and(late)
+        self.elsewhere || self.closed.is_some() || self.device.as_ref().is_some_and(late)
     }
 
     /// Its bytes, read by one of its device's readers. May take for ever.
@@ -72,14 +88,21 @@ impl Segment {
     /// # Errors
     /// When the file cannot be read, or was cut.
     pub async fn fetch(&self) -> io::Result<Vec<u8>> {
-        let (Some(file), Some(device)) = (self.file.clone(), self.device.clone()) else {
+        let Some(device) = self.device.clone() else {
             return Ok(vec![0; self.length as usize]);
         };
+        let (open, closed) = (self.file.clone(), self.closed.clone());
         let (offset, length) = (self.offset, self.length as usize);
         let timed = Arc::clone(&device);
         let read = move || {
             let mut bytes = vec![0; length];
-            let read = timed.call(|| file.read_exact_at(&mut bytes, offset));
+            let read = timed.call(|| match (open, closed) {
+                (Some(file), _) => file.read_exact_at(&mut bytes, offset),
+                (None, Some(file)) => open_checked(&file)
+                    .map_err(io::Error::other)?
+                    .read_exact_at(&mut bytes, offset),
+                (None, None) => Ok(()),
+            });
             read.map(|()| bytes)
         };
         device.run(false, read).await?
@@ -134,6 +157,7 @@ impl WarmPiece {
             if from < to {
                 parts.push(Segment {
                     file: segment.file.clone(),
+                    closed: segment.closed.clone(),
                     offset: segment.offset + (from - at),
                     length: to - from,
                     device: segment.device.clone(),
@@ -227,8 +251,16 @@ fn warm(torrent: &Torrent, index: u32, device: &Arc<Device>) -> Result<WarmPiece
         length: torrent.length_of(index),
     };
     let mut nowhere = None;
-    let segments = torrent.spans(whole).into_iter();
-    let segments = segments.map(|span| warm_span(span, &mut nowhere, device));
+    let spans = torrent.spans(whole);
+    let stays_open = spans.len() <= MAX_OPEN;
+    let segments = spans.into_iter().map(|span| {
+        let closing = span.file.clone().filter(|_| !stays_open);
+        let segment = warm_span(span, &mut nowhere, device)?;
+        Ok(match closing {
+            Some(file) => segment.closing(file),
+            None => segment,
+        })
+    });
     Ok(WarmPiece {
         segments: segments.collect::<Result<_, _>>()?,
     })
@@ -303,6 +335,7 @@ fn warm_span(
     let elsewhere = asks_elsewhere(&opened);
     Ok(Segment {
         file: Some(Arc::new(opened)),
+        closed: None,
         offset,
         length,
         device: Some(Arc::clone(device)),

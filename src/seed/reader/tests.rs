@@ -162,3 +162,44 @@ async fn what_is_on_a_late_device_is_sent_from_memory() {
     assert!(segment.may_hang());
     assert_eq!(segment.fetch().await.unwrap(), b"hello");
 }
+
+/// A film with twenty thousand small files beside it has pieces of thousands of them.
+#[tokio::test]
+async fn a_piece_of_very_many_files_keeps_no_descriptors() {
+    const FILES: usize = 400;
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<(String, [u8; 2])> = (0..FILES)
+        .map(|number| (format!("{number:03}"), (number as u16).to_be_bytes()))
+        .collect();
+    let files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|(name, two)| (&**name, &two[..]))
+        .collect();
+    let torrent = on_disk(dir.path(), &files);
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = descriptors();
+    let piece = Reader::default().warm(torrent, 0, 0).await.unwrap();
+    // The runtime of this test has some of its own.
+    assert!(descriptors() < before + MAX_OPEN, "{} open", descriptors());
+    let block = Block {
+        index: 0,
+        begin: 101,
+        length: 600,
+    };
+    let mut sent = Vec::new();
+    for segment in piece.block(block) {
+        assert!(segment.may_hang());
+        sent.extend(segment.fetch().await.unwrap());
+    }
+    let all: Vec<u8> = names.iter().flat_map(|(_, two)| *two).collect();
+    assert_eq!(sent, all[101..701]);
+    std::fs::write(dir.path().join("050"), "other").unwrap();
+    let [changed] = &piece.block(Block {
+        begin: 100,
+        length: 2,
+        ..block
+    })[..] else {
+        panic!("one file is one segment");
+    };
+    assert!(changed.fetch().await.is_err(), "it is not what was hashed");
+}
