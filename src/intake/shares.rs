@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::base::SourceId;
 use crate::intake::place::Place;
@@ -26,11 +26,11 @@ use crate::store::{Share, Store, StoreError};
 
 pub use fault::Fault;
 use machine::Standing;
-use task::{Told, Wish, tend};
+use task::{Told, tend};
 use world::{Here, World};
 
-/// Wishes waiting for one share's task: it takes them up between two steps, and more of them say nothing new.
-const WISHES: usize = 8;
+/// Orders that wait for the supervisor. It waits for no share, only for the database, and is soon through with them.
+const ORDERS: usize = 8;
 
 /// How a share is, for its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Shares {
         W: World,
         F: Fn(&Share) -> W + Send + 'static,
     {
-        let (orders, taken) = mpsc::channel(WISHES);
+        let (orders, taken) = mpsc::channel(ORDERS);
         let states = States::default();
         let supervisor = Supervisor {
             store,
@@ -113,13 +113,15 @@ impl Shares {
     }
 }
 
-/// Starts and ends the tasks.
+/// Starts and ends the tasks. What it wants of one is the newest word to it and no queue: a task hears nothing while its
+/// server holds up a mount, and neither the other shares nor whoever gives orders may wait for that.
 struct Supervisor<F> {
     store: Store,
     places: mpsc::Sender<Place>,
     states: States,
     world: F,
-    tasks: HashMap<SourceId, (Share, mpsc::Sender<Wish>)>,
+    /// What each is wanted as; said again as it is, to be tried now.
+    tasks: HashMap<SourceId, watch::Sender<Option<Share>>>,
 }
 
 impl<W, F> Supervisor<F>
@@ -137,8 +139,8 @@ where
                     }
                 }
                 Order::TryNow(id) => {
-                    if let Some((_, task)) = self.tasks.get(&id) {
-                        let _ = task.send(Wish::TryNow).await;
+                    if let Some(task) = self.tasks.get(&id) {
+                        task.send_modify(|_| {});
                     }
                 }
             }
@@ -148,32 +150,28 @@ where
 
     async fn reload(&mut self) -> Result<(), StoreError> {
         let shares = self.store.run(Store::shares).await?;
-        let is_wanted = |id: &SourceId| shares.iter().any(|share| share.source == *id);
-        let gone: Vec<SourceId> = self
-            .tasks
-            .keys()
-            .filter(|id| !is_wanted(id))
-            .copied()
-            .collect();
-        for id in gone {
-            if let Some((_, task)) = self.tasks.remove(&id) {
-                let _ = task.send(Wish::Remove).await;
+        self.tasks.retain(|id, task| {
+            let is_wanted = shares.iter().any(|share| share.source == *id);
+            if !is_wanted {
+                task.send_replace(None);
             }
-        }
+            is_wanted
+        });
         for share in shares {
-            match self.tasks.get_mut(&share.source) {
-                Some((known, _)) if *known == share => {}
-                Some((known, task)) => {
-                    *known = share.clone();
-                    let _ = task.send(Wish::Change(Box::new(share))).await;
-                }
-                None => {
-                    let (task, wishes) = mpsc::channel(WISHES);
-                    let told = Told::new(&share, self.places.clone(), Arc::clone(&self.states));
-                    tokio::spawn(tend(share.clone(), (self.world)(&share), wishes, told));
-                    self.tasks.insert(share.source, (share, task));
-                }
+            if let Some(task) = self.tasks.get(&share.source) {
+                let wanted = Some(share);
+                task.send_if_modified(|known| {
+                    let is_new = *known != wanted;
+                    *known = wanted;
+                    is_new
+                });
+                continue;
             }
+            let (task, wanted) = watch::channel(Some(share.clone()));
+            let told = Told::new(&share, self.places.clone(), Arc::clone(&self.states));
+            let world = (self.world)(&share);
+            self.tasks.insert(share.source, task);
+            tokio::spawn(tend(share, world, wanted, told));
         }
         Ok(())
     }

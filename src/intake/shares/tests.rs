@@ -19,6 +19,8 @@ struct Story {
     password: Option<String>,
     /// Whether probes answer nothing for ever.
     hangs: bool,
+    /// Whether mounts do.
+    mounts_hang: bool,
     done: Vec<String>,
 }
 
@@ -48,6 +50,10 @@ impl World for Pretended {
 
     async fn mount(&mut self, share: &Share, _: SocketAddr) -> Result<(), Fault> {
         self.note("mount");
+        let hangs = self.0.0.lock().mounts_hang;
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         let given = share.login.password.as_ref().map(Secret::reveal);
         match &self.0.0.lock().password {
             Some(wanted) if given != Some(wanted) => Err(Fault::Login),
@@ -272,4 +278,36 @@ async fn trying_now_waits_for_nothing() {
     bench.shares.try_now(id).await;
     let place = bench.place().await;
     assert!(matches!(place.state, PlaceState::Here { .. }), "{place:?}");
+}
+
+#[tokio::test]
+async fn a_share_that_hangs_while_it_is_mounted_holds_up_nobody_who_asks() {
+    let mut bench = Bench::new(&[]);
+    bench.told.0.lock().mounts_hang = true;
+    let id = add(&bench.store, "films").source;
+    bench.shares.reload().await;
+    bench.until_done("mount 1").await;
+    bench.told.0.lock().mounts_hang = false;
+    let ask = async {
+        for user in 0..20 {
+            bench.shares.try_now(id).await;
+            let login = ShareLogin {
+                user: Some(user.to_string()),
+                ..ShareLogin::default()
+            };
+            let change = |share: &mut Share| share.login = login;
+            bench.store.change_share(id, change).unwrap();
+            bench.shares.reload().await;
+        }
+        bench.store.remove_share(id, Timestamp(2)).unwrap();
+        add(&bench.store, "music");
+        bench.shares.reload().await;
+    };
+    timeout(Duration::from_secs(20), ask)
+        .await
+        .expect("who asks waits for a server");
+    assert_eq!(bench.place().await.key, "smb://nas/music");
+    bench.told.0.lock().done.clear();
+    bench.shares.try_now(SourceId(2)).await;
+    bench.until_done("probe 2").await;
 }
