@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::base::SourceId;
 use crate::intake::place::Place;
@@ -120,8 +121,14 @@ struct Supervisor<F> {
     places: mpsc::Sender<Place>,
     states: States,
     world: F,
-    /// What each is wanted as; said again as it is, to be tried now.
-    tasks: HashMap<SourceId, watch::Sender<Option<Share>>>,
+    /// Those of removed shares as well, until they ended.
+    tasks: HashMap<SourceId, Task>,
+}
+
+struct Task {
+    /// What the share is wanted as, or that it is not; said again as it is, to be tried now.
+    wanted: watch::Sender<Option<Share>>,
+    runs: JoinHandle<()>,
 }
 
 impl<W, F> Supervisor<F>
@@ -140,7 +147,7 @@ where
                 }
                 Order::TryNow(id) => {
                     if let Some(task) = self.tasks.get(&id) {
-                        task.send_modify(|_| {});
+                        task.wanted.send_modify(|_| {});
                     }
                 }
             }
@@ -150,30 +157,49 @@ where
 
     async fn reload(&mut self) -> Result<(), StoreError> {
         let shares = self.store.run(Store::shares).await?;
-        self.tasks.retain(|id, task| {
-            let is_wanted = shares.iter().any(|share| share.source == *id);
-            if !is_wanted {
-                task.send_replace(None);
+        self.tasks.retain(|_, task| !task.runs.is_finished());
+        for (id, task) in &self.tasks {
+            if !shares.iter().any(|share| share.source == *id) {
+                task.say(None);
             }
-            is_wanted
-        });
+        }
         for share in shares {
-            if let Some(task) = self.tasks.get(&share.source) {
-                let wanted = Some(share);
-                task.send_if_modified(|known| {
-                    let is_new = *known != wanted;
-                    *known = wanted;
-                    is_new
-                });
-                continue;
+            match self.tasks.get(&share.source) {
+                Some(task) if task.wanted.borrow().is_some() => task.say(Some(share)),
+                _ => self.begin(share),
             }
-            let (task, wanted) = watch::channel(Some(share.clone()));
-            let told = Told::new(&share, self.places.clone(), Arc::clone(&self.states));
-            let world = (self.world)(&share);
-            self.tasks.insert(share.source, task);
-            tokio::spawn(tend(share, world, wanted, told));
         }
         Ok(())
+    }
+
+    /// Starts a task. One that was removed and is here again has the number it had: whoever still takes it down is stopped
+    /// first, or he would take down what is mounted now.
+    fn begin(&mut self, share: Share) {
+        let id = share.source;
+        let before = self.tasks.remove(&id);
+        let (wanted, hears) = watch::channel(Some(share.clone()));
+        let told = Told::new(&share, self.places.clone(), Arc::clone(&self.states));
+        let world = (self.world)(&share);
+        let runs = tokio::spawn(async move {
+            if let Some(Task { runs, .. }) = before {
+                runs.abort();
+                // That it was stopped.
+                let _ = runs.await;
+            }
+            tend(share, world, hears, told).await;
+        });
+        self.tasks.insert(id, Task { wanted, runs });
+    }
+}
+
+impl Task {
+    /// What is wanted of it, if that is new.
+    fn say(&self, wanted: Option<Share>) {
+        self.wanted.send_if_modified(|known| {
+            let is_new = *known != wanted;
+            *known = wanted;
+            is_new
+        });
     }
 }
 

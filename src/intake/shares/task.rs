@@ -136,8 +136,11 @@ pub(super) async fn tend(
                 None
             }
             Step::Unmount => {
-                world.unmount(&share).await;
-                machine.unmounted(Instant::now());
+                let result = world.unmount(&share).await;
+                if let (Standing::Over, Err(why)) = (machine.standing(), &result) {
+                    tracing::warn!(share = %share.address, %why, "a share that was removed is not unmounted yet");
+                }
+                machine.unmounted(result, Instant::now());
                 None
             }
         };
@@ -150,7 +153,7 @@ pub(super) async fn tend(
         };
         match wish {
             None => {}
-            Some(None) => machine.remove(),
+            Some(None) => machine.remove(Instant::now()),
             Some(Some(as_it_is)) if as_it_is == share => machine.try_now(Instant::now()),
             Some(Some(changed)) => {
                 share = changed;
