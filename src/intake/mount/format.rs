@@ -13,12 +13,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 
 use super::drive::{self, Drive};
 use super::helper::Helper;
@@ -302,7 +302,8 @@ fn mkfs(helper: &Helper, node: &Path, label: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(Reason::Unsupported, why));
     };
     let (uid, gid) = (helper.user.uid, helper.user.gid);
-    let started = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         // Quiet; also a whole disk; nothing kept back for root; the daemon's top folder; no trimming, which takes minutes.
@@ -310,22 +311,12 @@ fn mkfs(helper: &Helper, node: &Path, label: &str) -> Result<(), Refusal> {
         .arg(format!("root_owner={uid}:{gid},nodiscard"))
         .args(["-L", label])
         .arg(node)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    let failed = |error: io::Error| internal(format!("cannot be formatted: mkfs.ext4: {error}"));
-    let mut child = started.map_err(failed)?;
-    let status = wait(&mut child).map_err(failed)?;
-    let mut complaint = String::new();
-    if let Some(stderr) = child.stderr.take() {
-        // What cannot be read is not said.
-        let _ = stderr.take(MAX_COMPLAINT).read_to_string(&mut complaint);
-    }
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => {
+        .current_dir("/");
+    let ended = carry_out(&mut command, MKFS_PATIENCE)
+        .map_err(|error| internal(format!("cannot be formatted: mkfs.ext4: {error}")))?;
+    match ended {
+        Some((status, _)) if status.success() => Ok(()),
+        Some((status, complaint)) => {
             tracing::error!(%status, complaint, "mkfs.ext4 failed");
             let line = complaint.lines().rev().find(|line| !line.trim().is_empty());
             let line = line.unwrap_or("mkfs.ext4").trim();
@@ -340,20 +331,48 @@ fn mkfs(helper: &Helper, node: &Path, label: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Runs a program to its end; returns how it ended, and what it complained of. None when it took too long and was ended.
+fn carry_out(
+    command: &mut Command,
+    patience: Duration,
+) -> io::Result<Option<(ExitStatus, String)>> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stderr = child.stderr.take();
+    let Some(status) = wait(&mut child, patience)? else {
+        return Ok(None);
+    };
+    // What cannot be read is not said.
+    Ok(Some((status, stderr.map(said).unwrap_or_default())))
+}
+
 /// Waits for a program; none when it took too long and was ended. Its few words fit the pipe, so that it never waits for us.
-fn wait(child: &mut Child) -> io::Result<Option<std::process::ExitStatus>> {
-    let until = Instant::now() + MKFS_PATIENCE;
+fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let until = Instant::now() + patience;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         if Instant::now() >= until {
             child.kill()?;
-            // One that hangs in the drive ends with it; nobody waits for that.
+            // One that hangs in the drive ends with it; nobody waits for that, nor for its last words.
             return Ok(None);
         }
         thread::sleep(LOOK);
     }
+}
+
+/// What a program that ended has said: what is in the pipe. Whoever it left behind may hold the other end for ever.
+fn said(stderr: ChildStderr) -> String {
+    let mut words = Vec::new();
+    if fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok() {
+        // What was read before there was no more is kept.
+        let _ = stderr.take(MAX_COMPLAINT).read_to_end(&mut words);
+    }
+    String::from_utf8_lossy(&words).into_owned()
 }
 
 /// Has udev look at it anew, if it has not noticed by itself.
