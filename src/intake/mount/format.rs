@@ -50,7 +50,7 @@ pub const MAX_LABEL: usize = 16;
 /// partitions and encryptions that are known have a mark in them.
 const BLANK: usize = 1 << 20;
 
-/// Files that are counted; there are "more" then.
+/// Files that are counted, and folders; there are "more" then.
 const MAX_COUNTED: usize = 10_000;
 
 /// Bytes of the complaints of `mkfs` that are kept.
@@ -194,7 +194,7 @@ fn refuse_files(
             _ => Err(refusal),
         };
     }
-    let counted = count(&helper.points.path(&wanted.key));
+    let counted = count(&helper.points.path(&wanted.key), MAX_COUNTED);
     if !mounted {
         release(helper, &wanted.key)?;
     }
@@ -213,24 +213,23 @@ fn is_blank(device: &File) -> bool {
     device.read_exact_at(&mut start, 0).is_ok() && start.iter().all(|&byte| byte == 0)
 }
 
-/// Files below a folder, [`MAX_COUNTED`] at most; what the file system keeps for itself is none.
-fn count(root: &Path) -> io::Result<usize> {
-    let mut folders = vec![root.to_owned()];
-    let mut files = 0;
-    while let Some(folder) = folders.pop() {
+/// Files below a folder; what the file system keeps for itself is none. Never more than `most`, and so many as well when there
+/// are so many folders: two entries for one cluster, in each of a few folders, are more than anyone gets through.
+fn count(root: &Path, most: usize) -> io::Result<usize> {
+    let mut left = vec![root.to_owned()];
+    let (mut files, mut folders) = (0, 0);
+    while let Some(folder) = left.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             let is_own = folder == root && entry.file_name() == "lost+found";
-            if entry.file_type()?.is_dir() {
-                // So many folders with nothing in them are something as well.
-                if !is_own && folders.len() < MAX_COUNTED {
-                    folders.push(entry.path());
-                }
-            } else {
+            if !entry.file_type()?.is_dir() {
                 files += 1;
+            } else if !is_own {
+                folders += 1;
+                left.push(entry.path());
             }
-            if files == MAX_COUNTED {
-                return Ok(files);
+            if files.max(folders) >= most {
+                return Ok(most);
             }
         }
     }

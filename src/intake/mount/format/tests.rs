@@ -412,3 +412,23 @@ fn nobody_waits_for_whom_a_program_leaves_behind() {
         assert_eq!(ended, (patience == MKFS_PATIENCE).then_some(wanted));
     }
 }
+
+#[test]
+fn folders_without_end_are_not_gone_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("1/2/3/4");
+    fs::create_dir_all(&deep).unwrap();
+    fs::create_dir(dir.path().join("lost+found")).unwrap();
+    assert_eq!(count(dir.path(), 5).unwrap(), 0, "folders are no files");
+    assert_eq!(
+        count(dir.path(), 4).unwrap(),
+        4,
+        "but enough of them are something"
+    );
+    for name in ["a", "b"] {
+        fs::write(deep.join(name), "").unwrap();
+    }
+    assert_eq!(count(dir.path(), 5).unwrap(), 2);
+    assert_eq!(count(&deep, 2).unwrap(), 2);
+    assert_eq!(count(&deep, 1).unwrap(), 1);
+}
