@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::base::SourceId;
 use crate::intake::place::Place;
@@ -26,11 +27,11 @@ use crate::store::{Share, Store, StoreError};
 
 pub use fault::Fault;
 use machine::Standing;
-use task::{Told, Wish, tend};
+use task::{Told, tend};
 use world::{Here, World};
 
-/// Wishes waiting for one share's task: it takes them up between two steps, and more of them say nothing new.
-const WISHES: usize = 8;
+/// Orders that wait for the supervisor. It waits for no share, only for the database, and is soon through with them.
+const ORDERS: usize = 8;
 
 /// How a share is, for its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Shares {
         W: World,
         F: Fn(&Share) -> W + Send + 'static,
     {
-        let (orders, taken) = mpsc::channel(WISHES);
+        let (orders, taken) = mpsc::channel(ORDERS);
         let states = States::default();
         let supervisor = Supervisor {
             store,
@@ -113,13 +114,21 @@ impl Shares {
     }
 }
 
-/// Starts and ends the tasks.
+/// Starts and ends the tasks. What it wants of one is the newest word to it and no queue: a task hears nothing while its
+/// server holds up a mount, and neither the other shares nor whoever gives orders may wait for that.
 struct Supervisor<F> {
     store: Store,
     places: mpsc::Sender<Place>,
     states: States,
     world: F,
-    tasks: HashMap<SourceId, (Share, mpsc::Sender<Wish>)>,
+    /// Those of removed shares as well, until they ended.
+    tasks: HashMap<SourceId, Task>,
+}
+
+struct Task {
+    /// What the share is wanted as, or that it is not; said again as it is, to be tried now.
+    wanted: watch::Sender<Option<Share>>,
+    runs: JoinHandle<()>,
 }
 
 impl<W, F> Supervisor<F>
@@ -137,8 +146,8 @@ where
                     }
                 }
                 Order::TryNow(id) => {
-                    if let Some((_, task)) = self.tasks.get(&id) {
-                        let _ = task.send(Wish::TryNow).await;
+                    if let Some(task) = self.tasks.get(&id) {
+                        task.wanted.send_modify(|_| {});
                     }
                 }
             }
@@ -148,34 +157,49 @@ where
 
     async fn reload(&mut self) -> Result<(), StoreError> {
         let shares = self.store.run(Store::shares).await?;
-        let is_wanted = |id: &SourceId| shares.iter().any(|share| share.source == *id);
-        let gone: Vec<SourceId> = self
-            .tasks
-            .keys()
-            .filter(|id| !is_wanted(id))
-            .copied()
-            .collect();
-        for id in gone {
-            if let Some((_, task)) = self.tasks.remove(&id) {
-                let _ = task.send(Wish::Remove).await;
+        self.tasks.retain(|_, task| !task.runs.is_finished());
+        for (id, task) in &self.tasks {
+            if !shares.iter().any(|share| share.source == *id) {
+                task.say(None);
             }
         }
         for share in shares {
-            match self.tasks.get_mut(&share.source) {
-                Some((known, _)) if *known == share => {}
-                Some((known, task)) => {
-                    *known = share.clone();
-                    let _ = task.send(Wish::Change(Box::new(share))).await;
-                }
-                None => {
-                    let (task, wishes) = mpsc::channel(WISHES);
-                    let told = Told::new(&share, self.places.clone(), Arc::clone(&self.states));
-                    tokio::spawn(tend(share.clone(), (self.world)(&share), wishes, told));
-                    self.tasks.insert(share.source, (share, task));
-                }
+            match self.tasks.get(&share.source) {
+                Some(task) if task.wanted.borrow().is_some() => task.say(Some(share)),
+                _ => self.begin(share),
             }
         }
         Ok(())
+    }
+
+    /// Starts a task. One that was removed and is here again has the number it had: whoever still takes it down is stopped
+    /// first, or he would take down what is mounted now.
+    fn begin(&mut self, share: Share) {
+        let id = share.source;
+        let before = self.tasks.remove(&id);
+        let (wanted, hears) = watch::channel(Some(share.clone()));
+        let told = Told::new(&share, self.places.clone(), Arc::clone(&self.states));
+        let world = (self.world)(&share);
+        let runs = tokio::spawn(async move {
+            if let Some(Task { runs, .. }) = before {
+                runs.abort();
+                // That it was stopped.
+                let _ = runs.await;
+            }
+            tend(share, world, hears, told).await;
+        });
+        self.tasks.insert(id, Task { wanted, runs });
+    }
+}
+
+impl Task {
+    /// What is wanted of it, if that is new.
+    fn say(&self, wanted: Option<Share>) {
+        self.wanted.send_if_modified(|known| {
+            let is_new = *known != wanted;
+            *known = wanted;
+            is_new
+        });
     }
 }
 

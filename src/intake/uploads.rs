@@ -27,6 +27,7 @@ mod upload;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -138,6 +139,9 @@ impl Uploads {
             return Ok(());
         }
         home.time = arrival.time;
+        if let Some(before) = homes.all.get(&id) {
+            home.remember(before);
+        }
         homes.all.insert(id, home);
         drop(homes);
         self.sweep(now);
@@ -360,16 +364,16 @@ impl Uploads {
 
     /// Deletes unfinished uploads that nothing was sent to for [`KEEP_UNFINISHED_SECONDS`].
     pub fn sweep(&self, now: Timestamp) {
+        self.sweep_at(now, Instant::now());
+    }
+
+    fn sweep_at(&self, now: Timestamp, instant: Instant) {
         let stale: Vec<String> = {
             let homes = self.inner.homes.lock();
-            let stale = |upload: &Upload| {
-                let state = upload.state.lock();
-                state.busy.is_empty() && now.0 - state.touched.0 > KEEP_UNFINISHED_SECONDS
-            };
             // What is on a drive that is away is deleted when it is back.
             let here = homes.all.values().filter(|home| home.here);
             let open = here.flat_map(|home| &home.open);
-            let ids = open.filter(|(_, upload)| stale(upload));
+            let ids = open.filter(|(_, upload)| upload.state.lock().is_stale(now, instant));
             ids.map(|(id, _)| id.clone()).collect()
         };
         for id in stale {

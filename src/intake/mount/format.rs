@@ -13,12 +13,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 
 use super::drive::{self, Drive};
 use super::helper::Helper;
@@ -50,7 +50,7 @@ pub const MAX_LABEL: usize = 16;
 /// partitions and encryptions that are known have a mark in them.
 const BLANK: usize = 1 << 20;
 
-/// Files that are counted; there are "more" then.
+/// Files that are counted, and folders; there are "more" then.
 const MAX_COUNTED: usize = 10_000;
 
 /// Bytes of the complaints of `mkfs` that are kept.
@@ -194,7 +194,7 @@ fn refuse_files(
             _ => Err(refusal),
         };
     }
-    let counted = count(&helper.points.path(&wanted.key));
+    let counted = count(&helper.points.path(&wanted.key), MAX_COUNTED);
     if !mounted {
         release(helper, &wanted.key)?;
     }
@@ -213,24 +213,23 @@ fn is_blank(device: &File) -> bool {
     device.read_exact_at(&mut start, 0).is_ok() && start.iter().all(|&byte| byte == 0)
 }
 
-/// Files below a folder, [`MAX_COUNTED`] at most; what the file system keeps for itself is none.
-fn count(root: &Path) -> io::Result<usize> {
-    let mut folders = vec![root.to_owned()];
-    let mut files = 0;
-    while let Some(folder) = folders.pop() {
+/// Files below a folder; what the file system keeps for itself is none. Never more than `most`, and so many as well when there
+/// are so many folders: two entries for one cluster, in each of a few folders, are more than anyone gets through.
+fn count(root: &Path, most: usize) -> io::Result<usize> {
+    let mut left = vec![root.to_owned()];
+    let (mut files, mut folders) = (0, 0);
+    while let Some(folder) = left.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             let is_own = folder == root && entry.file_name() == "lost+found";
-            if entry.file_type()?.is_dir() {
-                // So many folders with nothing in them are something as well.
-                if !is_own && folders.len() < MAX_COUNTED {
-                    folders.push(entry.path());
-                }
-            } else {
+            if !entry.file_type()?.is_dir() {
                 files += 1;
+            } else if !is_own {
+                folders += 1;
+                left.push(entry.path());
             }
-            if files == MAX_COUNTED {
-                return Ok(files);
+            if files.max(folders) >= most {
+                return Ok(most);
             }
         }
     }
@@ -302,7 +301,8 @@ fn mkfs(helper: &Helper, node: &Path, label: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(Reason::Unsupported, why));
     };
     let (uid, gid) = (helper.user.uid, helper.user.gid);
-    let started = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         // Quiet; also a whole disk; nothing kept back for root; the daemon's top folder; no trimming, which takes minutes.
@@ -310,22 +310,12 @@ fn mkfs(helper: &Helper, node: &Path, label: &str) -> Result<(), Refusal> {
         .arg(format!("root_owner={uid}:{gid},nodiscard"))
         .args(["-L", label])
         .arg(node)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    let failed = |error: io::Error| internal(format!("cannot be formatted: mkfs.ext4: {error}"));
-    let mut child = started.map_err(failed)?;
-    let status = wait(&mut child).map_err(failed)?;
-    let mut complaint = String::new();
-    if let Some(stderr) = child.stderr.take() {
-        // What cannot be read is not said.
-        let _ = stderr.take(MAX_COMPLAINT).read_to_string(&mut complaint);
-    }
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => {
+        .current_dir("/");
+    let ended = carry_out(&mut command, MKFS_PATIENCE)
+        .map_err(|error| internal(format!("cannot be formatted: mkfs.ext4: {error}")))?;
+    match ended {
+        Some((status, _)) if status.success() => Ok(()),
+        Some((status, complaint)) => {
             tracing::error!(%status, complaint, "mkfs.ext4 failed");
             let line = complaint.lines().rev().find(|line| !line.trim().is_empty());
             let line = line.unwrap_or("mkfs.ext4").trim();
@@ -340,20 +330,48 @@ fn mkfs(helper: &Helper, node: &Path, label: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Runs a program to its end; returns how it ended, and what it complained of. None when it took too long and was ended.
+fn carry_out(
+    command: &mut Command,
+    patience: Duration,
+) -> io::Result<Option<(ExitStatus, String)>> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stderr = child.stderr.take();
+    let Some(status) = wait(&mut child, patience)? else {
+        return Ok(None);
+    };
+    // What cannot be read is not said.
+    Ok(Some((status, stderr.map(said).unwrap_or_default())))
+}
+
 /// Waits for a program; none when it took too long and was ended. Its few words fit the pipe, so that it never waits for us.
-fn wait(child: &mut Child) -> io::Result<Option<std::process::ExitStatus>> {
-    let until = Instant::now() + MKFS_PATIENCE;
+fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let until = Instant::now() + patience;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         if Instant::now() >= until {
             child.kill()?;
-            // One that hangs in the drive ends with it; nobody waits for that.
+            // One that hangs in the drive ends with it; nobody waits for that, nor for its last words.
             return Ok(None);
         }
         thread::sleep(LOOK);
     }
+}
+
+/// What a program that ended has said: what is in the pipe. Whoever it left behind may hold the other end for ever.
+fn said(stderr: ChildStderr) -> String {
+    let mut words = Vec::new();
+    if fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok() {
+        // What was read before there was no more is kept.
+        let _ = stderr.take(MAX_COMPLAINT).read_to_end(&mut words);
+    }
+    String::from_utf8_lossy(&words).into_owned()
 }
 
 /// Has udev look at it anew, if it has not noticed by itself.

@@ -9,9 +9,11 @@
 //!  clear → away ── reach ──► reached ── mount ──►┴─► mounted ── probe ──► here ◄─┐
 //!    ▲       ▲                                          │ failed           │      │ good
 //!    │       └──────────────── unmounted ◄──────────────┘                  ▼ failed
-//!    └ start, removal                     ▲     needs a new mount         lost: reach, probe, wait
+//!    └ start                              ▲     needs a new mount         lost: reach, probe, wait
 //!                                         └───────────────────────────────┘
 //! ```
+//!
+//! One that is removed is unmounted until that succeeds.
 //!
 //! While an NFS share is lost its mount stays: the kernel's client takes the connection up again by itself. It is mounted anew
 //! only when that cannot help, or did not for [`REMOUNT_AFTER`]. An SMB share that is lost is unmounted at once: the kernel's
@@ -72,9 +74,11 @@ pub(super) enum Standing {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    /// Whatever is mounted from before is to go.
-    Clearing {
-        then_over: bool,
+    /// Whatever is mounted from before is to go. Mounting it anew sees to that as well.
+    Clearing,
+    /// So is it for good: nobody comes after us who would see to it.
+    Leaving {
+        retry: Instant,
     },
     /// Nothing is mounted.
     Away {
@@ -121,7 +125,7 @@ impl Machine {
     /// A share of which nothing is known; something may be mounted from before. The seed makes its waits its own.
     pub fn new(protocol: ShareProtocol, seed: u64) -> Self {
         Self {
-            phase: Phase::Clearing { then_over: false },
+            phase: Phase::Clearing,
             why: None,
             pace: Pace::new(seed),
             keeps_mount: protocol == ShareProtocol::Nfs,
@@ -132,7 +136,8 @@ impl Machine {
     pub fn next(&self, now: Instant) -> Step {
         let due = |at: Instant, step| if now >= at { step } else { Step::Wait(at) };
         match self.phase {
-            Phase::Clearing { .. } => Step::Unmount,
+            Phase::Clearing => Step::Unmount,
+            Phase::Leaving { retry } => due(retry, Step::Unmount),
             Phase::Away { retry } => due(retry, Step::Reach(None)),
             Phase::Reached { at } => Step::Mount(at),
             Phase::Mounted { .. } => Step::Probe,
@@ -146,7 +151,7 @@ impl Machine {
     /// How it is.
     pub fn standing(&self) -> Standing {
         match (&self.phase, &self.why) {
-            (Phase::Over | Phase::Clearing { then_over: true }, _) => Standing::Over,
+            (Phase::Over | Phase::Leaving { .. }, _) => Standing::Over,
             (Phase::Here { .. }, _) => Standing::Here,
             (_, None) => Standing::Opening,
             (Phase::Away { retry } | Phase::Lost { retry, .. }, Some(why)) => Standing::Failing {
@@ -251,21 +256,25 @@ impl Machine {
         }
     }
 
-    /// Nothing is mounted any more.
-    pub fn unmounted(&mut self, now: Instant) {
-        let Phase::Clearing { then_over } = self.phase else {
-            return;
-        };
-        if then_over {
-            self.phase = Phase::Over;
-            return;
+    /// It was unmounted, or not: a mount that was given up may still be under way, and nothing else is done about it then.
+    pub fn unmounted(&mut self, result: Result<(), Fault>, now: Instant) {
+        match (&self.phase, result) {
+            (Phase::Leaving { .. }, Ok(())) => self.phase = Phase::Over,
+            // Left to the kernel, it would stay until the box restarts, and its password with it.
+            (Phase::Leaving { .. }, Err(why)) => {
+                let retry = now + self.pace.fail(&why);
+                self.phase = Phase::Leaving { retry };
+            }
+            (Phase::Clearing, _) => {
+                let retry = match &self.why {
+                    // Who was here and needs a new mount gets it soon, and not in a circle.
+                    Some(why) => now + self.pace.fail(&why.clone()),
+                    None => now,
+                };
+                self.phase = Phase::Away { retry };
+            }
+            _ => {}
         }
-        let retry = match &self.why {
-            // Who was here and needs a new mount gets it soon, and not in a circle.
-            Some(why) => now + self.pace.fail(&why.clone()),
-            None => now,
-        };
-        self.phase = Phase::Away { retry };
     }
 
     /// Its settings are others now: begins anew, at once.
@@ -291,14 +300,15 @@ impl Machine {
     }
 
     /// It is not wanted any more.
-    pub fn remove(&mut self) {
-        if self.phase != Phase::Over {
-            self.phase = Phase::Clearing { then_over: true };
+    pub fn remove(&mut self, now: Instant) {
+        if self.standing() != Standing::Over {
+            self.pace.succeed();
+            self.phase = Phase::Leaving { retry: now };
         }
     }
 
     fn clear(&mut self) {
-        self.phase = Phase::Clearing { then_over: false };
+        self.phase = Phase::Clearing;
     }
 
     fn fail(&mut self, why: Fault, now: Instant) {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::machine::{Machine, Standing, Step};
@@ -12,17 +12,6 @@ use super::world::World;
 use super::{ShareState, States};
 use crate::intake::place::{Place, PlaceState};
 use crate::store::{Facts, Share, SourceKind};
-
-/// What is wanted of a share.
-#[derive(Debug)]
-pub(super) enum Wish {
-    /// It is reached otherwise from now on.
-    Change(Box<Share>),
-    /// It is to be tried now.
-    TryNow,
-    /// It is not wanted any more.
-    Remove,
-}
 
 /// Tells how a share is, whenever that changes.
 #[derive(Debug)]
@@ -106,11 +95,12 @@ impl Told {
     }
 }
 
-/// Looks after a share until it is removed, or nobody is there to remove it.
+/// Looks after a share until it is not wanted any more, or nobody is there to say so. What is wanted anew is its share, and
+/// what is said again as it is is to be tried now.
 pub(super) async fn tend(
     mut share: Share,
     mut world: impl World,
-    mut wishes: mpsc::Receiver<Wish>,
+    mut wanted: watch::Receiver<Option<Share>>,
     mut told: Told,
 ) {
     let mut machine = Machine::new(share.address.protocol(), rand::random());
@@ -119,50 +109,57 @@ pub(super) async fn tend(
         told.tell(&share, machine.standing(), &facts, world.path())
             .await;
         // What takes a moment and leaves nothing behind is given up for a wish; mounting is waited for.
-        let wish = match machine.next(Instant::now()) {
+        let heard = match machine.next(Instant::now()) {
             Step::Over => return,
             Step::Wait(until) => tokio::select! {
-                () = sleep_until(until.into()) => continue,
-                wish = wishes.recv() => wish,
+                () = sleep_until(until.into()) => None,
+                heard = wanted.changed() => Some(heard),
             },
             Step::Reach(prefer) => tokio::select! {
                 result = world.reach(&share, prefer) => {
                     machine.reached(result, Instant::now());
-                    continue;
+                    None
                 }
-                wish = wishes.recv() => wish,
+                heard = wanted.changed() => Some(heard),
             },
             Step::Probe => tokio::select! {
                 result = world.probe(&share) => {
                     let result = result.map(|known| facts = known);
                     machine.probed(result, Instant::now());
-                    continue;
+                    None
                 }
-                wish = wishes.recv() => wish,
+                heard = wanted.changed() => Some(heard),
             },
             Step::Mount(at) => {
                 let result = world.mount(&share, at).await;
                 machine.mounted(result, Instant::now());
-                continue;
+                None
             }
             Step::Unmount => {
-                world.unmount(&share).await;
-                machine.unmounted(Instant::now());
-                match wishes.try_recv() {
-                    Ok(wish) => Some(wish),
-                    Err(_) => continue,
+                let result = world.unmount(&share).await;
+                if let (Standing::Over, Err(why)) = (machine.standing(), &result) {
+                    tracing::warn!(share = %share.address, %why, "a share that was removed is not unmounted yet");
                 }
+                machine.unmounted(result, Instant::now());
+                None
             }
         };
+        if let Some(Err(_)) = heard {
+            return;
+        }
+        let wish = {
+            let newest = wanted.borrow_and_update();
+            (heard.is_some() || newest.has_changed()).then(|| newest.clone())
+        };
         match wish {
-            Some(Wish::Change(changed)) => {
-                share = *changed;
+            None => {}
+            Some(None) => machine.remove(Instant::now()),
+            Some(Some(as_it_is)) if as_it_is == share => machine.try_now(Instant::now()),
+            Some(Some(changed)) => {
+                share = changed;
                 told.is_at(&share);
                 machine.changed(share.address.protocol());
             }
-            Some(Wish::TryNow) => machine.try_now(Instant::now()),
-            Some(Wish::Remove) => machine.remove(),
-            None => return,
         }
     }
 }

@@ -19,6 +19,10 @@ struct Story {
     password: Option<String>,
     /// Whether probes answer nothing for ever.
     hangs: bool,
+    /// Whether mounts do.
+    mounts_hang: bool,
+    /// Whether nothing can be unmounted.
+    held: bool,
     done: Vec<String>,
 }
 
@@ -48,6 +52,10 @@ impl World for Pretended {
 
     async fn mount(&mut self, share: &Share, _: SocketAddr) -> Result<(), Fault> {
         self.note("mount");
+        let hangs = self.0.0.lock().mounts_hang;
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         let given = share.login.password.as_ref().map(Secret::reveal);
         match &self.0.0.lock().password {
             Some(wanted) if given != Some(wanted) => Err(Fault::Login),
@@ -55,8 +63,12 @@ impl World for Pretended {
         }
     }
 
-    async fn unmount(&mut self, _: &Share) {
+    async fn unmount(&mut self, _: &Share) -> Result<(), Fault> {
         self.note("unmount");
+        match self.0.0.lock().held {
+            true => Err(Fault::Busy),
+            false => Ok(()),
+        }
     }
 
     async fn probe(&mut self, _: &Share) -> Result<Facts, Fault> {
@@ -272,4 +284,65 @@ async fn trying_now_waits_for_nothing() {
     bench.shares.try_now(id).await;
     let place = bench.place().await;
     assert!(matches!(place.state, PlaceState::Here { .. }), "{place:?}");
+}
+
+#[tokio::test]
+async fn a_share_that_hangs_while_it_is_mounted_holds_up_nobody_who_asks() {
+    let mut bench = Bench::new(&[]);
+    bench.told.0.lock().mounts_hang = true;
+    let id = add(&bench.store, "films").source;
+    bench.shares.reload().await;
+    bench.until_done("mount 1").await;
+    bench.told.0.lock().mounts_hang = false;
+    let ask = async {
+        for user in 0..20 {
+            bench.shares.try_now(id).await;
+            let login = ShareLogin {
+                user: Some(user.to_string()),
+                ..ShareLogin::default()
+            };
+            let change = |share: &mut Share| share.login = login;
+            bench.store.change_share(id, change).unwrap();
+            bench.shares.reload().await;
+        }
+        bench.store.remove_share(id, Timestamp(2)).unwrap();
+        add(&bench.store, "music");
+        bench.shares.reload().await;
+    };
+    timeout(Duration::from_secs(20), ask)
+        .await
+        .expect("who asks waits for a server");
+    assert_eq!(bench.place().await.key, "smb://nas/music");
+    bench.told.0.lock().done.clear();
+    bench.shares.try_now(SourceId(2)).await;
+    bench.until_done("probe 2").await;
+}
+
+#[tokio::test]
+async fn a_share_that_is_added_again_is_not_taken_down_by_whoever_still_removes_it() {
+    let mut bench = Bench::new(&["films"]);
+    assert_eq!(bench.place().await.key, "smb://nas/films");
+    let id = SourceId(1);
+    {
+        let mut story = bench.told.0.lock();
+        story.held = true;
+        story.done.clear();
+    }
+    bench.store.remove_share(id, Timestamp(2)).unwrap();
+    bench.shares.reload().await;
+    assert_eq!(bench.place().await.state, PlaceState::Gone);
+    bench.until_done("unmount 1").await;
+    bench.told.0.lock().done.clear();
+    assert_eq!(add(&bench.store, "films").source, id);
+    bench.shares.reload().await;
+    let place = bench.place().await;
+    assert!(matches!(place.state, PlaceState::Here { .. }), "{place:?}");
+    assert_eq!(bench.shares.state(id), ShareState::Here);
+    let done = bench.told.0.lock().done.clone();
+    assert_eq!(done, ["unmount 1", "reach 1", "mount 1", "probe 1"]);
+    assert_eq!(
+        Arc::strong_count(&bench.told),
+        3,
+        "the bench, who makes worlds, and one world"
+    );
 }

@@ -49,8 +49,8 @@ pub(super) trait World: Send + 'static {
         at: SocketAddr,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Unmounts whatever is there, also while files in it are open.
-    fn unmount(&mut self, share: &Share) -> impl Future<Output = ()> + Send;
+    /// Unmounts whatever is there, also while files in it are open. Nothing to unmount is no fault.
+    fn unmount(&mut self, share: &Share) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Looks whether it can be read, and what it is.
     fn probe(&mut self, share: &Share) -> impl Future<Output = Result<Facts, Fault>> + Send;
@@ -126,15 +126,17 @@ impl World for Here {
         }
     }
 
-    async fn unmount(&mut self, _: &Share) {
+    async fn unmount(&mut self, share: &Share) -> Result<(), Fault> {
         let id = self.id.clone();
         let Some(helper) = &self.helper else {
-            return;
+            // Nobody ever mounted anything.
+            return Ok(());
         };
-        if let Err(error) = helper.order(&Request::Unmount { id }).await {
-            // Mounting clears the place as well, and says what is wrong to whom it concerns.
+        let unmounted = helper.order(&Request::Unmount { id }).await;
+        unmounted.map_err(|error| {
             tracing::debug!(share = %self.id, %error, "not unmounted");
-        }
+            refused(&error, share.address.protocol())
+        })
     }
 
     async fn probe(&mut self, share: &Share) -> Result<Facts, Fault> {
@@ -228,11 +230,14 @@ mod tests {
             address,
             login: ShareLogin::default(),
         };
-        for socket in [None, Some(dir.path().join("mount.sock"))] {
+        for (socket, unmounted) in [
+            (None, Ok(())),
+            (Some(dir.path().join("mount.sock")), Err(Fault::NoHelper)),
+        ] {
             let mut here = Here::new(&share, socket);
             let at = SocketAddr::from(([127, 0, 0, 1], 2049));
             assert_eq!(here.mount(&share, at).await, Err(Fault::NoHelper));
-            here.unmount(&share).await;
+            assert_eq!(here.unmount(&share).await, unmounted);
             assert_eq!(here.probe(&share).await, Err(Fault::Lost));
         }
     }

@@ -83,6 +83,15 @@ impl Home {
         Ok(home)
     }
 
+    /// What was known of it when it was here before, and is not on it.
+    pub fn remember(&self, before: &Self) {
+        for (id, upload) in &self.open {
+            let known = before.open.get(id);
+            let touched_here = known.and_then(|known| known.state.lock().touched_here);
+            upload.state.lock().touched_here = touched_here;
+        }
+    }
+
     /// What of so many free bytes is promised to nobody.
     pub fn left_of(&self, free: u64) -> u64 {
         let promised: u64 = self.open.values().map(|upload| upload.missing()).sum();

@@ -14,7 +14,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::UploadError;
 use super::unchecked::Unchecked;
 use super::upload::{Phase, Upload};
-use crate::base::Timestamp;
 
 /// How long a sender may be silent before its place is given to another.
 const STALL: Duration = Duration::from_secs(60);
@@ -174,7 +173,7 @@ fn write_parts(
         at += part.len() as u64;
         written(&part, at);
         let mut state = upload.state.lock();
-        state.touched = Timestamp::now();
+        state.touch();
         match state.phase {
             Phase::Cancelled => return Err(UploadError::Cancelled),
             Phase::Away => {

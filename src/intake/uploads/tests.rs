@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::fs::File;
+use std::time::{Duration, UNIX_EPOCH};
 
 use futures::stream;
 use tokio::sync::mpsc as channel;
@@ -261,8 +262,10 @@ async fn unfinished_uploads_are_bounded_swept_and_cancelled() {
         begin("one more", later),
         Err(UploadError::TooManyOpen)
     ));
+    let week_here = Duration::from_secs(KEEP_UNFINISHED_SECONDS.unsigned_abs() + 1);
+    uploads.sweep_at(Timestamp(later.0 + 1), Instant::now() + week_here);
+    assert_eq!(left(&uploads), 0);
     begin("one more", Timestamp(later.0 + 1)).unwrap();
-    assert_eq!(left(&uploads), 1, "the others were swept");
 
     // Rubbish in the folder is cleared, what is whole is kept.
     let incoming = uploads.root().join(INCOMING);
@@ -277,6 +280,36 @@ async fn unfinished_uploads_are_bounded_swept_and_cancelled() {
     let (much_later, week) = (Timestamp::now(), KEEP_UNFINISHED_SECONDS);
     uploads.sweep(Timestamp(much_later.0 + week + 2));
     assert_eq!(left(&uploads), 0);
+}
+
+/// As on a box without a clock of its own, which was off for a month.
+#[tokio::test]
+async fn a_clock_that_is_set_right_makes_no_upload_an_old_one() {
+    const LATER: Timestamp = Timestamp(NOW.0 + 30 * 86_400);
+    let (dir, uploads) = room();
+    let drive = dir.path().join("drive");
+    fs::create_dir(&drive).unwrap();
+    let begin = |name: &str, now| uploads.begin(name, vec![file("a", 9)], now).unwrap();
+    arrives(&uploads, "k", &drive, NOW);
+    let old = begin("a", NOW);
+    uploads.choose(Some("k".to_owned()));
+    let on_drive = begin("b", NOW);
+    // What is on the disk says the same.
+    let manifest = drive.join(INCOMING).join(&on_drive.id).join(MANIFEST);
+    let then = UNIX_EPOCH + Duration::from_secs(NOW.0.unsigned_abs());
+    let written = File::options().write(true).open(manifest).unwrap();
+    written.set_modified(then).unwrap();
+
+    begin("c", LATER);
+    uploads.drive_away("k");
+    arrives(&uploads, "k", &drive, LATER);
+    for upload in [&old, &on_drive] {
+        assert_eq!(&uploads.progress(&upload.id).unwrap(), upload);
+    }
+    // Whoever begins anew knows no more than what is on the disk.
+    let others = Uploads::open(&dir.path().join("other"), LATER).unwrap();
+    arrives(&others, "k", &drive, LATER);
+    assert!(others.progress(&on_drive.id).is_err(), "a month is a month");
 }
 
 #[tokio::test]
@@ -391,14 +424,10 @@ async fn the_room_of_each_place_is_its_own() {
             .room(&key)
             .is_some_and(|room| room < before - size / 2)
     };
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !promised() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{:?}",
-            uploads.room(&key)
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        assert!(Instant::now() < deadline, "{:?}", uploads.room(&key));
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     uploads.cancel(&id).unwrap();
 }
@@ -436,7 +465,7 @@ async fn nobody_writes_on_by_what_was_known_before_the_drive_went() {
     };
     parts.send(Ok(Bytes::from("ab"))).await.unwrap();
     while uploads.progress(&id).unwrap().files[0].1 < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // It never left, to the kernel; the box let go of it, and took it back.
     uploads.drive_away("k");
@@ -495,7 +524,7 @@ async fn what_was_not_compared_when_the_box_stopped_is_sent_again() {
     parts.send(Ok(Bytes::from("xy"))).await.unwrap();
     let content = uploads.root().join(INCOMING).join(&id).join("content");
     while fs::metadata(content.join("a")).unwrap().len() < 5 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // As a box finds it that starts again after it was killed here.
     let again = dir.path().join("again");

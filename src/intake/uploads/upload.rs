@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::unchecked::Unchecked;
-use super::{Manifest, NewFile, Progress, UploadError, receiver};
+use super::{KEEP_UNFINISHED_SECONDS, Manifest, NewFile, Progress, UploadError, receiver};
 use crate::base::Timestamp;
 
 /// What an unfinished upload is in its folder.
@@ -33,6 +34,26 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// When something was last received.
     pub(super) touched: Timestamp,
+    /// The same by the clock that nobody sets; none when that was before this process.
+    pub(super) touched_here: Option<Instant>,
+}
+
+impl State {
+    /// Something was received.
+    pub(super) fn touch(&mut self) {
+        self.touched = Timestamp::now();
+        self.touched_here = Some(Instant::now());
+    }
+
+    /// Whether nothing was received for too long. A box without a clock of its own begins in the past, and is set right when it
+    /// hears from the network: what jumps then is the time of day, and not how long anybody was idle.
+    pub(super) fn is_stale(&self, now: Timestamp, instant: Instant) -> bool {
+        let keep = Duration::from_secs(KEEP_UNFINISHED_SECONDS.unsigned_abs());
+        let just_now = |touched| instant.saturating_duration_since(touched) <= keep;
+        self.busy.is_empty()
+            && now.0 - self.touched.0 > KEEP_UNFINISHED_SECONDS
+            && !self.touched_here.is_some_and(just_now)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +74,9 @@ impl Upload {
     /// A new one, which is nowhere on the disk yet.
     pub(super) fn begun(folder: PathBuf, manifest: Manifest, now: Timestamp) -> Self {
         let received = vec![0; manifest.files.len()];
-        Self::new(folder, manifest, received, now, Phase::Beginning)
+        let begun = Self::new(folder, manifest, received, now, Phase::Beginning);
+        begun.state.lock().touched_here = Some(Instant::now());
+        begun
     }
 
     /// Makes the folder of a new one; from then on, files are received and a restart finds it.
@@ -126,6 +149,7 @@ impl Upload {
             busy: HashSet::new(),
             phase,
             touched,
+            touched_here: None,
         };
         Self {
             folder,

@@ -389,3 +389,46 @@ fn the_disk_is_locked_until_the_drive_is_known_as_one_for_uploads() {
         "and it is let go of"
     );
 }
+
+#[test]
+fn nobody_waits_for_whom_a_program_leaves_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    // Both end with the folder.
+    let script = "cd \"$0\" && stay() { while [ -e . ] && [ -e here ]; do sleep 0.1; done; }; stay & eval \"$1\"";
+    fs::write(dir.path().join("here"), "").unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    for (then, patience) in [
+        ("echo no such drive >&2; exit 3", MKFS_PATIENCE),
+        ("stay", Duration::ZERO),
+    ] {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(dir.path()).arg(then);
+        let tell = tell.clone();
+        thread::spawn(move || tell.send(carry_out(&mut command, patience)));
+        let ended = told.recv_timeout(Duration::from_secs(20));
+        let ended = ended.expect("it waits for him").unwrap();
+        let ended = ended.map(|(status, said)| (status.code(), said));
+        let wanted = (Some(3), "no such drive\n".to_owned());
+        assert_eq!(ended, (patience == MKFS_PATIENCE).then_some(wanted));
+    }
+}
+
+#[test]
+fn folders_without_end_are_not_gone_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("1/2/3/4");
+    fs::create_dir_all(&deep).unwrap();
+    fs::create_dir(dir.path().join("lost+found")).unwrap();
+    assert_eq!(count(dir.path(), 5).unwrap(), 0, "folders are no files");
+    assert_eq!(
+        count(dir.path(), 4).unwrap(),
+        4,
+        "but enough of them are something"
+    );
+    for name in ["a", "b"] {
+        fs::write(deep.join(name), "").unwrap();
+    }
+    assert_eq!(count(dir.path(), 5).unwrap(), 2);
+    assert_eq!(count(&deep, 2).unwrap(), 2);
+    assert_eq!(count(&deep, 1).unwrap(), 1);
+}

@@ -32,6 +32,8 @@ struct World {
     mounted: Option<SocketAddr>,
     /// Whether what is mounted went stale.
     stale: bool,
+    /// How many times it cannot be unmounted.
+    held: u32,
     reaches: u32,
     mounts: u32,
     unmounts: u32,
@@ -58,6 +60,7 @@ impl World {
             address: at(7),
             mounted: None,
             stale: false,
+            held: 0,
             reaches: 0,
             mounts: 0,
             unmounts: 0,
@@ -121,8 +124,17 @@ impl World {
                 }
                 Step::Unmount => {
                     self.unmounts += 1;
-                    self.mounted = None;
-                    self.machine.unmounted(self.now);
+                    let result = match self.held.checked_sub(1) {
+                        None => {
+                            self.mounted = None;
+                            Ok(())
+                        }
+                        Some(held) => {
+                            self.held = held;
+                            Err(Fault::Busy)
+                        }
+                    };
+                    self.machine.unmounted(result, self.now);
                 }
                 Step::Wait(until) => {
                     assert!(until > self.now, "it would spin");
@@ -368,7 +380,7 @@ fn removal_unmounts_whatever_it_was_doing_and_ends() {
         ] {
             let mut world = World::new(server);
             world.pass(Duration::from_secs(time));
-            world.machine.remove();
+            world.machine.remove(world.now);
             assert_eq!(world.machine.standing(), Standing::Over);
             // What was under way comes too late.
             world.machine.reached(Ok(at(7)), world.now);
@@ -379,6 +391,27 @@ fn removal_unmounts_whatever_it_was_doing_and_ends() {
             world.pass(Duration::from_secs(1));
             assert!(world.over);
             assert_eq!(world.mounted, None);
+        }
+    }
+}
+
+/// As when the helper still mounts it, for a task that gave that up.
+#[test]
+fn a_removed_share_does_not_stay_mounted_because_it_could_not_be_unmounted_at_once() {
+    for held in [1, 2, 200] {
+        let mut world = World::of(ShareProtocol::Smb, Server::Up);
+        world.pass(HOUR);
+        world.held = held;
+        let before = world.unmounts;
+        world.machine.remove(world.now);
+        world.pass(Duration::from_secs(1));
+        assert_eq!(world.unmounts - before, 1, "not in a circle");
+        assert_eq!(world.machine.standing(), Standing::Over, "for its owner");
+        assert!(world.mounted.is_some() && !world.over);
+        let gone = world.until(|world| world.over, held * 2 * MINUTE);
+        assert_eq!((world.mounted, world.unmounts - before), (None, held + 1));
+        if held == 1 {
+            assert!(gone <= Duration::from_secs(3), "{gone:?}");
         }
     }
 }
