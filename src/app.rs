@@ -369,7 +369,7 @@ impl App {
         self.limit().await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
-            self.look_after_relays().await?;
+            self.look_after_relays(&report.outside).await?;
         }
         self.paint(&report).await
     }
@@ -394,7 +394,7 @@ impl App {
         if let Err(error) = self.write_down().await {
             tracing::error!(%error, "what was spent last could not be written down");
         }
-        if let Err(error) = self.look_after_relays().await {
+        if let Err(error) = self.look_after_relays(&report.outside).await {
             tracing::error!(%error, "who holds what could not be written down");
         }
         tokio::join!(self.announcer.shutdown(), self.engine.stop());
