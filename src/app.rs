@@ -397,7 +397,11 @@ impl App {
         if let Err(error) = self.look_after_relays(&report.outside).await {
             tracing::error!(%error, "who holds what could not be written down");
         }
-        tokio::join!(self.announcer.shutdown(), self.engine.stop());
+        tokio::join!(
+            self.announcer.shutdown(),
+            self.discovery.shutdown(),
+            self.engine.stop()
+        );
         if let Some(drives) = self.drives {
             drives.shutdown().await;
         }

@@ -12,8 +12,10 @@ mod upnp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
@@ -27,6 +29,9 @@ pub const DHT_STATE: &str = "dht.json";
 
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
 pub const FOUND_QUEUE: usize = 256;
+
+/// How long an end waits for a router to take back what has no end.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(3);
 
 /// Orders that wait for a task. One is an info hash; a start with 1,000 torrents fits.
 const ORDERS: usize = 4096;
@@ -44,7 +49,8 @@ pub struct DiscoveryConfig {
     pub dht_bootstrap: Option<Vec<String>>,
     /// Whether to look for peers in the local network.
     pub lsd: bool,
-    /// Whether to ask the router to map the port. The mapping is for TCP and lapses within 20 minutes after we are gone.
+    /// Whether to ask the router to map the port. The mapping is for TCP and lapses within 20 minutes after we are gone; where
+    /// a router knows no such end, [`Discovery::shutdown`] takes it back.
     pub upnp: bool,
     /// The folder the DHT's routing table is kept in ([`DHT_STATE`]), so that the next start is quick.
     pub state_dir: PathBuf,
@@ -91,6 +97,7 @@ pub struct Discovery {
     running: Running,
     mapping: watch::Receiver<PortMapping>,
     other_port: watch::Sender<Option<u16>>,
+    stop: CancellationToken,
     _alive: std::sync::Arc<DropGuard>,
 }
 
@@ -150,6 +157,7 @@ impl Discovery {
             running,
             mapping,
             other_port,
+            stop: stop.clone(),
             _alive: std::sync::Arc::new(stop.drop_guard()),
         };
         (discovery, receiver)
@@ -181,6 +189,17 @@ impl Discovery {
     /// Looks for peers of a torrent no longer.
     pub async fn remove(&self, info_hash: InfoHash) {
         self.order(Order::Remove(info_hash)).await;
+    }
+
+    /// Ends, and takes back from the router what would stay behind, within [`SHUTDOWN_TIME`].
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        let mut mapping = self.mapping.clone();
+        // The port mapper has ended when it says nothing any more.
+        let ended = async { while mapping.changed().await.is_ok() {} };
+        if timeout(SHUTDOWN_TIME, ended).await.is_err() {
+            warn!("the router may keep what it maps to us");
+        }
     }
 
     async fn order(&self, order: Order) {
@@ -228,6 +247,7 @@ mod tests {
             assert_eq!(discovery.running(), Running::default());
             assert_eq!(discovery.mapping(), PortMapping::default());
             assert!(discovery.tasks.is_empty());
+            discovery.shutdown().await;
             discovery.add(InfoHash([1; 20]), false).await;
             // Nobody is there to find anything.
             assert_eq!(found.recv().await, None);
