@@ -219,6 +219,8 @@ impl App {
             offline: config.offline,
             given: Vec::new(),
         })?;
+        // Read before it starts: what changes meanwhile is noticed at the next look.
+        let here = device::network::addresses();
         let (discovery, discovered) = Discovery::start(DiscoveryConfig {
             beside: tracker.beside().clone(),
             port: peer.port(),
@@ -230,6 +232,7 @@ impl App {
             state_dir: config.state.clone(),
         })
         .await;
+        discovery.lives_at(here);
         let (overview, watch) = watch::channel(Arc::new(Overview::default()));
         let (handle, orders) = Handle::new(watch);
         let swarms = Swarms::new(engine.clone(), Instant::now());

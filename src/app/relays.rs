@@ -127,6 +127,7 @@ impl App {
             self.engine.hasten(info_hash).await;
         }
         let peer = self.peers_connect_to();
+        self.discovery.lives_at(device::network::addresses());
         let here = device::network::reachable_at(peer);
         // From outside first: only so many are kept, and a machine may have many of its own.
         let mut reached_at = self.reached_from_outside(seen);

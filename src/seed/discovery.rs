@@ -10,7 +10,7 @@ mod dht;
 mod lsd;
 mod upnp;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl Kind for NotStarted {
 pub struct Running {
     /// The DHT.
     pub dht: bool,
-    /// Local service discovery.
+    /// Local service discovery, at the start: it is tried again wherever the machine goes.
     pub lsd: bool,
     /// The port mapper. That it runs does not say that a router obeys.
     pub upnp: bool,
@@ -97,6 +97,7 @@ pub struct Discovery {
     running: Running,
     mapping: watch::Receiver<PortMapping>,
     other_port: watch::Sender<Option<u16>>,
+    addresses: watch::Sender<lsd::Addresses>,
     stop: CancellationToken,
     _alive: std::sync::Arc<DropGuard>,
 }
@@ -109,6 +110,7 @@ impl Discovery {
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         let mut running = Running::default();
+        let (addresses, elsewhere) = watch::channel(None);
         let allowed = !config.offline && config.port != 0;
         if allowed && config.dht {
             match dht::start(&config, stop.clone()).await {
@@ -128,15 +130,24 @@ impl Discovery {
             }
         }
         if allowed && config.lsd {
-            match lsd::start(stop.clone()).await {
-                Ok(service) => {
-                    let (sender, orders) = mpsc::channel(ORDERS);
-                    tokio::spawn(lsd::run(service, config.port, orders, found.clone()));
-                    tasks.push(sender);
-                    running.lsd = true;
-                }
-                Err(error) => warn!(%error, "discovery does without"),
+            let alive = stop.clone();
+            let start = move || lsd::start(alive.child_token());
+            let service = start().await;
+            running.lsd = service.is_ok();
+            if let Err(error) = &service {
+                warn!(%error, "discovery does without until the addresses change");
             }
+            let (sender, orders) = mpsc::channel(ORDERS);
+            let service = service.ok();
+            tokio::spawn(lsd::run(
+                service,
+                start,
+                config.port,
+                elsewhere,
+                orders,
+                found.clone(),
+            ));
+            tasks.push(sender);
         }
         let (mapped, mapping) = watch::channel(PortMapping::default());
         let (other_port, other) = watch::channel(None);
@@ -157,6 +168,7 @@ impl Discovery {
             running,
             mapping,
             other_port,
+            addresses,
             stop: stop.clone(),
             _alive: std::sync::Arc::new(stop.drop_guard()),
         };
@@ -172,6 +184,13 @@ impl Discovery {
     pub fn map_also(&self, port: Option<u16>) {
         self.other_port
             .send_if_modified(|now| std::mem::replace(now, port) != port);
+    }
+
+    /// Says which addresses the machine has: what was told first is where it started, and where they are others, the local
+    /// network is another.
+    pub fn lives_at(&self, addresses: Vec<IpAddr>) {
+        self.addresses
+            .send_if_modified(|was| lsd::moves(was, addresses));
     }
 
     /// What came of asking the router to map ports.
