@@ -219,6 +219,8 @@ impl App {
             offline: config.offline,
             given: Vec::new(),
         })?;
+        // Read before it starts: what changes meanwhile is noticed at the next look.
+        let here = device::network::addresses();
         let (discovery, discovered) = Discovery::start(DiscoveryConfig {
             beside: tracker.beside().clone(),
             port: peer.port(),
@@ -230,6 +232,7 @@ impl App {
             state_dir: config.state.clone(),
         })
         .await;
+        discovery.lives_at(here);
         let (overview, watch) = watch::channel(Arc::new(Overview::default()));
         let (handle, orders) = Handle::new(watch);
         let swarms = Swarms::new(engine.clone(), Instant::now());
@@ -369,7 +372,7 @@ impl App {
         self.limit().await?;
         if self.written_down.elapsed() >= LEDGER {
             self.write_down().await?;
-            self.look_after_relays().await?;
+            self.look_after_relays(&report.outside).await?;
         }
         self.paint(&report).await
     }
@@ -394,10 +397,14 @@ impl App {
         if let Err(error) = self.write_down().await {
             tracing::error!(%error, "what was spent last could not be written down");
         }
-        if let Err(error) = self.look_after_relays().await {
+        if let Err(error) = self.look_after_relays(&report.outside).await {
             tracing::error!(%error, "who holds what could not be written down");
         }
-        tokio::join!(self.announcer.shutdown(), self.engine.stop());
+        tokio::join!(
+            self.announcer.shutdown(),
+            self.discovery.shutdown(),
+            self.engine.stop()
+        );
         if let Some(drives) = self.drives {
             drives.shutdown().await;
         }

@@ -98,7 +98,8 @@ impl Tracker {
     }
 
     /// Sets where the box itself takes peers: its addresses in every network it is in, the public one too where known.
-    /// A leecher is given the one it can reach (one of each family). The first [`swarm::OWN_ADDRESSES`] are kept.
+    /// A leecher is given the one it can reach (one of each family). The first [`swarm::OWN_ADDRESSES`] are kept; IPv6's
+    /// link-local ones are not.
     pub fn set_own_addresses(&self, addrs: Vec<SocketAddr>) {
         self.shared.table.lock().set_own_addresses(addrs);
     }

@@ -9,25 +9,19 @@
 
 mod common;
 
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
+use common::content::Tree;
 use common::daemon::{Daemon, command};
+use common::house::{BOUND, House, SOON, ask, wait_given};
 use common::space::Space;
 use common::wait::wait_for;
 use serde_json::{Value, json};
 
-const ADMIN: &str = "127.0.0.1:8080";
 const PEERS: &str = "11.0.0.1:6881";
 const PUBLIC: &str = "11.0.0.1:6880";
-
-/// A search takes five seconds, and the machine may be busy.
-const BOUND: Duration = Duration::from_secs(60);
-/// A connection within one machine, or that there is none.
-const SOON: Duration = Duration::from_secs(2);
 
 /// What a router's packet filter is like before anything is forwarded: who is inside gets out, and nobody gets in. The names
 /// are those that miniupnpd looks for.
@@ -123,98 +117,17 @@ impl Street {
         self.world
             .inside(|| TcpStream::connect_timeout(&to, SOON).is_ok())
     }
-
-    /// What a listener answers to a request that is sent from a space.
-    fn ask(from: &Space, to: &str, request: &str) -> String {
-        let to: SocketAddr = to.parse().expect("an address");
-        let asked = || -> std::io::Result<String> {
-            let mut line = TcpStream::connect_timeout(&to, SOON)?;
-            line.set_read_timeout(Some(BOUND))?;
-            line.write_all(request.as_bytes())?;
-            let mut answer = Vec::new();
-            line.read_to_end(&mut answer)?;
-            Ok(String::from_utf8_lossy(&answer).into_owned())
-        };
-        from.inside(|| asked().unwrap_or_else(|error| panic!("{to}: {error}")))
-    }
 }
 
-/// The box, as its owner has it at home.
-struct House<'a> {
-    street: &'a Street,
-    cookie: String,
-    _box: Daemon,
+/// What the owner's page says of the router, once it says this.
+fn wait_reach(house: &House<'_>, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
+    house.wait_overview("reach", what, enough)
 }
 
-impl<'a> House<'a> {
-    fn start(street: &'a Street, dir: &Path) -> House<'a> {
-        let log = dir.join("box.log");
-        let mut run = command("nsenter");
-        run.arg(format!("--net={}", street.home.path.display()))
-            // There is nothing but its router and the world of this test to reach.
-            .args(["env", "-u", "SEMOIR_OFFLINE"])
-            .arg(env!("CARGO_BIN_EXE_semoir"))
-            .args(["serve", "--admin", ADMIN])
-            .args(["--public", "0.0.0.0:6880", "--peer", "0.0.0.0:6881"])
-            .arg("--data")
-            .arg(dir.join("data"));
-        let mut daemon = Daemon::start("the box", &mut run, &log);
-        let lines = daemon.lines();
-        let code = wait_for("the setup code", BOUND, || {
-            daemon.assert_alive();
-            let line = lines.recv_timeout(SOON).ok()?;
-            line.strip_prefix("setup code ").map(str::to_owned)
-        });
-        let mut house = House {
-            street,
-            cookie: String::new(),
-            _box: daemon,
-        };
-        wait_for("the owner's page", BOUND, || {
-            let to: SocketAddr = ADMIN.parse().expect("an address");
-            let connect = || TcpStream::connect_timeout(&to, SOON).ok();
-            street.home.inside(connect).map(|_| ())
-        });
-        let body = json!({ "code": code, "password": "correct horse battery" });
-        let claimed = house.api("POST", "/box/claim", Some(body));
-        let cookie = claimed
-            .lines()
-            .find_map(|line| line.strip_prefix("set-cookie: "));
-        let cookie = cookie.unwrap_or_else(|| panic!("no session: {claimed}"));
-        cookie
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .clone_into(&mut house.cookie);
-        house
-    }
-
-    fn api(&self, method: &str, path: &str, body: Option<Value>) -> String {
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let request = format!(
-            "{method} /api/v1{path} HTTP/1.1\r\nHost: {ADMIN}\r\nConnection: close\r\nCookie: {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.cookie,
-            body.len()
-        );
-        Street::ask(&self.street.home, ADMIN, &request)
-    }
-
-    /// What the owner's page says of the router, once it says this.
-    fn wait_reach(&self, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
-        wait_for(what, BOUND, || {
-            let answer = self.api("GET", "/overview", None);
-            let (_, body) = answer.split_once("\r\n\r\n")?;
-            let reach = serde_json::from_str::<Value>(body).ok()?["reach"].take();
-            enough(&reach).then_some(reach)
-        })
-    }
-
-    fn forward_public(&self, wanted: bool) {
-        let body = json!({ "public_forward": wanted });
-        let answer = self.api("PATCH", "/settings", Some(body));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
+fn forward_public(house: &House<'_>, wanted: bool) {
+    let body = json!({ "public_forward": wanted });
+    let answer = house.api("PATCH", "/settings", Some(body));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 /// Whether this kernel has what a router's packet filter is made of.
@@ -243,9 +156,11 @@ fn a_router_lets_the_world_in_and_out_again() {
     }
     let street = Street::new(dir);
     let router = street.miniupnpd(dir, true);
-    let house = House::start(&street, dir);
+    let tree = Tree::file("The Film.mkv", 1 << 20, 94);
+    let house = House::start(&street.home, dir, tree.source());
+    let hash = house.wait_seeding();
 
-    let reach = house.wait_reach("the peers' port is mapped", |reach| {
+    let reach = wait_reach(&house, "the peers' port is mapped", |reach| {
         reach["mapping"] == "mapped"
     });
     assert_eq!(reach["router"], "11.0.0.1");
@@ -254,29 +169,34 @@ fn a_router_lets_the_world_in_and_out_again() {
     assert!(!street.is_open(PUBLIC), "nobody asked for this one");
 
     // The owner wants visitors too, and then no more.
-    house.forward_public(true);
-    house.wait_reach("the public port is mapped", |reach| {
+    forward_public(&house, true);
+    wait_reach(&house, "the public port is mapped", |reach| {
         reach["public_mapping"] == "mapped"
     });
     let request =
         format!("GET /robots.txt HTTP/1.1\r\nHost: {PUBLIC}\r\nConnection: close\r\n\r\n");
-    let visited = Street::ask(&street.world, PUBLIC, &request);
+    let visited = ask(&street.world, PUBLIC, &request);
+    let visited = String::from_utf8_lossy(&visited);
     assert!(
         visited.starts_with("HTTP/1.1 200") && visited.contains("User-agent"),
         "{visited}"
     );
-    house.forward_public(false);
+    // Whoever announces from out there is sent where the router forwards.
+    wait_given(&street.world, PUBLIC, &hash, PEERS);
+    forward_public(&house, false);
     wait_for("the public port is closed again", BOUND, || {
         (!street.is_open(PUBLIC)).then_some(())
     });
-    house.wait_reach("it says so", |reach| reach["public_mapping"] == "off");
+    wait_reach(&house, "it says so", |reach| {
+        reach["public_mapping"] == "off"
+    });
     assert!(street.is_open(PEERS), "that one was to stay");
 
     // Another router, which forwards nothing.
     drop(router);
     let _stern = street.miniupnpd(dir, false);
-    house.forward_public(true);
-    let reach = house.wait_reach("the router refuses", |reach| {
+    forward_public(&house, true);
+    let reach = wait_reach(&house, "the router refuses", |reach| {
         reach["public_mapping"] == "refused"
     });
     assert_eq!(reach["mapping"], "refused");

@@ -1,6 +1,6 @@
 //! Whether the box is reached from outside: the evidence, gathered from the stations, and the verdict on it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::base::world::is_public;
 use crate::device;
 use crate::policy::reach::{Evidence, Mapping, Reach, judge};
 use crate::seed::Seen;
+use crate::seed::discovery::PortMapping;
 
 /// How often the evidence is gathered. It changes in minutes.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -70,6 +71,16 @@ impl App {
             .map_also(wanted.then_some(self.config.public_port));
     }
 
+    /// Where peers outside can be sent to find us: where a router forwards our port, and where somebody did come.
+    pub(super) fn reached_from_outside(&self, seen: &Seen) -> Vec<SocketAddr> {
+        let peer = self.peers_connect_to();
+        let ips = reached_from_outside(&self.discovery.mapping(), seen);
+        ips.into_iter()
+            .filter(|_| !peer.ip().is_loopback())
+            .map(|ip| SocketAddr::new(ip, peer.port()))
+            .collect()
+    }
+
     fn look_outside(&self, seen: &Seen) -> ReachView {
         let mapping = self.discovery.mapping();
         let own = device::network::addresses();
@@ -100,5 +111,58 @@ impl App {
             came_v6: seen.came_v6,
             page_seen: self.config.visits.first(),
         }
+    }
+}
+
+/// What a single tracker says of our address is not among it: believed, it would send our leechers to whomever it likes.
+fn reached_from_outside(mapping: &PortMapping, seen: &Seen) -> Vec<IpAddr> {
+    let forwarded = mapping
+        .external
+        .filter(|_| mapping.state == Mapping::Mapped);
+    let came = seen.seen_as.iter().filter(|ip| match ip {
+        IpAddr::V4(_) => seen.came_v4.is_some(),
+        IpAddr::V6(_) => seen.came_v6.is_some(),
+    });
+    let mut ips: Vec<IpAddr> = forwarded.iter().chain(came).copied().collect();
+    // Behind another router, what ours calls outside is not.
+    ips.retain(|ip| is_public(*ip));
+    ips.sort_unstable();
+    ips.dedup();
+    ips
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_world_is_sent_where_a_router_forwards_and_where_somebody_came() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mapping = |state, external| PortMapping {
+            state,
+            external: Some(ip(external)),
+            ..PortMapping::default()
+        };
+        let said = Seen {
+            seen_as: vec![ip("8.8.4.4"), ip("2a00::9")],
+            ..Seen::default()
+        };
+        let of = |mapping: &PortMapping, seen: &Seen| reached_from_outside(mapping, seen);
+        let none = [] as [IpAddr; 0];
+        for state in [Mapping::Off, Mapping::NoRouter, Mapping::Refused] {
+            assert_eq!(of(&mapping(state, "8.8.8.8"), &said), none, "{state:?}");
+        }
+        let mapped = mapping(Mapping::Mapped, "8.8.8.8");
+        assert_eq!(of(&mapped, &said), [ip("8.8.8.8")]);
+        for behind in ["192.168.1.2", "100.64.0.7"] {
+            let behind = mapping(Mapping::Mapped, behind);
+            assert_eq!(of(&behind, &said), none, "behind another router");
+        }
+        let came = Seen {
+            came_v4: Some(Timestamp(1)),
+            ..said
+        };
+        assert_eq!(of(&mapped, &came), [ip("8.8.4.4"), ip("8.8.8.8")]);
+        assert_eq!(of(&PortMapping::default(), &came), [ip("8.8.4.4")]);
     }
 }

@@ -8,8 +8,8 @@ use super::overview::RelayView;
 use crate::base::{InfoHash, ReleaseId, Timestamp};
 use crate::device;
 use crate::policy::retire::{Level, Relay};
-use crate::seed::Witness;
 use crate::seed::engine::TorrentReport;
+use crate::seed::{Seen, Witness};
 use crate::store::{SeenRelay, Store, StoreError};
 
 /// While the relays of a release stay the same, when they were last seen is written down this often: after a restart it
@@ -120,17 +120,22 @@ impl App {
         Ok(kept)
     }
 
-    /// Has the engine look for those of whom trackers count fewer, and nowhere where we are ourselves; writes down who holds
-    /// what.
-    pub(super) async fn look_after_relays(&mut self) -> Result<(), StoreError> {
+    /// Has the engine look for those of whom trackers count fewer, and nowhere where we are ourselves, and our tracker name
+    /// us where we are now; writes down who holds what.
+    pub(super) async fn look_after_relays(&mut self, seen: &Seen) -> Result<(), StoreError> {
         for info_hash in self.announcer.fewer() {
             self.engine.hasten(info_hash).await;
         }
         let peer = self.peers_connect_to();
+        self.discovery.lives_at(device::network::addresses());
+        let here = device::network::reachable_at(peer);
+        // From outside first: only so many are kept, and a machine may have many of its own.
+        let mut reached_at = self.reached_from_outside(seen);
+        reached_at.extend(&here);
+        self.tracker.set_own_addresses(reached_at);
         let outside = self.announcer.external_ips().into_iter();
         let outside = outside.map(|ip| SocketAddr::new(ip, peer.port()));
-        let ourselves = device::network::reachable_at(peer).into_iter();
-        let ourselves = ourselves.chain(outside).collect();
+        let ourselves = here.into_iter().chain(outside).collect();
         self.engine.set_ourselves(ourselves).await;
         self.keep_relays().await
     }

@@ -10,10 +10,12 @@ mod dht;
 mod lsd;
 mod upnp;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
@@ -27,6 +29,9 @@ pub const DHT_STATE: &str = "dht.json";
 
 /// Addresses found that wait to be taken. When it is full they are dropped: they are found again.
 pub const FOUND_QUEUE: usize = 256;
+
+/// How long an end waits for a router to take back what has no end.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(3);
 
 /// Orders that wait for a task. One is an info hash; a start with 1,000 torrents fits.
 const ORDERS: usize = 4096;
@@ -44,7 +49,8 @@ pub struct DiscoveryConfig {
     pub dht_bootstrap: Option<Vec<String>>,
     /// Whether to look for peers in the local network.
     pub lsd: bool,
-    /// Whether to ask the router to map the port. The mapping is for TCP and lapses within 20 minutes after we are gone.
+    /// Whether to ask the router to map the port. The mapping is for TCP and lapses within 20 minutes after we are gone; where
+    /// a router knows no such end, [`Discovery::shutdown`] takes it back.
     pub upnp: bool,
     /// The folder the DHT's routing table is kept in ([`DHT_STATE`]), so that the next start is quick.
     pub state_dir: PathBuf,
@@ -71,7 +77,7 @@ impl Kind for NotStarted {
 pub struct Running {
     /// The DHT.
     pub dht: bool,
-    /// Local service discovery.
+    /// Local service discovery, at the start: it is tried again wherever the machine goes.
     pub lsd: bool,
     /// The port mapper. That it runs does not say that a router obeys.
     pub upnp: bool,
@@ -91,6 +97,8 @@ pub struct Discovery {
     running: Running,
     mapping: watch::Receiver<PortMapping>,
     other_port: watch::Sender<Option<u16>>,
+    addresses: watch::Sender<lsd::Addresses>,
+    stop: CancellationToken,
     _alive: std::sync::Arc<DropGuard>,
 }
 
@@ -102,6 +110,7 @@ impl Discovery {
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         let mut running = Running::default();
+        let (addresses, elsewhere) = watch::channel(None);
         let allowed = !config.offline && config.port != 0;
         if allowed && config.dht {
             match dht::start(&config, stop.clone()).await {
@@ -121,15 +130,24 @@ impl Discovery {
             }
         }
         if allowed && config.lsd {
-            match lsd::start(stop.clone()).await {
-                Ok(service) => {
-                    let (sender, orders) = mpsc::channel(ORDERS);
-                    tokio::spawn(lsd::run(service, config.port, orders, found.clone()));
-                    tasks.push(sender);
-                    running.lsd = true;
-                }
-                Err(error) => warn!(%error, "discovery does without"),
+            let alive = stop.clone();
+            let start = move || lsd::start(alive.child_token());
+            let service = start().await;
+            running.lsd = service.is_ok();
+            if let Err(error) = &service {
+                warn!(%error, "discovery does without until the addresses change");
             }
+            let (sender, orders) = mpsc::channel(ORDERS);
+            let service = service.ok();
+            tokio::spawn(lsd::run(
+                service,
+                start,
+                config.port,
+                elsewhere,
+                orders,
+                found.clone(),
+            ));
+            tasks.push(sender);
         }
         let (mapped, mapping) = watch::channel(PortMapping::default());
         let (other_port, other) = watch::channel(None);
@@ -150,6 +168,8 @@ impl Discovery {
             running,
             mapping,
             other_port,
+            addresses,
+            stop: stop.clone(),
             _alive: std::sync::Arc::new(stop.drop_guard()),
         };
         (discovery, receiver)
@@ -164,6 +184,13 @@ impl Discovery {
     pub fn map_also(&self, port: Option<u16>) {
         self.other_port
             .send_if_modified(|now| std::mem::replace(now, port) != port);
+    }
+
+    /// Says which addresses the machine has: what was told first is where it started, and where they are others, the local
+    /// network is another.
+    pub fn lives_at(&self, addresses: Vec<IpAddr>) {
+        self.addresses
+            .send_if_modified(|was| lsd::moves(was, addresses));
     }
 
     /// What came of asking the router to map ports.
@@ -181,6 +208,17 @@ impl Discovery {
     /// Looks for peers of a torrent no longer.
     pub async fn remove(&self, info_hash: InfoHash) {
         self.order(Order::Remove(info_hash)).await;
+    }
+
+    /// Ends, and takes back from the router what would stay behind, within [`SHUTDOWN_TIME`].
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        let mut mapping = self.mapping.clone();
+        // The port mapper has ended when it says nothing any more.
+        let ended = async { while mapping.changed().await.is_ok() {} };
+        if timeout(SHUTDOWN_TIME, ended).await.is_err() {
+            warn!("the router may keep what it maps to us");
+        }
     }
 
     async fn order(&self, order: Order) {
@@ -228,6 +266,7 @@ mod tests {
             assert_eq!(discovery.running(), Running::default());
             assert_eq!(discovery.mapping(), PortMapping::default());
             assert!(discovery.tasks.is_empty());
+            discovery.shutdown().await;
             discovery.add(InfoHash([1; 20]), false).await;
             // Nobody is there to find anything.
             assert_eq!(found.recv().await, None);

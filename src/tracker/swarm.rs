@@ -192,7 +192,8 @@ impl Table {
     /// See [`crate::tracker::Tracker::set_own_addresses`].
     pub fn set_own_addresses(&mut self, addrs: Vec<SocketAddr>) {
         self.own = addrs.into_iter().map(canonical).collect();
-        self.own.retain(|addr| usable(*addr).is_ok());
+        self.own
+            .retain(|addr| usable(*addr).is_ok() && !needs_zone(addr.ip()));
         self.own.truncate(OWN_ADDRESSES);
     }
 
@@ -328,6 +329,11 @@ fn own_for(
 /// The address with an IPv4-mapped IPv6 address (what a dual-stack socket sees) as the IPv4 address it is.
 pub fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+/// Whether an address says something only together with a network device, of which an answer has no room to speak.
+fn needs_zone(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 fn usable(addr: SocketAddr) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ pub mod appliance;
 pub mod clients;
 pub mod content;
 pub mod daemon;
+pub mod house;
 pub mod http;
 pub mod hungry;
 pub mod net;

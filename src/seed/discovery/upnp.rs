@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::NotStarted;
 use crate::policy::reach::Mapping;
-use gateway::Client;
+use gateway::{Client, Control, GatewayError};
 
 /// How long a mapping holds. Long enough that a short outage of ours does not lose it, short enough that it does not stay
 /// behind when the box moves out.
@@ -36,6 +36,9 @@ const EVERYBODY: ([u8; 4], u16) = ([239, 255, 255, 250], 1900);
 
 /// Answers to a search that are looked at: a house has a router or two.
 const MAX_ANSWERS: usize = 8;
+
+/// Mappings without an end that are kept in mind: more than a house's routers have of ours.
+const MAX_ENDLESS: usize = 2 * MAX_ANSWERS;
 
 /// How things stand with the mappings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,11 +62,43 @@ struct Wanted {
     dropped: Option<u16>,
 }
 
+/// What no lease ends: it is to be asked for in that way again, and taken back when we go.
+#[derive(Debug, Default)]
+struct Endless(Vec<(Control, u16)>);
+
+impl Endless {
+    /// Whether a router is known to map ports for ever only.
+    fn is_of(&self, control: &Control) -> bool {
+        self.0.iter().any(|(other, _)| other == control)
+    }
+
+    fn add(&mut self, control: &Control, port: u16) {
+        self.remove(control, port);
+        if self.0.len() == MAX_ENDLESS {
+            self.0.remove(0);
+        }
+        self.0.push((control.clone(), port));
+    }
+
+    fn remove(&mut self, control: &Control, port: u16) {
+        self.0.retain(|(other, p)| (other, *p) != (control, port));
+    }
+
+    /// Takes back what is left of it.
+    async fn end(self, client: &Client) {
+        for (control, port) in self.0 {
+            if let Err(error) = client.unmap(&control, port).await {
+                tracing::warn!(port, %error, "the router keeps a mapping that has no end");
+            }
+        }
+    }
+}
+
 /// Maps the TCP port of the peers, and whichever other one `other` holds, for as long as `stop` is not given, and says in
-/// `mapped` how that stands.
+/// `mapped` how that stands. When that is dropped, what would have stayed behind was taken back.
 pub(super) fn start(
     port: u16,
-    mut other: watch::Receiver<Option<u16>>,
+    other: watch::Receiver<Option<u16>>,
     mapped: watch::Sender<PortMapping>,
     stop: CancellationToken,
 ) -> Result<(), NotStarted> {
@@ -75,34 +110,48 @@ pub(super) fn start(
         state: Mapping::Looking,
         ..PortMapping::default()
     });
-    tokio::spawn(async move {
-        let keep = async {
-            let mut before = None;
-            loop {
-                let wanted = *other.borrow_and_update();
-                let dropped = before.filter(|_| wanted != before);
-                before = wanted;
-                let wanted = Wanted {
-                    peers: port,
-                    other: wanted,
-                    dropped,
-                };
-                let now = look(&client, EVERYBODY.into(), SEARCH, wanted).await;
-                if mapped.send_replace(now) != now {
-                    tracing::info!(?now, ?wanted, "port mapping");
-                }
-                tokio::select! {
-                    () = sleep(LOOK_EVERY) => {}
-                    Ok(()) = other.changed() => {}
-                }
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = keep => {}
-        }
-    });
+    tokio::spawn(keep(client, EVERYBODY.into(), port, other, mapped, stop));
     Ok(())
+}
+
+/// Keeps the ports mapped until `stop`, and takes back then what no lease would end.
+async fn keep(
+    client: Client,
+    search_at: SocketAddr,
+    port: u16,
+    mut other: watch::Receiver<Option<u16>>,
+    mapped: watch::Sender<PortMapping>,
+    stop: CancellationToken,
+) {
+    let mut endless = Endless::default();
+    let renew = async {
+        let mut before = None;
+        loop {
+            let wanted = *other.borrow_and_update();
+            let dropped = before.filter(|_| wanted != before);
+            before = wanted;
+            let wanted = Wanted {
+                peers: port,
+                other: wanted,
+                dropped,
+            };
+            let now = look(&client, search_at, SEARCH, wanted, &mut endless).await;
+            if mapped.send_replace(now) != now {
+                tracing::info!(?now, ?wanted, "port mapping");
+            }
+            tokio::select! {
+                () = sleep(LOOK_EVERY) => {}
+                Ok(()) = other.changed() => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = renew => {}
+    }
+    endless.end(&client).await;
+    // Its end says that ours has come.
+    drop(mapped);
 }
 
 /// Looks for routers, and asks each. The best answer counts.
@@ -111,6 +160,7 @@ async fn look(
     search_at: SocketAddr,
     wait: Duration,
     wanted: Wanted,
+    endless: &mut Endless,
 ) -> PortMapping {
     let mut best = PortMapping {
         state: Mapping::NoRouter,
@@ -132,23 +182,26 @@ async fn look(
                 continue;
             }
         };
-        let ask = async |port| match client.map(&control, from, port, LEASE).await {
-            Ok(()) => Mapping::Mapped,
-            Err(error) => {
-                tracing::debug!(%location, port, %error, "the router does not map the port");
-                Mapping::Refused
+        let mut outcomes = [Mapping::Off; 2];
+        for (outcome, port) in outcomes.iter_mut().zip([Some(wanted.peers), wanted.other]) {
+            let Some(port) = port else { continue };
+            *outcome = match map(client, &control, from, port, endless).await {
+                Ok(()) => Mapping::Mapped,
+                Err(error) => {
+                    tracing::debug!(%location, port, %error, "the router does not map the port");
+                    Mapping::Refused
+                }
+            };
+        }
+        let [state, other] = outcomes;
+        if let Some(port) = wanted.dropped {
+            match client.unmap(&control, port).await {
+                Ok(()) => endless.remove(&control, port),
+                // Then it lapses with its lease, or is taken back when we go.
+                Err(error) => {
+                    tracing::debug!(%location, port, %error, "the router keeps the mapping");
+                }
             }
-        };
-        let state = ask(wanted.peers).await;
-        let other = match wanted.other {
-            Some(port) => ask(port).await,
-            None => Mapping::Off,
-        };
-        if let Some(port) = wanted.dropped
-            && let Err(error) = client.unmap(&control, port).await
-        {
-            // Then it lapses with its lease.
-            tracing::debug!(%location, port, %error, "the router keeps the mapping");
         }
         if best.state != Mapping::Mapped {
             let external = client.external(&control).await.ok();
@@ -160,6 +213,25 @@ async fn look(
         }
     }
     best
+}
+
+/// Maps a port for a while, or without an end where a router knows nothing else.
+async fn map(
+    client: &Client,
+    control: &Control,
+    router: IpAddr,
+    port: u16,
+    endless: &mut Endless,
+) -> Result<(), GatewayError> {
+    if !endless.is_of(control) {
+        match client.map(control, router, port, LEASE).await {
+            Err(error) if error.wants_no_end() => {}
+            done => return done,
+        }
+    }
+    client.map(control, router, port, Duration::ZERO).await?;
+    endless.add(control, port);
+    Ok(())
 }
 
 /// Who answers a search, and where each describes itself.

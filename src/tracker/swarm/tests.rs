@@ -250,6 +250,37 @@ fn the_box_itself_comes_first_by_the_address_the_asker_can_reach() {
 }
 
 #[test]
+fn the_box_is_given_to_the_world_by_its_address_outside_and_to_nobody_by_a_link_local_one() {
+    let (mut table, now) = table();
+    let at_home = ["[fe80::9]:6881", "127.0.0.1:6881", "192.168.0.9:6881"];
+    let outside = ["5.6.7.8:6881"];
+    let set = |table: &mut Table, addrs: &[&str]| {
+        table.set_own_addresses(addrs.iter().map(|addr| addr.parse().unwrap()).collect());
+    };
+    let askers = ["[fe80::3]:1", "192.168.0.3:1", "1.0.0.2:1"];
+    let ours = |table: &mut Table| {
+        askers.map(|asker| {
+            let peers = table.announce(now, &at(asker, 3)).unwrap().peers;
+            let ours: Vec<String> = peers.iter().map(ToString::to_string).collect();
+            table
+                .announce(now, &event(asker, 3, Event::Stopped))
+                .unwrap();
+            ours
+        })
+    };
+    set(&mut table, &at_home);
+    let [linked, home, world] = ours(&mut table);
+    assert_eq!(linked, ["192.168.0.9:6881"]);
+    assert_eq!(home, ["192.168.0.9:6881"]);
+    assert_eq!(world, [] as [&str; 0]);
+    // It becomes known only now.
+    set(&mut table, &[&outside[..], &at_home[..]].concat());
+    let [_, home, world] = ours(&mut table);
+    assert_eq!(home, ["192.168.0.9:6881"]);
+    assert_eq!(world, ["5.6.7.8:6881"]);
+}
+
+#[test]
 fn a_full_list_of_torrents_says_so() {
     let limits = Limits {
         torrents: 2,

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The name a mapping has in the router's list.
 const NAME: &str = "Semoir";
 
+/// UPnP's number for a router that maps ports for ever or not at all (OnlyPermanentLeasesSupported).
+const ONLY_FOR_EVER: &str = "725";
+
 /// Why a router does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GatewayError {
@@ -42,6 +45,13 @@ pub(super) enum GatewayError {
     /// We have no address by which it could reach us.
     #[error("no address leads to it: {0}")]
     NoAddress(#[from] std::io::Error),
+}
+
+impl GatewayError {
+    /// Whether it would have obliged, had it been asked for a mapping without an end.
+    pub fn wants_no_end(&self) -> bool {
+        matches!(self, GatewayError::Refused { code, .. } if code == ONLY_FOR_EVER)
+    }
 }
 
 /// Where a router is asked, and by which service.
@@ -81,7 +91,7 @@ impl Client {
         Ok(Control { url, service })
     }
 
-    /// Asks it to map a TCP port to us, for so long.
+    /// Asks it to map a TCP port to us, for so long; for ever when it is no time at all.
     pub async fn map(
         &self,
         control: &Control,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::Driver;
+use super::peers::is_beyond;
 use crate::base::InfoHash;
 use crate::seed::engine::Report;
 use crate::seed::engine::seeding::Seeding;
@@ -28,11 +29,13 @@ impl Driver {
         let resting = resting
             .into_iter()
             .filter_map(|hash| Some(self.resting.get(hash)?.report(*hash)));
+        let mut links = self.seedings.values().flat_map(|s| s.links.values());
+        let beyond = links.any(|link| is_beyond(link.addr.ip()));
         Report {
             cap: self.shaper.cap(),
             guard: self.ruling(),
             rate: rates.sum::<f64>() as u64,
-            in_touch: self.peers > 0 || self.looks.is_in_touch(now),
+            in_touch: self.looks.is_in_touch(now) || beyond,
             outside: self.outside.seen(),
             torrents: awake.chain(resting).collect(),
         }

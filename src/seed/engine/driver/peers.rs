@@ -1,13 +1,14 @@
 //! The engine's peers: who comes, what they report, whom we dial.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
 use super::{Back, Driver, Link};
+use crate::base::world::is_carriers;
 use crate::base::{InfoHash, PeerKey, Timestamp};
 use crate::seed::client;
 use crate::seed::connection::{self, Greeted, Reports};
@@ -19,6 +20,16 @@ use crate::seed::wire;
 pub(super) const MAX_PEERS_PER_TORRENT: usize = 500;
 /// Peers of all torrents, well below the descriptors a service may have open.
 const MAX_PEERS: usize = 2_000;
+
+/// Whether somebody there shows that our line is up. Whoever is in the house, or at our provider, is heard without it.
+/// Loopback is not taken for the house, where policy takes relays for near either: nobody but tests and the demo is there.
+pub(super) fn is_beyond(ip: IpAddr) -> bool {
+    let near = match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_carriers(ip),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    };
+    !near
+}
 
 impl Driver {
     /// Somebody finished the handshake, on either side.
@@ -81,7 +92,9 @@ impl Driver {
         };
         tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
         tokio::spawn(connection::run(greeted, longest, taken, reports));
-        self.looks.touched(now);
+        if is_beyond(addr.ip()) {
+            self.looks.touched(now);
+        }
         seeding.swarm.handle(joined, now);
         if let Some(home) = seeding.sightings.home(name, ip) {
             seeding.swarm.listens_at(peer, home);
@@ -195,7 +208,9 @@ impl Driver {
                     Dialled::Reached(greeted) => {
                         book.dialled(addr, true, now);
                         sightings.reached(addr, now);
-                        self.looks.touched(now);
+                        if is_beyond(addr.ip()) {
+                            self.looks.touched(now);
+                        }
                         self.newcomer(*greeted);
                     }
                     Dialled::Ourselves => {
@@ -207,7 +222,8 @@ impl Driver {
                         tracing::debug!(%hash, %addr, %error, "a peer could not be reached");
                         book.dialled(addr, false, now);
                         sightings.missed(addr, now);
-                        if error.kind() == io::ErrorKind::ConnectionRefused {
+                        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                        if refused && is_beyond(addr.ip()) {
                             // A machine is there, and says that nobody listens.
                             self.looks.touched(now);
                         }

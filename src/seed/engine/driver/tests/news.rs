@@ -37,3 +37,40 @@ async fn news_names_everything_once_and_then_what_moved() {
     assert!(bench.driver.untold.is_empty(), "what is gone is no news");
     assert_eq!(bench.driver.report().torrents.len(), 3);
 }
+
+#[tokio::test]
+async fn who_is_in_the_house_does_not_show_that_the_line_is_up() {
+    for (from, expected) in [
+        ("192.168.1.9:6881", false),
+        ("[::ffff:10.0.0.9]:6881", false),
+        ("169.254.1.9:6881", false),
+        ("100.64.0.9:6881", false),
+        ("[fd00::9]:6881", false),
+        ("[fe80::9]:6881", false),
+        ("127.0.0.1:6881", true),
+        ("203.0.113.9:6881", true),
+        ("[2001:db8::9]:6881", true),
+    ] {
+        let mut bench = Bench::new(false).await;
+        bench.add(hash(1));
+        bench.from = Some(from.parse().unwrap());
+        let _peer = bench.come(hash(1)).await;
+        let is_there = |driver: &Driver| driver.peers == 1;
+        bench.until("it is there", is_there).await;
+        assert_eq!(bench.driver.report().in_touch, expected, "{from}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_in_the_house_that_refuses_does_not_show_that_the_line_is_up() {
+    for (addr, expected) in [("192.168.1.9:6881", false), ("203.0.113.9:6881", true)] {
+        let mut bench = Bench::new(false).await;
+        bench.add(hash(1));
+        let refused = std::io::ErrorKind::ConnectionRefused.into();
+        let came = Dialled::Failed(refused);
+        bench
+            .driver
+            .came_back(Back::Dialled(hash(1), addr.parse().unwrap(), came));
+        assert_eq!(bench.driver.report().in_touch, expected, "{addr}");
+    }
+}
