@@ -16,6 +16,26 @@ pub fn is_carriers(ip: IpAddr) -> bool {
     matches!(ip.to_canonical(), IpAddr::V4(ip) if ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64)
 }
 
+/// Whether an address is one that only our own network or provider reaches, or nobody: who is there holds nothing for
+/// the world. Loopback is not among them: nobody but tests and the demo is there.
+pub fn is_near(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => is_near_v4(ip),
+        IpAddr::V6(ip) => is_near_v6(ip),
+    }
+}
+
+fn is_near_v4(ip: Ipv4Addr) -> bool {
+    let shared = is_carriers(IpAddr::V4(ip));
+    let nobody = ip.octets()[0] == 0 || ip.is_broadcast() || ip.is_multicast();
+    ip.is_private() || ip.is_link_local() || shared || nobody
+}
+
+fn is_near_v6(ip: Ipv6Addr) -> bool {
+    let nobody = ip.is_unspecified() || ip.is_multicast();
+    ip.is_unique_local() || ip.is_unicast_link_local() || nobody
+}
+
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
     let nobody = a == 0 || a >= 240 || ip.is_multicast() || ip.is_documentation();
@@ -74,5 +94,38 @@ mod tests {
         }
         assert!(is_carriers(ip("100.64.0.1")) && is_carriers(ip("::ffff:100.127.0.1")));
         assert!(!is_carriers(ip("100.128.0.1")) && !is_carriers(ip("::1")));
+    }
+
+    #[test]
+    fn who_is_near_is_told_from_the_world() {
+        let near = |ip: &str| is_near(ip.parse().expect("a test address"));
+        for ip in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.9",
+            "::ffff:192.168.1.9",
+            "169.254.1.1",
+            "100.64.0.1",
+            "100.127.255.254",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "fe80::1",
+            "fd12:3456::1",
+            "ff02::1",
+            "::",
+        ] {
+            assert!(near(ip), "{ip}");
+        }
+        for ip in [
+            "127.0.0.1",
+            "::1",
+            "192.0.2.1",
+            "100.128.0.1",
+            "172.32.0.1",
+            "2001:db8::1",
+        ] {
+            assert!(!near(ip), "{ip}");
+        }
     }
 }

@@ -263,7 +263,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
         announcer.update(hash, uploaded(figures));
     }
     memory.write();
-    tokio::join!(announcer.shutdown(), engine.stop());
+    tokio::join!(announcer.shutdown(), discovery.shutdown(), engine.stop());
     ended
 }
 

@@ -90,7 +90,7 @@ pub struct Report {
     pub guard: Option<Ruling>,
     /// Wire bytes per second, over about the last second.
     pub rate: u64,
-    /// Whether a peer is connected, or answered lately. While nothing does, it may be our own line that is down, and
+    /// Whether a peer out of our own network is connected, or answered lately. While nothing does, it may be our own line that is down, and
     /// silence says nothing.
     pub in_touch: bool,
     /// What peers outside tell of where we are.

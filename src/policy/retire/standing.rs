@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::relay::{Homes, Level, Network, is_near};
+use super::relay::{Homes, Level, Network};
 use super::watch::{Look, Loss, Watch};
 use super::{Evidence, Rule};
+use crate::base::world::is_near;
 
 /// How things stand. Everything is counted in networks.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::Driver;
-use super::peers::is_beyond;
 use crate::base::InfoHash;
+use crate::base::world::is_near;
 use crate::seed::engine::Report;
 use crate::seed::engine::seeding::Seeding;
 
@@ -30,7 +30,7 @@ impl Driver {
             .into_iter()
             .filter_map(|hash| Some(self.resting.get(hash)?.report(*hash)));
         let mut links = self.seedings.values().flat_map(|s| s.links.values());
-        let beyond = links.any(|link| is_beyond(link.addr.ip()));
+        let beyond = links.any(|link| !is_near(link.addr.ip()));
         Report {
             cap: self.shaper.cap(),
             guard: self.ruling(),

@@ -1,14 +1,14 @@
 //! The engine's peers: who comes, what they report, whom we dial.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
 use super::{Back, Driver, Link};
-use crate::base::world::is_carriers;
+use crate::base::world::is_near;
 use crate::base::{InfoHash, PeerKey, Timestamp};
 use crate::seed::client;
 use crate::seed::connection::{self, Greeted, Reports};
@@ -20,16 +20,6 @@ use crate::seed::wire;
 pub(super) const MAX_PEERS_PER_TORRENT: usize = 500;
 /// Peers of all torrents, well below the descriptors a service may have open.
 const MAX_PEERS: usize = 2_000;
-
-/// Whether somebody there shows that our line is up. Whoever is in the house, or at our provider, is heard without it.
-/// Loopback is not taken for the house, where policy takes relays for near either: nobody but tests and the demo is there.
-pub(super) fn is_beyond(ip: IpAddr) -> bool {
-    let near = match ip.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_carriers(ip),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
-    };
-    !near
-}
 
 impl Driver {
     /// Somebody finished the handshake, on either side.
@@ -92,7 +82,8 @@ impl Driver {
         };
         tracing::debug!(%hash, addr = %greeted.addr, outgoing = greeted.outgoing, "peer joined");
         tokio::spawn(connection::run(greeted, longest, taken, reports));
-        if is_beyond(addr.ip()) {
+        // Whoever is in the house, or at our provider, is heard without our line.
+        if !is_near(addr.ip()) {
             self.looks.touched(now);
         }
         seeding.swarm.handle(joined, now);
@@ -208,7 +199,7 @@ impl Driver {
                     Dialled::Reached(greeted) => {
                         book.dialled(addr, true, now);
                         sightings.reached(addr, now);
-                        if is_beyond(addr.ip()) {
+                        if !is_near(addr.ip()) {
                             self.looks.touched(now);
                         }
                         self.newcomer(*greeted);
@@ -223,7 +214,7 @@ impl Driver {
                         book.dialled(addr, false, now);
                         sightings.missed(addr, now);
                         let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-                        if refused && is_beyond(addr.ip()) {
+                        if refused && !is_near(addr.ip()) {
                             // A machine is there, and says that nobody listens.
                             self.looks.touched(now);
                         }
