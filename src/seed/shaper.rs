@@ -39,6 +39,8 @@ pub struct Shaper {
     guard: Option<u64>,
     tokens: f64,
     at: Instant,
+    /// Bytes that the line had room for, and that were not kept, since the last [`Shaper::charge_late`].
+    unused: f64,
     /// Wire bytes each torrent is ahead of the one that had least; the smallest goes next.
     spent: BTreeMap<InfoHash, f64>,
 }
@@ -51,6 +53,7 @@ impl Shaper {
             guard: None,
             tokens: 0.0,
             at: now,
+            unused: 0.0,
             spent: BTreeMap::new(),
         }
     }
@@ -134,6 +137,14 @@ impl Shaper {
         *self.spent.entry(account).or_insert(start) += bytes;
     }
 
+    /// Takes what left some time since the last such call, and is noticed only now. What the line had room for then and did
+    /// not use has paid for it: a box that talked to trackers all night owes nothing in the morning.
+    pub fn charge_late(&mut self, bytes: f64, now: Instant) {
+        self.refill(now);
+        let paid = std::mem::take(&mut self.unused).min(bytes);
+        self.charge(None, bytes - paid);
+    }
+
     /// Forgets a torrent's account: it is gone, or has nothing to send.
     pub fn forget(&mut self, account: InfoHash) {
         self.spent.remove(&account);
@@ -144,7 +155,9 @@ impl Shaper {
         self.at = self.at.max(now);
         if let Some(limit) = self.limit() {
             let gained = passed * limit as f64 * USED;
-            self.tokens = (self.tokens + gained).min(self.burst(limit));
+            let (tokens, most) = (self.tokens + gained, self.burst(limit));
+            self.unused += (tokens - most).max(0.0);
+            self.tokens = tokens.min(most);
         }
     }
 
@@ -277,6 +290,27 @@ mod tests {
         assert!(shaper.is_open(start + Duration::from_millis(5100)));
         let opens = shaper.opens_at(start + Duration::from_millis(5100));
         assert_eq!(opens, None);
+    }
+
+    #[test]
+    fn what_is_noticed_late_is_paid_by_what_was_not_used_and_by_no_more() {
+        let start = Instant::now();
+        let mut shaper = Shaper::new(Some(100_000), start);
+        let night = start + Duration::from_secs(200);
+        shaper.charge_late(10_000_000.0, night);
+        assert!(shaper.is_open(night));
+        // No time has passed since, and what was once forgiven is gone.
+        shaper.charge_late(100_000.0, night);
+        assert!(!shaper.is_open(night + Duration::from_millis(900)));
+        // A line in use has nothing left over: all is owed.
+        let mut now = night + Duration::from_secs(2);
+        run(&mut shaper, now, 2, Duration::from_millis(5), 1500.0);
+        now += Duration::from_secs(2);
+        shaper.charge_late(0.0, now);
+        run(&mut shaper, now, 2, Duration::from_millis(5), 1500.0);
+        now += Duration::from_secs(2);
+        shaper.charge_late(50_000.0, now);
+        assert!(!shaper.is_open(now + Duration::from_millis(400)));
     }
 
     #[test]
