@@ -41,8 +41,10 @@ pub struct Shaper {
     at: Instant,
     /// Bytes that the line had room for, and that were not kept, since the last [`Shaper::charge_late`].
     unused: f64,
-    /// Wire bytes each torrent is ahead of the one that had least; the smallest goes next.
+    /// Wire bytes of each torrent, counted from `level` on; the smallest goes next.
     spent: BTreeMap<InfoHash, f64>,
+    /// Where the torrent stood that had its turn last: nobody starts below.
+    level: f64,
 }
 
 impl Shaper {
@@ -55,6 +57,7 @@ impl Shaper {
             at: now,
             unused: 0.0,
             spent: BTreeMap::new(),
+            level: 0.0,
         }
     }
 
@@ -117,9 +120,17 @@ impl Shaper {
     }
 
     /// The torrent whose turn it is among those that have something to send.
-    pub fn next(&self, candidates: impl Iterator<Item = InfoHash>) -> Option<InfoHash> {
-        let spent = |hash: &InfoHash| self.spent.get(hash).copied().unwrap_or(0.0);
-        candidates.min_by(|a, b| spent(a).total_cmp(&spent(b)))
+    pub fn next(&mut self, candidates: impl Iterator<Item = InfoHash>) -> Option<InfoHash> {
+        let stands = |hash: InfoHash| (self.stands_at(hash), hash);
+        let (level, next) = candidates.map(stands).min_by(|a, b| a.0.total_cmp(&b.0))?;
+        self.level = level;
+        Some(next)
+    }
+
+    /// Where a torrent stands. Whoever comes (back) now is level with those who had their turns, and cannot claim the past.
+    fn stands_at(&self, account: InfoHash) -> f64 {
+        let spent = self.spent.get(&account).copied();
+        spent.map_or(self.level, |spent| spent.max(self.level))
     }
 
     /// Takes `bytes` on the wire from the bucket, on a torrent's account if it is one's. Debts are paid back before
@@ -131,10 +142,8 @@ impl Shaper {
         let Some(account) = account else {
             return;
         };
-        // Whoever comes (back) now starts level with the one that had least, and cannot claim the past.
-        let level = self.spent.values().copied().fold(f64::INFINITY, f64::min);
-        let start = if level.is_finite() { level } else { 0.0 };
-        *self.spent.entry(account).or_insert(start) += bytes;
+        let spent = self.stands_at(account) + bytes;
+        self.spent.insert(account, spent);
     }
 
     /// Takes what left some time since the last such call, and is noticed only now. What the line had room for then and did
@@ -313,24 +322,59 @@ mod tests {
         assert!(!shaper.is_open(now + Duration::from_millis(400)));
     }
 
+    /// Gives so many turns to these, with blocks as long as their torrents have them; the bytes of each.
+    fn turns<const N: usize>(shaper: &mut Shaper, those: [(InfoHash, f64); N]) -> [f64; N] {
+        let mut sent = [0.0; N];
+        for _ in 0..300 {
+            let hashes = those.iter().map(|(hash, _)| *hash);
+            let next = shaper.next(hashes).expect("someone's turn");
+            let which = those.iter().position(|(hash, _)| *hash == next).unwrap();
+            shaper.charge(Some(next), those[which].1);
+            sent[which] += those[which].1;
+        }
+        sent
+    }
+
+    fn are_even(sent: &[f64]) -> bool {
+        let mean = sent.iter().sum::<f64>() / sent.len() as f64;
+        sent.iter().all(|bytes| (bytes / mean - 1.0).abs() < 0.05)
+    }
+
     #[test]
     fn torrents_take_turns_by_what_they_spent() {
-        let start = Instant::now();
-        let mut shaper = Shaper::new(None, start);
+        let mut shaper = Shaper::new(None, Instant::now());
+        let [a, b] = [1, 2].map(|i| InfoHash([i; 20]));
+        // a's blocks are three times as long: bytes are shared, not turns.
+        let sent = turns(&mut shaper, [(a, 3000.0), (b, 1000.0)]);
+        assert!(are_even(&sent), "{sent:?}");
+    }
+
+    /// An account that rested has saved nothing up, and neither has one that is opened beside it.
+    #[test]
+    fn who_had_nothing_to_send_has_no_claim_to_what_others_were_sent_meanwhile() {
+        let mut shaper = Shaper::new(None, Instant::now());
         let [a, b, c] = [1, 2, 3].map(|i| InfoHash([i; 20]));
-        let mut sent = BTreeMap::<InfoHash, f64>::new();
-        for _ in 0..300 {
-            let next = shaper.next([a, b].into_iter()).expect("someone's turn");
-            // a's blocks are three times as long: bytes are shared, not turns.
-            let bytes = if next == a { 3000.0 } else { 1000.0 };
-            shaper.charge(Some(next), bytes);
-            *sent.entry(next).or_default() += bytes;
+        shaper.charge(Some(b), 100.0);
+        for _ in 0..1000 {
+            assert_eq!(shaper.next([a].into_iter()), Some(a));
+            shaper.charge(Some(a), 1e6);
+            // Talk is charged without a turn.
+            shaper.charge(Some(b), 9.0);
         }
-        assert!((sent[&a] / sent[&b] - 1.0).abs() < 0.05, "{sent:?}");
-        shaper.charge(Some(c), 10.0);
-        assert!(
-            shaper.spent[&c] >= shaper.spent[&b],
-            "a newcomer cannot claim the past"
-        );
+        let block = 17_000.0;
+        // What a was ahead with its last, long turn is made up for once.
+        turns(&mut shaper, [(a, block), (b, block)]);
+        let sent = turns(&mut shaper, [(a, block), (b, block)]);
+        assert!(are_even(&sent), "{sent:?}");
+        let sent = turns(&mut shaper, [(a, block), (b, block), (c, block)]);
+        assert!(are_even(&sent), "{sent:?}");
+        // What is corrected is no claim either.
+        for _ in 0..1000 {
+            shaper.next([a].into_iter());
+            shaper.charge(Some(a), block);
+            shaper.charge(Some(c), -block);
+        }
+        let sent = turns(&mut shaper, [(a, block), (c, block)]);
+        assert!(are_even(&sent), "{sent:?}");
     }
 }
