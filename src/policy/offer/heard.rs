@@ -89,7 +89,8 @@ impl Offer {
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
         self.bind_again(peer, piece, now);
-        if self.binding_mut(peer, piece).is_none() {
+        // Who is not answered does not keep a piece from others by asking.
+        if self.binding_mut(peer, piece).is_none() || !self.may_serve(peer, piece) {
             return;
         }
         let pieces = &self.pieces;
@@ -121,6 +122,7 @@ impl Offer {
         let again = |state: &Peer| {
             state.announced.has(piece)
                 && !state.has.has(piece)
+                && !state.had_twice(piece, self.piece_length)
                 && state.bound.len() < MIN_LOOK_AHEAD
                 && self.pool.contains(&piece)
         };
@@ -162,14 +164,17 @@ impl Offer {
         length: u32,
         now: Instant,
     ) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            *state.written.entry(piece).or_default() += u64::from(bytes);
+        }
         let Some(binding) = self.binding_mut(peer, piece) else {
             return;
         };
         let started = *binding.started.get_or_insert(now);
-        binding.touched = now;
         if !binding.blocks.insert(begin) {
             return;
         }
+        binding.touched = now;
         binding.bytes += bytes;
         if binding.bytes < length {
             return;

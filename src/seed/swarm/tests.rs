@@ -1,6 +1,7 @@
 use super::super::torrent::tests::torrent;
 use super::*;
 
+mod again;
 mod aside;
 use std::time::Duration;
 
