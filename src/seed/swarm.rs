@@ -355,8 +355,8 @@ impl Swarm {
     }
 
     fn hello(&mut self, key: PeerKey, hello: Hello) {
-        if hello.upload_only {
-            self.offer.wants_nothing(key);
+        if let Some(upload_only) = hello.upload_only {
+            self.offer.wants_nothing(key, upload_only);
         }
         self.with(key, |peer| peer.greeted(hello));
     }

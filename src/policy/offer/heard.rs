@@ -68,6 +68,8 @@ impl Offer {
     pub fn interested(&mut self, peer: PeerKey) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.uninterested = false;
+            state.wants_nothing = false;
+            self.due = true;
         }
     }
 
@@ -79,10 +81,12 @@ impl Offer {
         self.infer(peer, now);
     }
 
-    /// A peer says it wants nothing from anybody (BEP 21): it is offered nothing.
-    pub fn wants_nothing(&mut self, peer: PeerKey) {
+    /// A peer says whether it wants nothing from anybody (BEP 21), and is offered nothing then. Its owner may choose more
+    /// files later.
+    pub fn wants_nothing(&mut self, peer: PeerKey, nothing: bool) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.wants_nothing = true;
+            state.wants_nothing = nothing;
+            self.due = true;
         }
     }
 

@@ -3,6 +3,7 @@ use super::*;
 
 mod again;
 mod aside;
+mod named;
 use std::time::Duration;
 
 const BLOCK: u32 = 16 << 10;
