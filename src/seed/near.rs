@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
+use crate::base::world::is_carriers;
+
 /// Interfaces come and go, seldom.
 const READ_EVERY: Duration = Duration::from_secs(60);
 
@@ -57,6 +59,35 @@ pub(super) fn origin(ip: IpAddr) -> IpAddr {
         IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
         v4 => v4,
     }
+}
+
+/// How far an address reaches, from near to far; as the box's own tracker has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    Loopback,
+    /// A network at home, or that of a provider behind one address.
+    Private,
+    Public,
+}
+
+impl Scope {
+    fn of(ip: IpAddr) -> Self {
+        let ip = ip.to_canonical();
+        let private = match ip {
+            IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_carriers(ip),
+            IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+        };
+        match (ip.is_loopback(), private) {
+            (true, _) => Scope::Loopback,
+            (_, true) => Scope::Private,
+            _ => Scope::Public,
+        }
+    }
+}
+
+/// Whether one at `namer` can know of one at `named`: a stranger who names an address at our home would have us knock there.
+pub(super) fn may_name(namer: IpAddr, named: IpAddr) -> bool {
+    Scope::of(namer) <= Scope::of(named)
 }
 
 /// Empty when the system does not say: then everybody is taken to be far.

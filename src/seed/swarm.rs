@@ -342,11 +342,7 @@ impl Swarm {
             Heard::Cancel(block) => self.cancel(key, |queued| *queued == block),
             Heard::Hello(hello) => self.hello(key, hello),
             Heard::MetadataRequest(piece) => self.metadata_requested(key, piece),
-            Heard::Peers(addresses) => {
-                if !self.torrent.private {
-                    self.actions.push_back(Action::Met(addresses));
-                }
-            }
+            Heard::Peers(addresses) => self.named(key, addresses, now),
             Heard::Piece(block, bytes) => self.piece_came(key, block, bytes, now),
             Heard::Choke => self.choked_us(key, true, now),
             Heard::Unchoke => self.choked_us(key, false, now),
