@@ -85,6 +85,11 @@ impl Scope {
     }
 }
 
+/// Whether an address is neither this machine's nor a private network's, whatever its owner is to us.
+pub(super) fn is_strangers(ip: IpAddr) -> bool {
+    Scope::of(ip) == Scope::Public
+}
+
 /// Whether one at `namer` can know of one at `named`: a stranger who names an address at our home would have us knock there.
 pub(super) fn may_name(namer: IpAddr, named: IpAddr) -> bool {
     Scope::of(namer) <= Scope::of(named)

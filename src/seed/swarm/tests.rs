@@ -3,6 +3,7 @@ use super::*;
 
 mod again;
 mod aside;
+mod metadata;
 mod named;
 use std::net::IpAddr;
 use std::time::Duration;
