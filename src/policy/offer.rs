@@ -196,13 +196,16 @@ impl Offer {
         self.generous = generous;
     }
 
-    /// Whether `peer` may have blocks of `piece`: it is bound to it, or it was sent to it and did not arrive whole.
+    /// Whether `peer` may have blocks of `piece`: it is bound to it, or it was sent to it and did not arrive whole; and the
+    /// peer did not have it twice already.
     pub fn may_serve(&self, peer: PeerKey, piece: u32) -> bool {
         let Some(state) = self.pieces.get(piece as usize) else {
             return false;
         };
-        state.bound.as_ref().is_some_and(|b| b.peer == peer)
-            || (state.sent_to == Some(peer) && state.bound.is_none())
+        let its = state.bound.as_ref().is_some_and(|b| b.peer == peer)
+            || (state.sent_to == Some(peer) && state.bound.is_none());
+        let known = self.peers.get(&peer);
+        its && known.is_none_or(|p| !p.had_twice(piece, self.piece_length))
     }
 
     /// The last peer that got all of `piece` from us, if it may have it no more.

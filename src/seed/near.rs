@@ -1,10 +1,12 @@
 //! Who is near: reached without the uplink.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
+
+use crate::base::world::is_near;
 
 /// Interfaces come and go, seldom.
 const READ_EVERY: Duration = Duration::from_secs(60);
@@ -48,6 +50,44 @@ fn shares(own: IpAddr, other: IpAddr, length: u32) -> bool {
         _ => return false,
     };
     (1..=bits).contains(&length) && differs.leading_zeros() >= length
+}
+
+/// What somebody has one of and not many: an IPv4 address, or the network of an IPv6 address, which holds as many as its
+/// owner likes.
+pub(super) fn origin(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+/// How far an address reaches, from near to far; as the box's own tracker has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    Loopback,
+    /// A network at home, or that of a provider behind one address.
+    Private,
+    Public,
+}
+
+impl Scope {
+    fn of(ip: IpAddr) -> Self {
+        match (ip.to_canonical().is_loopback(), is_near(ip)) {
+            (true, _) => Scope::Loopback,
+            (_, true) => Scope::Private,
+            _ => Scope::Public,
+        }
+    }
+}
+
+/// Whether an address is neither this machine's nor a private network's, whatever its owner is to us.
+pub(super) fn is_strangers(ip: IpAddr) -> bool {
+    Scope::of(ip) == Scope::Public
+}
+
+/// Whether one at `namer` can know of one at `named`: a stranger who names an address at our home would have us knock there.
+pub(super) fn may_name(namer: IpAddr, named: IpAddr) -> bool {
+    Scope::of(namer) <= Scope::of(named)
 }
 
 /// Empty when the system does not say: then everybody is taken to be far.
@@ -101,6 +141,15 @@ mod tests {
         for ip in ["192.168.2.8", "203.0.113.1", "2001:db8::1"] {
             assert!(!near.holds(ip.parse().unwrap(), now), "{ip}");
         }
+    }
+
+    #[test]
+    fn an_origin_is_what_somebody_has_one_of() {
+        let of = |text: &str| origin(text.parse().unwrap());
+        assert_eq!(of("2001:db8:0:1::7"), of("2001:db8:0:1:ffff::"));
+        assert_ne!(of("2001:db8:0:1::7"), of("2001:db8:0:2::7"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 
     #[test]

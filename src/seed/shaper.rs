@@ -39,8 +39,12 @@ pub struct Shaper {
     guard: Option<u64>,
     tokens: f64,
     at: Instant,
-    /// Wire bytes each torrent is ahead of the one that had least; the smallest goes next.
+    /// Bytes that the line had room for, and that were not kept, since the last [`Shaper::charge_late`].
+    unused: f64,
+    /// Wire bytes of each torrent, counted from `level` on; the smallest goes next.
     spent: BTreeMap<InfoHash, f64>,
+    /// Where the torrent stood that had its turn last: nobody starts below.
+    level: f64,
 }
 
 impl Shaper {
@@ -51,7 +55,9 @@ impl Shaper {
             guard: None,
             tokens: 0.0,
             at: now,
+            unused: 0.0,
             spent: BTreeMap::new(),
+            level: 0.0,
         }
     }
 
@@ -114,9 +120,17 @@ impl Shaper {
     }
 
     /// The torrent whose turn it is among those that have something to send.
-    pub fn next(&self, candidates: impl Iterator<Item = InfoHash>) -> Option<InfoHash> {
-        let spent = |hash: &InfoHash| self.spent.get(hash).copied().unwrap_or(0.0);
-        candidates.min_by(|a, b| spent(a).total_cmp(&spent(b)))
+    pub fn next(&mut self, candidates: impl Iterator<Item = InfoHash>) -> Option<InfoHash> {
+        let stands = |hash: InfoHash| (self.stands_at(hash), hash);
+        let (level, next) = candidates.map(stands).min_by(|a, b| a.0.total_cmp(&b.0))?;
+        self.level = level;
+        Some(next)
+    }
+
+    /// Where a torrent stands. Whoever comes (back) now is level with those who had their turns, and cannot claim the past.
+    fn stands_at(&self, account: InfoHash) -> f64 {
+        let spent = self.spent.get(&account).copied();
+        spent.map_or(self.level, |spent| spent.max(self.level))
     }
 
     /// Takes `bytes` on the wire from the bucket, on a torrent's account if it is one's. Debts are paid back before
@@ -128,10 +142,16 @@ impl Shaper {
         let Some(account) = account else {
             return;
         };
-        // Whoever comes (back) now starts level with the one that had least, and cannot claim the past.
-        let level = self.spent.values().copied().fold(f64::INFINITY, f64::min);
-        let start = if level.is_finite() { level } else { 0.0 };
-        *self.spent.entry(account).or_insert(start) += bytes;
+        let spent = self.stands_at(account) + bytes;
+        self.spent.insert(account, spent);
+    }
+
+    /// Takes what left some time since the last such call, and is noticed only now. What the line had room for then and did
+    /// not use has paid for it: a box that talked to trackers all night owes nothing in the morning.
+    pub fn charge_late(&mut self, bytes: f64, now: Instant) {
+        self.refill(now);
+        let paid = std::mem::take(&mut self.unused).min(bytes);
+        self.charge(None, bytes - paid);
     }
 
     /// Forgets a torrent's account: it is gone, or has nothing to send.
@@ -144,7 +164,9 @@ impl Shaper {
         self.at = self.at.max(now);
         if let Some(limit) = self.limit() {
             let gained = passed * limit as f64 * USED;
-            self.tokens = (self.tokens + gained).min(self.burst(limit));
+            let (tokens, most) = (self.tokens + gained, self.burst(limit));
+            self.unused += (tokens - most).max(0.0);
+            self.tokens = tokens.min(most);
         }
     }
 
@@ -280,23 +302,79 @@ mod tests {
     }
 
     #[test]
-    fn torrents_take_turns_by_what_they_spent() {
+    fn what_is_noticed_late_is_paid_by_what_was_not_used_and_by_no_more() {
         let start = Instant::now();
-        let mut shaper = Shaper::new(None, start);
-        let [a, b, c] = [1, 2, 3].map(|i| InfoHash([i; 20]));
-        let mut sent = BTreeMap::<InfoHash, f64>::new();
+        let mut shaper = Shaper::new(Some(100_000), start);
+        let night = start + Duration::from_secs(200);
+        shaper.charge_late(10_000_000.0, night);
+        assert!(shaper.is_open(night));
+        // No time has passed since, and what was once forgiven is gone.
+        shaper.charge_late(100_000.0, night);
+        assert!(!shaper.is_open(night + Duration::from_millis(900)));
+        // A line in use has nothing left over: all is owed.
+        let mut now = night + Duration::from_secs(2);
+        run(&mut shaper, now, 2, Duration::from_millis(5), 1500.0);
+        now += Duration::from_secs(2);
+        shaper.charge_late(0.0, now);
+        run(&mut shaper, now, 2, Duration::from_millis(5), 1500.0);
+        now += Duration::from_secs(2);
+        shaper.charge_late(50_000.0, now);
+        assert!(!shaper.is_open(now + Duration::from_millis(400)));
+    }
+
+    /// Gives so many turns to these, with blocks as long as their torrents have them; the bytes of each.
+    fn turns<const N: usize>(shaper: &mut Shaper, those: [(InfoHash, f64); N]) -> [f64; N] {
+        let mut sent = [0.0; N];
         for _ in 0..300 {
-            let next = shaper.next([a, b].into_iter()).expect("someone's turn");
-            // a's blocks are three times as long: bytes are shared, not turns.
-            let bytes = if next == a { 3000.0 } else { 1000.0 };
-            shaper.charge(Some(next), bytes);
-            *sent.entry(next).or_default() += bytes;
+            let hashes = those.iter().map(|(hash, _)| *hash);
+            let next = shaper.next(hashes).expect("someone's turn");
+            let which = those.iter().position(|(hash, _)| *hash == next).unwrap();
+            shaper.charge(Some(next), those[which].1);
+            sent[which] += those[which].1;
         }
-        assert!((sent[&a] / sent[&b] - 1.0).abs() < 0.05, "{sent:?}");
-        shaper.charge(Some(c), 10.0);
-        assert!(
-            shaper.spent[&c] >= shaper.spent[&b],
-            "a newcomer cannot claim the past"
-        );
+        sent
+    }
+
+    fn are_even(sent: &[f64]) -> bool {
+        let mean = sent.iter().sum::<f64>() / sent.len() as f64;
+        sent.iter().all(|bytes| (bytes / mean - 1.0).abs() < 0.05)
+    }
+
+    #[test]
+    fn torrents_take_turns_by_what_they_spent() {
+        let mut shaper = Shaper::new(None, Instant::now());
+        let [a, b] = [1, 2].map(|i| InfoHash([i; 20]));
+        // a's blocks are three times as long: bytes are shared, not turns.
+        let sent = turns(&mut shaper, [(a, 3000.0), (b, 1000.0)]);
+        assert!(are_even(&sent), "{sent:?}");
+    }
+
+    /// An account that rested has saved nothing up, and neither has one that is opened beside it.
+    #[test]
+    fn who_had_nothing_to_send_has_no_claim_to_what_others_were_sent_meanwhile() {
+        let mut shaper = Shaper::new(None, Instant::now());
+        let [a, b, c] = [1, 2, 3].map(|i| InfoHash([i; 20]));
+        shaper.charge(Some(b), 100.0);
+        for _ in 0..1000 {
+            assert_eq!(shaper.next([a].into_iter()), Some(a));
+            shaper.charge(Some(a), 1e6);
+            // Talk is charged without a turn.
+            shaper.charge(Some(b), 9.0);
+        }
+        let block = 17_000.0;
+        // What a was ahead with its last, long turn is made up for once.
+        turns(&mut shaper, [(a, block), (b, block)]);
+        let sent = turns(&mut shaper, [(a, block), (b, block)]);
+        assert!(are_even(&sent), "{sent:?}");
+        let sent = turns(&mut shaper, [(a, block), (b, block), (c, block)]);
+        assert!(are_even(&sent), "{sent:?}");
+        // What is corrected is no claim either.
+        for _ in 0..1000 {
+            shaper.next([a].into_iter());
+            shaper.charge(Some(a), block);
+            shaper.charge(Some(c), -block);
+        }
+        let sent = turns(&mut shaper, [(a, block), (c, block)]);
+        assert!(are_even(&sent), "{sent:?}");
     }
 }

@@ -31,6 +31,7 @@ mod sights;
 mod slots;
 mod warmth;
 
+use metadata::MetadataSent;
 use peer::Peer;
 pub use piece_map::{MAX_CELLS, PieceMap};
 pub use probe::{Compared, Proof};
@@ -139,6 +140,7 @@ pub struct Swarm {
     /// Bytes handed to one connection and not yet written, at most.
     most_in_flight: u32,
     payload: u64,
+    metadata_sent: MetadataSent,
     actions: VecDeque<Action>,
     /// When something last happened that was not decided upon.
     undecided: Option<Instant>,
@@ -165,6 +167,7 @@ impl Swarm {
             unchoked_at: None,
             most_in_flight: IN_FLIGHT,
             payload: 0,
+            metadata_sent: MetadataSent::default(),
             actions: VecDeque::new(),
             undecided: None,
         }
@@ -341,12 +344,8 @@ impl Swarm {
             Heard::Request(block) => self.requested(key, block, now),
             Heard::Cancel(block) => self.cancel(key, |queued| *queued == block),
             Heard::Hello(hello) => self.hello(key, hello),
-            Heard::MetadataRequest(piece) => self.metadata_requested(key, piece),
-            Heard::Peers(addresses) => {
-                if !self.torrent.private {
-                    self.actions.push_back(Action::Met(addresses));
-                }
-            }
+            Heard::MetadataRequest(piece) => self.metadata_requested(key, piece, now),
+            Heard::Peers(addresses) => self.named(key, addresses, now),
             Heard::Piece(block, bytes) => self.piece_came(key, block, bytes, now),
             Heard::Choke => self.choked_us(key, true, now),
             Heard::Unchoke => self.choked_us(key, false, now),
@@ -355,8 +354,8 @@ impl Swarm {
     }
 
     fn hello(&mut self, key: PeerKey, hello: Hello) {
-        if hello.upload_only {
-            self.offer.wants_nothing(key);
+        if let Some(upload_only) = hello.upload_only {
+            self.offer.wants_nothing(key, upload_only);
         }
         self.with(key, |peer| peer.greeted(hello));
     }

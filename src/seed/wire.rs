@@ -92,8 +92,8 @@ pub struct Hello {
     pub pex_id: Option<u8>,
     /// The port it listens on.
     pub port: Option<u16>,
-    /// It wants nothing from anybody (BEP 21).
-    pub upload_only: bool,
+    /// Whether it wants nothing from anybody (BEP 21), if it says so or that it is so no more.
+    pub upload_only: Option<bool>,
     /// Our address as it sees it.
     pub you: Option<IpAddr>,
     /// The name of its program, made printable and short.
@@ -261,7 +261,7 @@ fn hello(hello: &ExtendedHandshake<ByteBuf<'_>>) -> Hello {
         metadata_id: enabled(hello.m.ut_metadata),
         pex_id: enabled(hello.m.ut_pex),
         port: hello.port().filter(|port| *port != 0),
-        upload_only: hello.upload_only == Some(1),
+        upload_only: hello.upload_only.map(|only| only == 1),
         you: hello.yourip.map(|you| you.0),
         client: String::from_utf8_lossy(client)
             .chars()

@@ -68,6 +68,8 @@ impl Offer {
     pub fn interested(&mut self, peer: PeerKey) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.uninterested = false;
+            state.wants_nothing = false;
+            self.due = true;
         }
     }
 
@@ -79,17 +81,20 @@ impl Offer {
         self.infer(peer, now);
     }
 
-    /// A peer says it wants nothing from anybody (BEP 21): it is offered nothing.
-    pub fn wants_nothing(&mut self, peer: PeerKey) {
+    /// A peer says whether it wants nothing from anybody (BEP 21), and is offered nothing then. Its owner may choose more
+    /// files later.
+    pub fn wants_nothing(&mut self, peer: PeerKey, nothing: bool) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.wants_nothing = true;
+            state.wants_nothing = nothing;
+            self.due = true;
         }
     }
 
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
         self.bind_again(peer, piece, now);
-        if self.binding_mut(peer, piece).is_none() {
+        // Who is not answered does not keep a piece from others by asking.
+        if self.binding_mut(peer, piece).is_none() || !self.may_serve(peer, piece) {
             return;
         }
         let pieces = &self.pieces;
@@ -121,6 +126,7 @@ impl Offer {
         let again = |state: &Peer| {
             state.announced.has(piece)
                 && !state.has.has(piece)
+                && !state.had_twice(piece, self.piece_length)
                 && state.bound.len() < MIN_LOOK_AHEAD
                 && self.pool.contains(&piece)
         };
@@ -162,14 +168,17 @@ impl Offer {
         length: u32,
         now: Instant,
     ) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            *state.written.entry(piece).or_default() += u64::from(bytes);
+        }
         let Some(binding) = self.binding_mut(peer, piece) else {
             return;
         };
         let started = *binding.started.get_or_insert(now);
-        binding.touched = now;
         if !binding.blocks.insert(begin) {
             return;
         }
+        binding.touched = now;
         binding.bytes += bytes;
         if binding.bytes < length {
             return;

@@ -1,6 +1,6 @@
 //! What the offer remembers of pieces and peers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::{
@@ -109,6 +109,8 @@ pub(super) struct Peer {
     pub uninterested: bool,
     /// Pieces it got from us that no other peer announced yet.
     pub unrelayed: BTreeSet<u32>,
+    /// Bytes of each piece that were written to it, some of them more than once.
+    pub written: BTreeMap<u32, u64>,
     /// Pieces it got from us whole.
     pub received: u32,
     /// How many of them at most one other held then, and how many of these others got of it.
@@ -150,6 +152,7 @@ impl Peer {
             proven: false,
             uninterested: false,
             unrelayed: BTreeSet::new(),
+            written: BTreeMap::new(),
             received: 0,
             entrusted: 0,
             passed_on: 0,
@@ -163,6 +166,13 @@ impl Peer {
             progress_at: now,
             pace: None,
         }
+    }
+
+    /// Whether it had so much of a piece that it would have been whole twice over. A copy that broke is made good once; who
+    /// asks on wants our line.
+    pub fn had_twice(&self, piece: u32, piece_length: u64) -> bool {
+        let written = self.written.get(&piece);
+        written.is_some_and(|written| *written >= 2 * piece_length)
     }
 
     /// Whether it may be offered pieces.

@@ -50,6 +50,8 @@ pub(super) struct Writer<'a> {
     orders: mpsc::UnboundedReceiver<Order>,
     /// What is to be said, as bytes.
     said: Vec<u8>,
+    /// Metadata to be said after that. As bytes one piece at a time: what a peer asks for and does not take is no memory.
+    metadata: VecDeque<Said>,
     blocks: VecDeque<(Block, Vec<Segment>)>,
     /// Written, and not reported yet.
     done: Vec<Block>,
@@ -67,6 +69,7 @@ impl<'a> Writer<'a> {
             line,
             orders,
             said: Vec::new(),
+            metadata: VecDeque::new(),
             blocks: VecDeque::new(),
             done: Vec::new(),
             pace: None,
@@ -77,7 +80,7 @@ impl<'a> Writer<'a> {
 
     pub async fn run(mut self, keepalive: Duration) -> Result<(), Closed> {
         loop {
-            if self.said.is_empty() && self.blocks.is_empty() {
+            if self.said.is_empty() && self.metadata.is_empty() && self.blocks.is_empty() {
                 self.doze(false);
                 match timeout(keepalive, self.orders.recv()).await {
                     Ok(order) => self.take(order.ok_or(Closed::Ours)?).await?,
@@ -90,6 +93,11 @@ impl<'a> Writer<'a> {
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => return Err(Closed::Ours),
                 }
+            }
+            if self.said.is_empty()
+                && let Some(piece) = self.metadata.pop_front()
+            {
+                piece.write(&mut self.said);
             }
             if !self.said.is_empty() {
                 let said = std::mem::take(&mut self.said);
@@ -112,6 +120,10 @@ impl<'a> Writer<'a> {
                 match what {
                     Said::Request(block) => *self.line.asked.lock() = Some(block),
                     Said::Cancel(_) => *self.line.asked.lock() = None,
+                    Said::Metadata { .. } => {
+                        self.metadata.push_back(what);
+                        return Ok(());
+                    }
                     _ => {}
                 }
                 what.write(&mut self.said);
@@ -343,87 +355,4 @@ fn worth(bytes: u64, rate: u64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicU64;
-
-    use parking_lot::Mutex;
-    use tokio::io::AsyncReadExt;
-    use tokio::net::{TcpListener, TcpStream};
-
-    use super::super::Reports;
-    use super::*;
-    use crate::base::{InfoHash, PeerKey};
-
-    const BOUND: Duration = Duration::from_secs(30);
-
-    fn zeros(begin: u32, limit: Option<Limit>) -> Order {
-        let block = Block {
-            index: 0,
-            begin,
-            length: BLOCK_LENGTH,
-        };
-        let padding = Segment::padding(u64::from(BLOCK_LENGTH));
-        Order::Serve {
-            block,
-            segments: vec![padding],
-            limit,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_changed_limit_is_obeyed_within_a_block_and_the_rest_comes_back() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dialled = TcpStream::connect(listener.local_addr().unwrap());
-        let (dialled, accepted) = tokio::join!(dialled, listener.accept());
-        let (mut peer, stream) = (dialled.unwrap(), accepted.unwrap().0);
-        let (to, mut reports) = mpsc::channel(16);
-        let line = Line {
-            stream: Arc::new(stream),
-            v6: false,
-            reports: Reports {
-                info_hash: InfoHash([0; 20]),
-                peer: PeerKey(1),
-                to,
-            },
-            looked: Mutex::new(Instant::now()),
-            unreported: AtomicU64::new(0),
-            asked: Mutex::new(None),
-        };
-        let (orders, taken) = mpsc::unbounded_channel();
-        let engine = async {
-            // At a byte a second, a block would take hours.
-            let slow = Some(Limit {
-                rate: 1,
-                gentle: false,
-            });
-            orders.send(zeros(0, slow)).unwrap();
-            orders.send(zeros(BLOCK_LENGTH, slow)).unwrap();
-            let mut received = vec![0; 13 + BLOCK_LENGTH as usize];
-            let part = peer.read(&mut received).await.unwrap();
-            assert!(part < received.len() / 2, "{part} bytes at once");
-            orders.send(Order::Unsend(None)).unwrap();
-            let (limit, share) = (None, None);
-            orders.send(Order::Pace { limit, share }).unwrap();
-            peer.read_exact(&mut received[part..]).await.unwrap();
-            let mut done = Vec::new();
-            while done.len() < 2 {
-                if let (
-                    ..,
-                    Report::Done {
-                        blocks, written, ..
-                    },
-                ) = reports.recv().await.unwrap()
-                {
-                    done.extend(blocks.into_iter().map(|block| (block.begin, written)));
-                }
-            }
-            assert_eq!(done, [(BLOCK_LENGTH, false), (0, true)]);
-        };
-        tokio::select! {
-            end = Writer::new(&line, taken).run(BOUND * 2) => panic!("it ended: {end:?}"),
-            ended = timeout(BOUND, engine) => ended.expect("in time"),
-        }
-        assert_eq!(line.unreported.load(Ordering::Relaxed), 0);
-    }
-}
+mod tests;

@@ -258,7 +258,6 @@ impl Driver {
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
-        self.charge_beside();
         self.guard_the_line(now);
         let slow = self.ticks.is_multiple_of(SLOW_TICKS) || self.peers == 0;
         let hashes: Vec<InfoHash> = self
@@ -294,11 +293,11 @@ impl Driver {
         }
     }
 
-    /// Takes from the bucket what left beside the peers since the last look.
-    fn charge_beside(&mut self) {
+    /// Takes from the bucket what left beside the peers since the last look. While the engine sleeps nobody looks.
+    fn charge_beside(&mut self, now: Instant) {
         let (beside, charged) = &mut self.beside;
         let total = beside.total();
-        self.shaper.charge(None, (total - *charged) as f64);
+        self.shaper.charge_late((total - *charged) as f64, now);
         *charged = total;
     }
 
@@ -363,6 +362,7 @@ impl Driver {
     /// Hands blocks to connections as long as the bucket is open and anybody wants some.
     fn pump(&mut self) {
         let now = Instant::now();
+        self.charge_beside(now);
         let limit = self.limit();
         loop {
             if !self.shaper.is_open(now) {

@@ -60,7 +60,7 @@ enum Step {
 fn heard() -> impl Strategy<Value = Heard> {
     let bytes = PIECES.div_ceil(8) as usize;
     let upload_only = Hello {
-        upload_only: true,
+        upload_only: Some(true),
         pex_id: Some(1),
         port: Some(1),
         ..Hello::default()

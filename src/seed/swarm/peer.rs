@@ -42,6 +42,8 @@ pub(super) struct Peer {
     /// Addresses it was told, and when.
     pub told: BTreeSet<SocketAddr>,
     pub told_at: Option<Instant>,
+    /// When it named others last.
+    pub named_at: Option<Instant>,
 }
 
 impl Peer {
@@ -66,6 +68,7 @@ impl Peer {
             metadata_sent: 0,
             told: BTreeSet::new(),
             told_at: None,
+            named_at: None,
         }
     }
 

@@ -4,17 +4,37 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::Swarm;
+use super::{Action, Swarm};
 use crate::base::PeerKey;
+use crate::seed::near::may_name;
 use crate::seed::wire::{MAX_PEX_ADDRESSES, Said};
 
 /// BEP 11: at most one message a minute.
 const PEX_EVERY: Duration = Duration::from_secs(60);
+/// What comes sooner than this after a peer's last message is not looked at: a minute, less what a timer or a line may be
+/// off. Else one peer alone names as many as it likes.
+const HEARD_EVERY: Duration = Duration::from_secs(45);
 /// Addresses of connected peers that one peer is told of. Clients hold about as many connections in a swarm and hear of
 /// others from one another; remembering 500 for each of 500 would take more memory than all else a swarm knows.
 const MAX_TOLD: usize = 100;
 
 impl Swarm {
+    /// A peer named others. Of these it can know those who are as far from us as it is itself, or further.
+    pub(super) fn named(&mut self, key: PeerKey, mut named: Vec<(SocketAddr, bool)>, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|_| !self.torrent.private) else {
+            return;
+        };
+        let just_now = |at| now.saturating_duration_since(at) < HEARD_EVERY;
+        if peer.named_at.is_some_and(just_now) {
+            return;
+        }
+        peer.named_at = Some(now);
+        named.retain(|(addr, _)| may_name(peer.addr.ip(), addr.ip()));
+        if !named.is_empty() {
+            self.actions.push_back(Action::Met(named));
+        }
+    }
+
     /// Sends each peer what changed since it was told last.
     pub(super) fn share_addresses(&mut self, now: Instant) {
         if self.torrent.private || self.peers.len() < 2 {

@@ -187,6 +187,10 @@ impl Swarm {
         let length = self.torrent.length_of(block.index);
         let part = (block.begin, block.length);
         self.offer.sent(key, block.index, part, length, now);
+        if !self.offer.may_serve(key, block.index) {
+            // It has had all of it twice.
+            self.put_aside(key, |queued| queued.index == block.index);
+        }
     }
 
     /// Forgets requests of a peer that were not handed over yet.

@@ -1,7 +1,11 @@
 use super::super::torrent::tests::torrent;
 use super::*;
 
+mod again;
 mod aside;
+mod metadata;
+mod named;
+use std::net::IpAddr;
 use std::time::Duration;
 
 const BLOCK: u32 = 16 << 10;
@@ -9,6 +13,8 @@ const BLOCK: u32 = 16 << 10;
 struct Bench {
     swarm: Swarm,
     now: Instant,
+    /// Where the next ones come from, if not from a place of their own.
+    from: Option<IpAddr>,
 }
 
 impl Bench {
@@ -17,7 +23,8 @@ impl Bench {
         let torrent = Arc::new(torrent(&[40 * 2 * u64::from(BLOCK)], 2 * BLOCK));
         let swarm = Swarm::new(torrent, Some(6881));
         let now = Instant::now();
-        Self { swarm, now }
+        let from = None;
+        Self { swarm, now, from }
     }
 
     fn join(&mut self, key: u64) -> Vec<Action> {
@@ -25,7 +32,8 @@ impl Bench {
     }
 
     fn join_as(&mut self, key: u64, habits: Habits) -> Vec<Action> {
-        let addr = SocketAddr::from(([192, 0, 2, key as u8], 40_000));
+        let own = IpAddr::from([192, 0, 2, key as u8]);
+        let addr = SocketAddr::new(self.from.unwrap_or(own), 40_000);
         let joined = Event::Joined {
             peer: PeerKey(key),
             addr,

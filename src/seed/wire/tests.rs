@@ -43,7 +43,9 @@ fn reads_what_we_write() {
     assert_eq!(hello.port, Some(6881));
     assert_eq!(hello.you, Some(you));
     assert_eq!(hello.client, CLIENT);
-    assert!(hello.metadata_id.is_some() && hello.pex_id.is_some() && !hello.upload_only);
+    assert!(
+        hello.metadata_id.is_some() && hello.pex_id.is_some() && hello.upload_only != Some(true)
+    );
 }
 
 #[test]

@@ -1,18 +1,19 @@
 //! The engine's peers: who comes, what they report, whom we dial.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::{Back, Driver, Link};
+use super::{Back, Driver, Link, Seeding};
 use crate::base::world::is_near;
 use crate::base::{InfoHash, PeerKey, Timestamp};
 use crate::seed::client;
 use crate::seed::connection::{self, Greeted, Reports};
 use crate::seed::dial::{Dialled, dial};
+use crate::seed::near;
 use crate::seed::swarm::{Compared, Event};
 use crate::seed::wire;
 
@@ -20,6 +21,11 @@ use crate::seed::wire;
 pub(super) const MAX_PEERS_PER_TORRENT: usize = 500;
 /// Peers of all torrents, well below the descriptors a service may have open.
 const MAX_PEERS: usize = 2_000;
+/// Peers of one torrent from one address, which is all that a stranger cannot have many of: a household or an office
+/// shares one, and so do a provider's customers, and few of them are here for the same.
+pub(super) const MAX_PER_ORIGIN: usize = 16;
+/// Peers of all torrents from one address: who seeds all we have is welcome, and leaves room for others.
+pub(super) const MAX_PER_ORIGIN_IN_ALL: usize = MAX_PEERS / 4;
 
 impl Driver {
     /// Somebody finished the handshake, on either side.
@@ -54,13 +60,19 @@ impl Driver {
         if seeding.links.len() >= MAX_PEERS_PER_TORRENT || self.peers >= MAX_PEERS {
             return;
         }
+        let far = self.watch.is_far(ip, now);
+        if far && self.is_crowded(hash, ip) {
+            return;
+        }
+        let Some(seeding) = self.seedings.get_mut(&hash) else {
+            return;
+        };
         let peer = PeerKey(self.next_key);
         self.next_key += 1;
         self.peers += 1;
         let (orders, taken) = mpsc::unbounded_channel();
         let (addr, outgoing) = (greeted.addr, greeted.outgoing);
         let mut link = Link::new(orders, addr, outgoing, greeted.greeting.peer_id, now);
-        let far = self.watch.is_far(addr.ip(), now);
         if far {
             let stream = Arc::downgrade(&greeted.stream);
             self.watch.watch(peer, &stream, now);
@@ -94,6 +106,31 @@ impl Driver {
             self.mind_the_line(now);
         }
         self.act(hash);
+    }
+
+    /// Whether an address has all the places that one may have. Call it for those who are far: whoever is near takes nothing
+    /// of our line, and behind a gateway that hides where others come from, all the world seems to be near.
+    pub(super) fn is_crowded(&self, hash: InfoHash, ip: IpAddr) -> bool {
+        let origin = near::origin(ip);
+        let of_it = |seeding: &Seeding| {
+            let links = seeding.links.values();
+            links
+                .filter(|link| near::origin(link.addr.ip()) == origin)
+                .count()
+        };
+        let here = self.seedings.get(&hash).map_or(0, of_it);
+        let waking = self
+            .resting
+            .get(&hash)
+            .and_then(|resting| resting.waking.as_ref());
+        let waiting = waking.map_or(0, |waking| {
+            let peers = waking.peers.iter();
+            peers
+                .filter(|peer| near::origin(peer.addr.ip()) == origin)
+                .count()
+        });
+        let in_all = || self.seedings.values().map(of_it).sum::<usize>();
+        here + waiting >= MAX_PER_ORIGIN || in_all() >= MAX_PER_ORIGIN_IN_ALL
     }
 
     /// A peer that is connected was dialled: its bitfield is taken, and the second connection ends. Not every client says on

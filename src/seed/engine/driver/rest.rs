@@ -28,6 +28,10 @@ impl Driver {
         if self.seedings.contains_key(&hash) {
             return Some(greeted);
         }
+        let ip = greeted.addr.ip();
+        if self.watch.is_far(ip, Instant::now()) && self.is_crowded(hash, ip) {
+            return None;
+        }
         let resting = self.resting.get_mut(&hash)?;
         if let Some(waking) = &mut resting.waking {
             // Who is one too many is hung up on, as by a swarm that is full.

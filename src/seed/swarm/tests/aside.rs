@@ -45,6 +45,7 @@ fn what_a_client_keeps_is_bounded() {
     let mut bench = Bench {
         swarm: Swarm::new(torrent, None),
         now: Instant::now(),
+        from: None,
     };
     bench.join_as(1, keeper);
     bench.swarm.set_silent(true, bench.now);

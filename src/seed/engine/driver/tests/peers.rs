@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::seed::engine::driver::peers::{MAX_PER_ORIGIN, MAX_PER_ORIGIN_IN_ALL};
 use crate::seed::outside::Seen;
 
 /// librqbit does not say where it listens, and comes again and again as long as it is hung up on.
@@ -108,4 +109,60 @@ async fn who_comes_from_outside_proves_that_we_are_reached_and_says_as_whom() {
     bench.until("both said so", said).await;
     assert_eq!(bench.driver.report().outside.came_v4, first);
     drop(peers);
+}
+
+/// Names cost nothing, addresses do.
+#[tokio::test]
+async fn one_address_holds_a_few_places_and_no_more() {
+    let mut bench = Bench::new(false).await;
+    let hash = hash(1);
+    bench.add(hash);
+    let mut links = Vec::new();
+    let from = |text: &str| text.parse::<SocketAddr>().ok();
+    for port in 1..=40 {
+        bench.from = from(&format!("240.0.0.1:{port}"));
+        links.push(bench.come(hash).await);
+        // The low half of an IPv6 address is its owner's choice.
+        bench.from = from(&format!("[2001:db8:0:1::{port:x}]:6881"));
+        links.push(bench.come(hash).await);
+        // Whoever is near has no line of ours to take, and the whole world may seem to come from a gateway.
+        bench.from = None;
+        links.push(bench.come(hash).await);
+    }
+    let all = |driver: &Driver| driver.peers == 2 * MAX_PER_ORIGIN + 40;
+    bench.until("those who may have come", all).await;
+    for other in ["240.0.0.2:1", "[2001:db8:0:2::1]:6881"] {
+        bench.from = from(other);
+        links.push(bench.come(hash).await);
+    }
+    let seeding = &bench.driver.seedings[&hash];
+    assert_eq!(seeding.links.len(), 2 * MAX_PER_ORIGIN + 42);
+    assert_eq!(bench.driver.peers, 2 * MAX_PER_ORIGIN + 42);
+}
+
+/// The same for those who wait for a torrent to wake, and over many torrents.
+#[tokio::test]
+async fn one_address_holds_a_part_of_all_places() {
+    let mut bench = Bench::new(false).await;
+    let mut links = Vec::new();
+    let torrents = (MAX_PER_ORIGIN_IN_ALL / MAX_PER_ORIGIN + 2) as u16;
+    for n in 1..=torrents {
+        bench.add(hash(n));
+        for port in 1..=MAX_PER_ORIGIN + 4 {
+            bench.from = Some(SocketAddr::from(([240, 0, 0, 1], port as u16)));
+            links.push(bench.come(hash(n)).await);
+        }
+        let waking = bench.driver.resting.get(&hash(n));
+        let waking = waking.and_then(|resting| resting.waking.as_ref());
+        assert!(waking.is_none_or(|waking| waking.peers.len() <= MAX_PER_ORIGIN));
+        let awake = |driver: &Driver| {
+            let full = driver.peers == MAX_PER_ORIGIN_IN_ALL;
+            full || driver.seedings.contains_key(&hash(n))
+        };
+        bench.until("it is awake", awake).await;
+    }
+    assert_eq!(bench.driver.peers, MAX_PER_ORIGIN_IN_ALL);
+    bench.from = "240.0.0.2:1".parse().ok();
+    links.push(bench.come(hash(1)).await);
+    assert_eq!(bench.driver.peers, MAX_PER_ORIGIN_IN_ALL + 1);
 }

@@ -64,3 +64,21 @@ async fn few_connections_are_looked_at_and_those_that_ended_are_forgotten() {
     bench.driver.guard_the_line(Instant::now());
     assert_eq!(watched(&bench), 0);
 }
+
+/// What the box said to trackers and to the DHT all night is not owed by the first who comes in the morning.
+#[tokio::test]
+async fn what_left_beside_a_line_that_had_room_for_it_silences_nobody() {
+    let mut bench = Bench::new(false).await;
+    let hash = hash(1);
+    bench.add(hash);
+    // Nobody was there for as long as that takes under the limit; nor would it be paid within the time of this test.
+    let night = Duration::from_secs(200);
+    bench.driver.shaper = Shaper::new(Some(100_000), Instant::now() - night);
+    bench.driver.beside.0.add(10_000_000);
+    let peer = bench.come(hash).await;
+    // The loop looks at the bucket before it ticks again.
+    bench.driver.pump();
+    bench.driver.tick();
+    let piece = bench.during(get_a_piece(peer)).await;
+    assert_eq!(piece, vec![7; BLOCK_LENGTH as usize]);
+}
