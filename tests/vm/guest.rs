@@ -17,6 +17,8 @@ use crate::common::torrent::Torrent;
 
 /// From the agent's first answer to the first page, where the processor is emulated and the machine is busy.
 const START_BOUND: Duration = Duration::from_secs(120);
+/// Until the journal has what was printed before the page was there.
+const CHECK_BOUND: Duration = Duration::from_secs(60);
 
 /// A box that its owner has claimed.
 pub struct Guest {
@@ -124,13 +126,18 @@ impl Guest {
     /// Switches it on again after [`Self::cut_power`], has the database checked before the box opens it, and signs in.
     pub fn power_returns(&mut self) {
         self.switch_on();
-        // By its own name: it may have ended before the journal asked of which unit it was.
-        let found = self.said_by("--identifier check-database", "integrity:");
+        // By its own name: it may have ended before the journal asked of which unit it was. On a busy machine the journal may
+        // have it later than the page is there.
+        let mut found = None;
+        let end = Instant::now() + CHECK_BOUND;
+        while found.is_none() && Instant::now() < end {
+            found = self.said_by("--identifier check-database", "integrity:");
+        }
         if found.as_deref() != Some("ok") {
             let state = self.machine().run_any(
                 "findmnt /var/lib/semoir; ls -la /var/lib/semoir; dmesg | grep -i ext4; journalctl -b --no-pager | tail -n 80",
             );
-            panic!("the database's own check: {found:?}\n{}", state.text);
+            panic!("{}\nthe database's own check: {found:?}", state.text);
         }
         self.owner.sign_in();
     }
