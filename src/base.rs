@@ -18,6 +18,7 @@ pub mod identity;
 pub mod language;
 pub mod listen;
 pub mod magnet;
+pub mod scope;
 pub mod secret;
 pub mod share;
 pub mod stage;

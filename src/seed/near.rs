@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-use crate::base::world::is_near;
+use crate::base::scope::Scope;
 
 /// Interfaces come and go, seldom.
 const READ_EVERY: Duration = Duration::from_secs(60);
@@ -61,25 +61,6 @@ pub(super) fn origin(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// How far an address reaches, from near to far; as the box's own tracker has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Scope {
-    Loopback,
-    /// A network at home, or that of a provider behind one address.
-    Private,
-    Public,
-}
-
-impl Scope {
-    fn of(ip: IpAddr) -> Self {
-        match (ip.to_canonical().is_loopback(), is_near(ip)) {
-            (true, _) => Scope::Loopback,
-            (_, true) => Scope::Private,
-            _ => Scope::Public,
-        }
-    }
-}
-
 /// Whether an address is neither this machine's nor a private network's, whatever its owner is to us.
 pub(super) fn is_strangers(ip: IpAddr) -> bool {
     Scope::of(ip) == Scope::Public
@@ -87,7 +68,7 @@ pub(super) fn is_strangers(ip: IpAddr) -> bool {
 
 /// Whether one at `namer` can know of one at `named`: a stranger who names an address at our home would have us knock there.
 pub(super) fn may_name(namer: IpAddr, named: IpAddr) -> bool {
-    Scope::of(namer) <= Scope::of(named)
+    Scope::of(namer).reaches(Scope::of(named))
 }
 
 /// Empty when the system does not say: then everybody is taken to be far.

@@ -2,7 +2,6 @@
 
 mod limits;
 mod peer;
-mod scope;
 mod torrent;
 
 use std::collections::HashMap;
@@ -12,9 +11,9 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::base::scope::Scope;
 use crate::base::{ErrorKind, InfoHash, Kind};
 use peer::Peer;
-use scope::Scope;
 use torrent::Torrent;
 
 pub use limits::Limits;

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::base::world::is_carriers;
+use super::world::is_near;
 
 /// How far an address reaches, from near to far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scope {
+pub enum Scope {
     /// This machine.
     Loopback,
     /// A network at home: private, link-local, unique local, and the shared range of carriers and overlay networks.
@@ -16,14 +16,11 @@ pub(super) enum Scope {
 }
 
 impl Scope {
+    /// How far this one does.
     pub fn of(ip: IpAddr) -> Self {
-        let private = match ip {
-            IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_carriers(ip),
-            IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
-        };
-        if ip.is_loopback() {
+        if ip.to_canonical().is_loopback() {
             Scope::Loopback
-        } else if private {
+        } else if is_near(ip) {
             Scope::Private
         } else {
             Scope::Public
@@ -36,6 +33,7 @@ impl Scope {
         self <= other
     }
 
+    /// How many steps there are between two.
     pub fn abs_diff(self, other: Scope) -> u8 {
         (self as u8).abs_diff(other as u8)
     }
