@@ -41,7 +41,7 @@ pub struct Row {
     seeded: Duration,
     noticed: [Duration; 2],
     back: Duration,
-    /// What else the machine did meanwhile (`load`), the most that was seen.
+    /// The load of the machine (`load`), this guest included: when the stick was listed, or at the end; the greater.
     load: f64,
 }
 
