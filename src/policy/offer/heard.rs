@@ -92,6 +92,10 @@ impl Offer {
 
     /// A peer asked for a block of `piece`.
     pub fn requested(&mut self, peer: PeerKey, piece: u32, now: Instant) {
+        // Who asks wants something, whatever it said before.
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.uninterested = false;
+        }
         self.bind_again(peer, piece, now);
         // Who is not answered does not keep a piece from others by asking.
         if self.binding_mut(peer, piece).is_none() || !self.may_serve(peer, piece) {

@@ -330,6 +330,28 @@ fn what_was_heard_together_is_decided_together() {
 }
 
 #[test]
+fn who_asks_wants_something_whatever_it_said_before() {
+    let mut bench = Bench::new();
+    // One that looks seldom is offered all there is at once.
+    let habits = Habits {
+        looks_every: Duration::from_secs(5),
+        ..Habits::default()
+    };
+    let offered = haves(&bench.join_as(1, habits), 1);
+    assert_eq!(offered.len(), 40);
+    bench.hear(1, Heard::NotInterested);
+    bench.request(1, offered[0], 0);
+    bench.now += Duration::from_secs(1);
+    bench.join(2);
+    bench.hear(2, Heard::Bitfield(vec![0xff; 5].into()));
+    bench.swarm.tick(bench.swarm.uplink, bench.now);
+    bench.join(3);
+    // All that it lacks is to be had elsewhere; it is not taken to have it.
+    let (_, block) = bench.next_block().expect("what it asked for");
+    assert!(bench.swarm.offer.may_serve(PeerKey(1), block.index));
+}
+
+#[test]
 fn a_silent_swarm_gives_metadata_and_no_payload() {
     let mut bench = Bench::new();
     let offered = haves(&bench.join(1), 1);
