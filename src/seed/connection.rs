@@ -60,6 +60,11 @@ pub(super) enum Order {
         segments: Vec<Segment>,
         limit: Option<Limit>,
     },
+    /// Write a piece of the metadata, under this limit. Answered with [`Report::MetadataWritten`].
+    Metadata {
+        piece: Said,
+        limit: Option<Limit>,
+    },
     /// Forget the blocks that were not begun: of one piece, or all.
     Unsend(Option<u32>),
     /// The limit is another now. If it was lowered, this connection's `share` of it is for what it holds already. Answered
@@ -74,7 +79,7 @@ pub(super) enum Order {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Account {
     pub sent: socket::Sent,
-    /// Payload bytes that the kernel has taken, of blocks that were not reported as written yet.
+    /// Bytes that the kernel has taken, of blocks and metadata that were not reported as written yet.
     pub unreported: u64,
 }
 
@@ -86,6 +91,11 @@ pub(super) enum Report {
     Done {
         blocks: Vec<Block>,
         written: bool,
+        account: Option<Account>,
+    },
+    /// A piece of the metadata was written, of this [length](Said::length).
+    MetadataWritten {
+        length: u64,
         account: Option<Account>,
     },
     Sent(Option<Account>),

@@ -7,6 +7,7 @@
 //! - `in_flight` counts the bytes handed to a connection and not yet reported written, and the swarm's the sum of them;
 //! - a choked peer has requests in `aside` only where its client keeps them, and nobody more than
 //!   [`super::wire::REQUEST_QUEUE`] of them;
+//! - exactly the peers that wait for metadata have turns, and the count of what is under way of it is the sum of theirs;
 //! - every peer in `peers` is known to the offer, and the other way round;
 //! - `probing` is exactly the peers with a probe.
 
@@ -31,10 +32,11 @@ mod sights;
 mod slots;
 mod warmth;
 
-use metadata::MetadataSent;
+use metadata::Metadata;
 use peer::Peer;
 pub use piece_map::{MAX_CELLS, PieceMap};
 pub use probe::{Compared, Proof};
+pub use serving::Next;
 pub use sights::Sight;
 use warmth::Warmth;
 
@@ -66,6 +68,8 @@ pub enum Event {
     Heard(PeerKey, Heard),
     /// A block was written to a peer's socket, whole.
     Written(PeerKey, Block),
+    /// A piece of the metadata was written to a peer's socket, whole.
+    MetadataWritten(PeerKey),
     /// A block that had been handed over was not written: [`Action::Unsend`] asked so, or the limit was lowered.
     Unsent(PeerKey, Block),
     /// A piece was read and can be sent, or not; then its requests are forgotten.
@@ -140,7 +144,7 @@ pub struct Swarm {
     /// Bytes handed to one connection and not yet written, at most.
     most_in_flight: u32,
     payload: u64,
-    metadata_sent: MetadataSent,
+    metadata: Metadata,
     actions: VecDeque<Action>,
     /// When something last happened that was not decided upon.
     undecided: Option<Instant>,
@@ -167,7 +171,7 @@ impl Swarm {
             unchoked_at: None,
             most_in_flight: IN_FLIGHT,
             payload: 0,
-            metadata_sent: MetadataSent::default(),
+            metadata: Metadata::default(),
             actions: VecDeque::new(),
             undecided: None,
         }
@@ -201,6 +205,7 @@ impl Swarm {
                 }
             }
             Event::Written(peer, block) => self.written(peer, block, now),
+            Event::MetadataWritten(peer) => self.metadata_written(peer),
             Event::Unsent(peer, block) => self.unsent(peer, block),
             Event::Warmed(piece, readable) => self.warmed(piece, readable, now),
             Event::Compared(peer, compared) => self.compared(peer, compared, now),
@@ -363,6 +368,7 @@ impl Swarm {
     fn left(&mut self, key: PeerKey, now: Instant) {
         if let Some(peer) = self.peers.remove(&key) {
             self.in_flight -= u64::from(peer.in_flight);
+            self.metadata.left(key, &peer);
         }
         self.ready.remove(&key);
         self.probing.remove(&key);

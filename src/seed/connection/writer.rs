@@ -1,6 +1,7 @@
 //! The writing side of a connection.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -44,13 +45,31 @@ const GATHERED: usize = 1024;
 /// Padding between files.
 static ZEROS: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
 
+/// Where bytes that are written come from.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Bytes(&'a [u8]),
+    /// From this byte on.
+    File(&'a File, u64),
+    Zeros,
+}
+
+/// What is being written.
+#[derive(Debug)]
+struct Turn {
+    /// Bytes that may be written at once.
+    part: u64,
+    /// Bytes that are to be written.
+    left: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
     line: &'a Line,
     orders: mpsc::UnboundedReceiver<Order>,
     /// What is to be said, as bytes.
     said: Vec<u8>,
-    /// Metadata to be said after that. As bytes one piece at a time: what a peer asks for and does not take is no memory.
+    /// Metadata to be written after that.
     metadata: VecDeque<Said>,
     blocks: VecDeque<(Block, Vec<Segment>)>,
     /// Written, and not reported yet.
@@ -94,14 +113,11 @@ impl<'a> Writer<'a> {
                     Err(TryRecvError::Disconnected) => return Err(Closed::Ours),
                 }
             }
-            if self.said.is_empty()
-                && let Some(piece) = self.metadata.pop_front()
-            {
-                piece.write(&mut self.said);
-            }
             if !self.said.is_empty() {
                 let said = std::mem::take(&mut self.said);
                 self.write_all(&said, !self.blocks.is_empty()).await?;
+            } else if let Some(piece) = self.metadata.pop_front() {
+                self.tell(&piece).await?;
             } else if let Some((block, segments)) = self.blocks.pop_front() {
                 self.doze(self.blocks.len() >= MANY);
                 self.serve(block, segments).await?;
@@ -120,10 +136,6 @@ impl<'a> Writer<'a> {
                 match what {
                     Said::Request(block) => *self.line.asked.lock() = Some(block),
                     Said::Cancel(_) => *self.line.asked.lock() = None,
-                    Said::Metadata { .. } => {
-                        self.metadata.push_back(what);
-                        return Ok(());
-                    }
                     _ => {}
                 }
                 what.write(&mut self.said);
@@ -135,6 +147,10 @@ impl<'a> Writer<'a> {
             } => {
                 self.pace(limit, limit.map(loosely));
                 self.blocks.push_back((block, segments));
+            }
+            Order::Metadata { piece, limit } => {
+                self.pace(limit, limit.map(loosely));
+                self.metadata.push_back(piece);
             }
             Order::Unsend(piece) => {
                 let of_it = |block: &Block| piece.is_none_or(|piece| block.index == piece);
@@ -181,55 +197,100 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Writes a piece of the metadata, and reports it.
+    async fn tell(&mut self, piece: &Said) -> Result<(), Closed> {
+        let mut message = Vec::new();
+        piece.write(&mut message);
+        let mut turn = self.begin(message.len() as u64, 0);
+        let bytes = Source::Bytes(&message);
+        self.put(bytes, message.len() as u64, &mut turn).await?;
+        self.line
+            .unreported
+            .fetch_sub(message.len() as u64, Ordering::Relaxed);
+        let report = Report::MetadataWritten {
+            length: piece.length(),
+            account: self.line.account_if_due(),
+        };
+        self.line.report(report).await
+    }
+
     /// Writes one block.
     async fn serve(&mut self, block: Block, segments: Vec<Segment>) -> Result<(), Closed> {
         self.write_all(&wire::block_header(block), true).await?;
+        let length = segments.iter().map(|segment| segment.length).sum();
+        let mut turn = self.begin(length, HEADER);
+        for segment in segments {
+            if segment.may_hang() {
+                let bytes = self.fetch(&segment).await?;
+                let bytes = Source::Bytes(&bytes);
+                self.put(bytes, segment.length, &mut turn).await?;
+            } else {
+                let source = match &segment.file {
+                    Some(file) => Source::File(file, segment.offset),
+                    None => Source::Zeros,
+                };
+                self.put(source, segment.length, &mut turn).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to write so many bytes, after `before` that were written already.
+    fn begin(&mut self, bytes: u64, before: u64) -> Turn {
         // What was written ahead of its time is made up for; time that passed unused is gone.
         self.due = self.due.max(Instant::now());
-        let mut left: u64 = segments.iter().map(|segment| segment.length).sum();
-        let mut part = self.part(left + HEADER) - HEADER;
-        for segment in segments {
-            let fetched = match segment.may_hang() {
-                true => Some(self.fetch(&segment).await?),
-                false => None,
+        Turn {
+            part: self.part(bytes + before) - before,
+            left: bytes,
+        }
+    }
+
+    /// Writes so many bytes of this turn, in parts where the limit wants it.
+    async fn put(
+        &mut self,
+        source: Source<'_>,
+        length: u64,
+        turn: &mut Turn,
+    ) -> Result<(), Closed> {
+        let mut put = 0;
+        while put < length {
+            let paced = self.paced();
+            if paced.is_some() && turn.part == 0 {
+                self.wait_for_due().await?;
+                turn.part = self.part(turn.left);
+                continue;
+            }
+            let most = if paced.is_some() {
+                (length - put).min(turn.part)
+            } else {
+                length - put
             };
-            let (mut offset, mut length) = (segment.offset, segment.length);
-            while length > 0 {
-                let paced = self.paced();
-                if paced.is_some() && part == 0 {
-                    self.wait_for_due().await?;
-                    part = self.part(left);
-                    continue;
+            let more = turn.left > most;
+            let written = match source {
+                Source::Bytes(bytes) => {
+                    let bytes = &bytes[put as usize..][..most as usize];
+                    socket::write(&self.line.stream, bytes, more)
                 }
-                let most = if paced.is_some() {
-                    length.min(part)
-                } else {
-                    length
-                };
-                let written = match (&fetched, &segment.file) {
-                    (Some(bytes), _) => {
-                        let rest = &bytes[bytes.len() - length as usize..];
-                        socket::write(&self.line.stream, &rest[..most as usize], true)
-                    }
-                    (None, Some(file)) => socket::send_file(&self.line.stream, file, offset, most),
-                    (None, None) => {
-                        let zeros = &ZEROS[..ZEROS.len().min(most as usize)];
-                        socket::write(&self.line.stream, zeros, true)
-                    }
-                };
-                match written {
-                    Ok(written) => {
-                        let written = written as u64;
-                        (offset, length) = (offset + written, length - written);
-                        left = left.saturating_sub(written);
-                        self.line.unreported.fetch_add(written, Ordering::Relaxed);
-                        part = part.saturating_sub(written);
-                        if let Some(rate) = paced {
-                            self.due += worth(on_the_wire(written), rate);
-                        }
-                    }
-                    Err(error) => self.wait(error).await?,
+                Source::File(file, offset) => {
+                    socket::send_file(&self.line.stream, file, offset + put, most)
                 }
+                Source::Zeros => {
+                    let zeros = &ZEROS[..ZEROS.len().min(most as usize)];
+                    socket::write(&self.line.stream, zeros, more)
+                }
+            };
+            match written {
+                Ok(written) => {
+                    let written = written as u64;
+                    put += written;
+                    turn.left = turn.left.saturating_sub(written);
+                    turn.part = turn.part.saturating_sub(written);
+                    self.line.unreported.fetch_add(written, Ordering::Relaxed);
+                    if let Some(rate) = paced {
+                        self.due += worth(on_the_wire(written), rate);
+                    }
+                }
+                Err(error) => self.wait(error).await?,
             }
         }
         Ok(())

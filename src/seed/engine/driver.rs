@@ -31,6 +31,7 @@ mod looks;
 mod news;
 mod peers;
 mod rest;
+mod serving;
 mod uplink;
 
 /// How often swarms see time pass. Short, because an idle uplink is noticed by it.
@@ -57,6 +58,8 @@ pub(super) struct Driver {
     port: Option<u16>,
     known: Known,
     shaper: Shaper,
+    /// What metadata is given by while the limit is nothing.
+    trickle: Shaper,
     watch: Watch,
     /// What leaves beside the peers, and how much of it was taken from the bucket.
     beside: (Beside, u64),
@@ -97,6 +100,7 @@ impl Driver {
             port,
             known,
             shaper: Shaper::new(config.cap.map(|cap| cap.0), Instant::now()),
+            trickle: serving::trickle(Instant::now()),
             watch: Watch::new(config.guard),
             beside: (config.beside.clone(), 0),
             reader: Reader::default(),
@@ -234,6 +238,7 @@ impl Driver {
     fn remove(&mut self, hash: InfoHash) {
         self.known.write().remove(&hash);
         self.shaper.forget(hash);
+        self.trickle.forget(hash);
         self.busy.remove(&hash);
         self.sought.remove(&hash);
         self.untold.remove(&hash);
@@ -357,61 +362,6 @@ impl Driver {
             }
         }
         self.note(hash);
-    }
-
-    /// Hands blocks to connections as long as the bucket is open and anybody wants some.
-    fn pump(&mut self) {
-        let now = Instant::now();
-        self.charge_beside(now);
-        let limit = self.limit();
-        loop {
-            if !self.shaper.is_open(now) {
-                self.idle_since = None;
-                return;
-            }
-            let ready = |hash: &&InfoHash| {
-                let seeding = self.seedings.get(*hash);
-                seeding.is_some_and(|seeding| seeding.swarm.has_next())
-            };
-            let Some(hash) = self.shaper.next(self.busy.iter().filter(ready).copied()) else {
-                break;
-            };
-            let Some(seeding) = self.seedings.get_mut(&hash) else {
-                break;
-            };
-            let Some((peer, block)) = seeding.swarm.next_block(now) else {
-                break;
-            };
-            if limit.is_none() {
-                self.idle_since = None;
-            }
-            let wire = seeding.hand_over(peer, block, now);
-            self.shaper.charge(Some(hash), wire);
-            let piece = seeding.pieces.get(&block.index);
-            if let (Some(piece), Some(link)) = (piece, seeding.links.get(&peer)) {
-                if let Some(stream) = &link.far {
-                    self.watch.served(peer, stream, wire, now);
-                }
-                let order = connection::Order::Serve {
-                    block,
-                    segments: piece.block(block),
-                    limit,
-                };
-                // A connection that is gone reports so by itself.
-                let _ = link.orders.send(order);
-            }
-        }
-        // The line has room, and nobody who is there can use it; not if all that lacks is the disk.
-        let waits = |hash: &InfoHash| {
-            let seeding = self.seedings.get(hash);
-            seeding.is_some_and(|seeding| seeding.swarm.waits_for_disk())
-        };
-        let cold = self.busy.iter().any(waits);
-        if self.shaper.has_room(now) && !cold {
-            self.idle_since.get_or_insert(now);
-        } else {
-            self.idle_since = None;
-        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Link {
     pub glimpsed_at: Instant,
     /// Wire bytes charged for it so far.
     charged: f64,
-    /// Of these: for blocks that were handed over, and not reported as written or forgotten.
+    /// Of these: for what was handed over, and not reported as written or forgotten.
     outstanding: f64,
     handed: Option<Instant>,
     /// Whether what is under way was handed over without a limit, and the bucket does not know of it.
@@ -149,22 +149,20 @@ impl Seeding {
         twin.map(|(key, _)| *key)
     }
 
-    /// Charges a connection with a block that is handed to it; returns the wire bytes to take from the bucket.
-    pub fn hand_over(&mut self, peer: PeerKey, block: Block, now: Instant) -> f64 {
-        let wire = block_wire(block);
+    /// Charges a connection with what is handed to it, in bytes on the wire.
+    pub fn hand_over(&mut self, peer: PeerKey, wire: f64, now: Instant) {
         if let Some(link) = self.links.get_mut(&peer) {
             link.charged += wire;
             link.outstanding += wire;
             link.handed = Some(now);
         }
         self.wire += wire;
-        wire
     }
 
-    /// A block that was handed over is the kernel's now, or was forgotten.
-    pub fn settle(&mut self, peer: PeerKey, block: Block) {
+    /// What was handed over is the kernel's now, or was forgotten.
+    pub fn settle(&mut self, peer: PeerKey, wire: f64) {
         if let Some(link) = self.links.get_mut(&peer) {
-            link.outstanding = (link.outstanding - block_wire(block)).max(0.0);
+            link.outstanding = (link.outstanding - wire).max(0.0);
         }
     }
 
@@ -267,8 +265,13 @@ impl Seeding {
 }
 
 /// What a block takes on the wire, its header included.
-fn block_wire(block: Block) -> f64 {
+pub(super) fn block_wire(block: Block) -> f64 {
     on_the_wire(u64::from(block.length) + 13) as f64
+}
+
+/// What a piece of the metadata takes on the wire; `length` is [its own](Said::length).
+pub(super) fn metadata_wire(length: u64) -> f64 {
+    on_the_wire(length) as f64
 }
 
 #[cfg(test)]
@@ -323,16 +326,18 @@ mod tests {
             let sent = crate::seed::socket::Sent { wire, unsent };
             Some(Account { sent, unreported })
         };
-        let mut bucket = seeding.hand_over(peer, block(0), now);
-        bucket += seeding.hand_over(peer, block(1 << 14), now);
-        let two = 2.0 * block_wire(block(0));
-        assert!(bucket == two && seeding.sending(now) == 1);
+        let one = block_wire(block(0));
+        seeding.hand_over(peer, one, now);
+        seeding.hand_over(peer, block_wire(block(1 << 14)), now);
+        let two = 2.0 * one;
+        let mut bucket = two;
+        assert!(seeding.report(now).wire == two as u64 && seeding.sending(now) == 1);
         // Nothing is sent yet: only what opened the connection was not charged.
         bucket += seeding.correct(peer, account(0, 0, 0), false);
         assert_eq!(bucket, two + OPENING);
         // One is in the kernel, half of it sent, and the line took 100 bytes more than was estimated.
-        seeding.settle(peer, block(0));
-        let half = block_wire(block(0)) as u64 / 2;
+        seeding.settle(peer, one);
+        let half = one as u64 / 2;
         bucket += seeding.correct(peer, account(half + 100, half, 0), false);
         assert!((bucket - two - OPENING - 100.0).abs() <= 1.0, "{bucket}");
         // It goes without taking the second: that was never sent, and comes back.

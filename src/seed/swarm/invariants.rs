@@ -28,12 +28,16 @@ enum Step {
     AskFor(u64, u32),
     /// It asks for everything that was announced to it.
     AskForAll(u64),
-    /// The connection asks for the next block, as long as there is one.
+    /// The connection asks for what is next, as long as there is something.
     Serve(usize),
     /// A block that was handed over is written, or forgotten.
     Report {
         which: usize,
         written: bool,
+    },
+    /// A piece of the metadata that was handed over is written.
+    MetadataWritten {
+        which: usize,
     },
     /// The disk answers for a piece.
     Read {
@@ -61,6 +65,7 @@ fn heard() -> impl Strategy<Value = Heard> {
     let bytes = PIECES.div_ceil(8) as usize;
     let upload_only = Hello {
         upload_only: Some(true),
+        metadata_id: Some(2),
         pex_id: Some(1),
         port: Some(1),
         ..Hello::default()
@@ -109,6 +114,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1..12usize).prop_map(Step::Serve),
         8 => (any::<usize>(), prop::bool::weighted(0.9))
             .prop_map(|(which, written)| Step::Report { which, written }),
+        4 => any::<usize>().prop_map(|which| Step::MetadataWritten { which }),
         6 => (any::<usize>(), prop::bool::weighted(0.95))
             .prop_map(|(which, readable)| Step::Read { which, readable }),
         5 => (1..20_000u64, any::<bool>()).prop_map(|(millis, idle)| Step::Pass { millis, idle }),
@@ -125,6 +131,8 @@ struct Bench {
     next_key: u64,
     announced: BTreeMap<PeerKey, BTreeSet<u32>>,
     handed: Vec<(PeerKey, Block)>,
+    /// Who was handed a piece of the metadata.
+    told: Vec<PeerKey>,
     reading: Vec<u32>,
     /// What each was asked for last, and who waits for our disk.
     asked: BTreeMap<PeerKey, Block>,
@@ -142,6 +150,7 @@ impl Bench {
             next_key: 0,
             announced: BTreeMap::new(),
             handed: Vec::new(),
+            told: Vec::new(),
             reading: Vec::new(),
             asked: BTreeMap::new(),
             comparing: Vec::new(),
@@ -161,6 +170,7 @@ impl Bench {
     fn leave(&mut self, seat: u64) {
         if let Some(peer) = self.seats.remove(&seat) {
             self.handed.retain(|(key, _)| *key != peer);
+            self.told.retain(|key| *key != peer);
             self.announced.remove(&peer);
             self.handle(Event::Left(peer));
         }
@@ -216,9 +226,13 @@ impl Bench {
             Step::Serve(times) => {
                 for _ in 0..times {
                     let promised = self.swarm.has_next();
-                    let next = self.swarm.next_block(self.now);
+                    let next = self.swarm.next(self.now);
                     assert_eq!(next.is_some(), promised);
-                    self.handed.extend(next);
+                    match next {
+                        Some(Next::Block(peer, block)) => self.handed.push((peer, block)),
+                        Some(Next::Metadata(peer, _)) => self.told.push(peer),
+                        None => {}
+                    }
                 }
             }
             Step::Report { which, written } if !self.handed.is_empty() => {
@@ -227,6 +241,10 @@ impl Bench {
                     true => Event::Written(peer, block),
                     false => Event::Unsent(peer, block),
                 });
+            }
+            Step::MetadataWritten { which } if !self.told.is_empty() => {
+                let peer = self.told.remove(which % self.told.len());
+                self.handle(Event::MetadataWritten(peer));
             }
             Step::Read { which, readable } if !self.reading.is_empty() => {
                 let piece = self.reading.remove(which % self.reading.len());
@@ -249,7 +267,10 @@ impl Bench {
                 let peer = self.comparing.remove(which % self.comparing.len());
                 self.handle(Event::Compared(peer, compared));
             }
-            Step::Report { .. } | Step::Read { .. } | Step::Compare { .. } => {}
+            Step::Report { .. }
+            | Step::MetadataWritten { .. }
+            | Step::Read { .. }
+            | Step::Compare { .. } => {}
             Step::Pass { millis, idle } => {
                 let before = self.now;
                 self.now += Duration::from_millis(millis);
@@ -317,6 +338,12 @@ impl Bench {
             let handed: u32 = handed.map(|(_, block)| block.length).sum();
             assert_eq!(peer.in_flight, handed);
             assert!(handed < IN_FLIGHT + BLOCK);
+            let waits = swarm.metadata.waiting.iter().filter(|waits| *waits == key);
+            let turns = usize::from(!peer.metadata_queue.is_empty());
+            assert_eq!(waits.count(), turns, "{key:?} has one turn at a time");
+            let told = self.told.iter().filter(|to| *to == key).count();
+            assert_eq!(peer.metadata_under_way as usize, told);
+            assert!(told <= 2);
             for block in &peer.queue {
                 let may = swarm.offer.may_serve(*key, block.index);
                 assert!(may, "{key:?} has {block:?} in its queue");
@@ -326,12 +353,14 @@ impl Bench {
         assert!(swarm.ready.iter().all(|key| swarm.peers.contains_key(key)));
         let handed = self.handed.iter().map(|(_, block)| u64::from(block.length));
         assert_eq!(swarm.in_flight, handed.sum::<u64>());
+        assert!(swarm.metadata.waiting.len() <= swarm.peers.len());
+        assert_eq!(swarm.metadata.under_way as usize, self.told.len());
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1_000,
+        cases: 2_000,
         rng_seed: RngSeed::Fixed(5),
         failure_persistence: None,
         ..ProptestConfig::default()

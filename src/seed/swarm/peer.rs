@@ -37,8 +37,12 @@ pub(super) struct Peer {
     pub late: Option<Block>,
     /// Pieces it announced that nobody is known to have given it.
     pub unexplained: u32,
-    /// Metadata pieces it was sent.
-    pub metadata_sent: u32,
+    /// Metadata pieces it asked for, those included that it was refused.
+    pub metadata_asked: u32,
+    /// Those of them that wait for the line, each once, under the peer's number for such messages.
+    pub metadata_queue: VecDeque<(u8, u32)>,
+    /// Those handed over and not yet written.
+    pub metadata_under_way: u32,
     /// Addresses it was told, and when.
     pub told: BTreeSet<SocketAddr>,
     pub told_at: Option<Instant>,
@@ -65,7 +69,9 @@ impl Peer {
             probe: None,
             late: None,
             unexplained: 0,
-            metadata_sent: 0,
+            metadata_asked: 0,
+            metadata_queue: VecDeque::new(),
+            metadata_under_way: 0,
             told: BTreeSet::new(),
             told_at: None,
             named_at: None,

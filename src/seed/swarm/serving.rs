@@ -6,9 +6,35 @@ use std::time::Instant;
 use super::{Offence, Swarm};
 use crate::base::PeerKey;
 use crate::seed::swarm::Action;
-use crate::seed::wire::{Block, REQUEST_QUEUE};
+use crate::seed::wire::{Block, REQUEST_QUEUE, Said};
+
+/// What is to be written next.
+#[derive(Debug, PartialEq)]
+pub enum Next {
+    /// A block.
+    Block(PeerKey, Block),
+    /// A piece of the metadata.
+    Metadata(PeerKey, Said),
+}
 
 impl Swarm {
+    /// What is to be written next; it counts as handed over. Where both are waited for, metadata and blocks take turns:
+    /// newcomers need the one before all else, and are not given all of the line for it.
+    pub fn next(&mut self, now: Instant) -> Option<Next> {
+        let blocks_turn = std::mem::take(&mut self.metadata.had_its_turn) && self.has_block();
+        if !blocks_turn && let Some((peer, said)) = self.next_metadata() {
+            self.metadata.had_its_turn = true;
+            return Some(Next::Metadata(peer, said));
+        }
+        let (peer, block) = self.next_block(now)?;
+        Some(Next::Block(peer, block))
+    }
+
+    /// Whether [`Swarm::next`] would give something.
+    pub fn has_next(&self) -> bool {
+        self.has_block() || self.has_metadata()
+    }
+
     /// The block to be written next, and to whom; it counts as handed over. `None` when nobody asked for anything
     /// we may give, or their connections are full.
     pub fn next_block(&mut self, now: Instant) -> Option<(PeerKey, Block)> {
@@ -26,14 +52,13 @@ impl Swarm {
         Some((key, block))
     }
 
-    /// Whether [`Swarm::next_block`] would give one.
-    pub fn has_next(&self) -> bool {
+    fn has_block(&self) -> bool {
         self.can_be_served().next().is_some()
     }
 
     /// Whether nobody waits for anything: nothing asked for, nothing under way.
     pub fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.in_flight == 0
+        self.ready.is_empty() && self.in_flight == 0 && self.metadata.is_idle()
     }
 
     /// Whether somebody could be sent something at once if it had been read.

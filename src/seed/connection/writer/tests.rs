@@ -48,45 +48,77 @@ async fn line() -> (Line, TcpStream, Reported) {
     (line, dialled.unwrap(), reports)
 }
 
-#[tokio::test]
-async fn metadata_that_a_peer_does_not_take_fills_no_memory_and_comes_whole_when_it_does() {
-    const PIECES: u32 = 300;
-    let (line, mut peer, _reports) = line().await;
-    let (_orders, taken) = mpsc::unbounded_channel();
-    let mut writer = Writer::new(&line, taken);
-    let data = bytes::Bytes::from_static(&ZEROS);
-    let total = PIECES * BLOCK_LENGTH;
-    for piece in 0..PIECES {
-        let data = data.clone();
-        let id = 2;
-        writer
-            .take(Order::Say(Said::Metadata {
-                id,
-                piece,
-                total,
-                data,
-            }))
-            .await
-            .unwrap();
+fn metadata(piece: u32, limit: Option<Limit>) -> Order {
+    Order::Metadata {
+        piece: Said::Metadata {
+            id: 2,
+            piece,
+            total: 300 * BLOCK_LENGTH,
+            data: bytes::Bytes::from_static(&ZEROS),
+        },
+        limit,
     }
-    assert!(
-        writer.said.len() <= 2 * ZEROS.len(),
-        "{}",
-        writer.said.len()
-    );
-    let read = async {
-        for piece in 0..PIECES {
-            let length = peer.read_u32().await.unwrap();
-            let mut message = vec![0; length as usize];
-            peer.read_exact(&mut message).await.unwrap();
+}
+
+/// Reads a message.
+async fn message(peer: &mut TcpStream) -> Vec<u8> {
+    let length = peer.read_u32().await.unwrap();
+    let mut message = vec![0; length as usize];
+    peer.read_exact(&mut message).await.unwrap();
+    message
+}
+
+#[tokio::test]
+async fn metadata_comes_whole_is_reported_and_keeps_to_a_low_limit() {
+    let (line, mut peer, mut reports) = line().await;
+    let (orders, taken) = mpsc::unbounded_channel();
+    let engine = async {
+        for piece in 0..3 {
+            let since = Instant::now();
+            let limit = (piece == 2).then_some(Limit {
+                rate: 2 * u64::from(BLOCK_LENGTH),
+                gentle: false,
+            });
+            orders.send(metadata(piece, limit)).unwrap();
+            let message = message(&mut peer).await;
             let text = String::from_utf8_lossy(&message[..60]);
             assert!(text.contains(&format!("piecei{piece}e")), "{text:?}");
+            let slowly = since.elapsed() > Duration::from_millis(400);
+            assert!(slowly || limit.is_none(), "half a second's worth at once");
+            let report = reports.recv().await.unwrap().2;
+            let Report::MetadataWritten { length, .. } = report else {
+                panic!("{report:?}");
+            };
+            assert_eq!(length, 64 + u64::from(BLOCK_LENGTH));
         }
     };
     tokio::select! {
-        end = writer.run(BOUND * 2) => panic!("it ended: {end:?}"),
-        read = timeout(BOUND, read) => read.expect("in time"),
+        end = Writer::new(&line, taken).run(BOUND * 2) => panic!("it ended: {end:?}"),
+        ended = timeout(BOUND, engine) => ended.expect("in time"),
     }
+    assert_eq!(line.unreported.load(Ordering::Relaxed), 0);
+}
+
+/// A kernel that is told of more to come keeps the end of what it has for 200 ms.
+#[tokio::test]
+async fn the_end_of_what_is_sent_from_memory_does_not_wait_for_more() {
+    const TIMES: u32 = 20;
+    let (line, mut peer, mut reports) = line().await;
+    let (orders, taken) = mpsc::unbounded_channel();
+    let engine = async {
+        for _ in 0..TIMES {
+            orders.send(zeros(0, None)).unwrap();
+            message(&mut peer).await;
+            reports.recv().await.unwrap();
+        }
+    };
+    let since = Instant::now();
+    tokio::select! {
+        end = Writer::new(&line, taken).run(BOUND * 2) => panic!("it ended: {end:?}"),
+        ended = timeout(BOUND, engine) => ended.expect("in time"),
+    }
+    let each = since.elapsed() / TIMES;
+    assert!(each < Duration::from_millis(150), "{each:?}");
 }
 
 #[tokio::test]

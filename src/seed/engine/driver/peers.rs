@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::super::seeding::{block_wire, metadata_wire};
 use super::{Back, Driver, Link, Seeding};
 use crate::base::world::is_near;
 use crate::base::{InfoHash, PeerKey, Timestamp};
@@ -179,7 +180,9 @@ impl Driver {
                 written,
                 account,
             } => {
-                blocks.iter().for_each(|block| seeding.settle(peer, *block));
+                for block in &blocks {
+                    seeding.settle(peer, block_wire(*block));
+                }
                 let correction = seeding.correct(peer, account, false);
                 self.shaper.charge(Some(hash), correction);
                 let what = if written {
@@ -190,6 +193,12 @@ impl Driver {
                 for block in blocks {
                     seeding.swarm.handle(what(peer, block), now);
                 }
+            }
+            connection::Report::MetadataWritten { length, account } => {
+                seeding.settle(peer, metadata_wire(length));
+                let correction = seeding.correct(peer, account, false);
+                self.shaper.charge(Some(hash), correction);
+                seeding.swarm.handle(Event::MetadataWritten(peer), now);
             }
             connection::Report::Sent(account) => {
                 let correction = seeding.paced(peer, account);

@@ -18,6 +18,7 @@ use crate::seed::wire::{BLOCK_LENGTH, Greeting, handshake};
 
 mod generosity;
 mod looks;
+mod metadata;
 mod news;
 mod peers;
 mod pieces;
@@ -59,7 +60,10 @@ fn torrent(info_hash: InfoHash, root: &Path) -> Torrent {
             identity: identity.ok(),
         }],
     };
-    let info = bytes::Bytes::from_static(b"d4:name1:xe");
+    let info = match info_hash {
+        metadata::LONG => vec![b'x'; metadata::LENGTH].into(),
+        _ => bytes::Bytes::from_static(b"d4:name1:xe"),
+    };
     Torrent::new(info_hash, info, BLOCK_LENGTH, content, false)
 }
 
