@@ -124,10 +124,18 @@ def look_inside(machine):
         raise Failed(f"units that failed: {failed}")
 
 
+def nothing_failed(machine):
+    """The console shows what did not come up, and nothing else (`quiet`)."""
+    failed = re.findall(r"\[[^\n]*(?:FAILED|DEPEND)[^\n]*", machine.console())
+    if failed:
+        raise Failed(f"not all of it came up: {failed}")
+
+
 def first_life(machine, owner, work, developer):
     """From a new card to a release that was given away once."""
     machine.wait("the page", PATIENCE, owner.has_page)
     say(f"the page is there {time.monotonic() - machine.started:.1f} s after power-on ({load()})")
+    nothing_failed(machine)
     code, _ = machine.wait("the console shows a setup code", PATIENCE,
                            lambda: re.search(r"setup code ([0-9A-Z]+-[0-9A-Z]+)", machine.console()))
     owner.claim(code[1])
@@ -175,6 +183,7 @@ def second_life(machine, owner):
     """After the plug was pulled."""
     machine.wait("the page, after the plug was pulled", PATIENCE, owner.has_page)
     say(f"after the plug was pulled the page is there {time.monotonic() - machine.started:.1f} s after power-on ({load()})")
+    nothing_failed(machine)
     owner.sign_in()
     release, _ = machine.wait("the release is known", PATIENCE, lambda: next(
         (one for one in owner.overview()["releases"] if one["name"] == RELEASE), None))
@@ -216,6 +225,7 @@ def updated_life(machine, owner):
     """With the update, in the other slot."""
     machine.wait("the page, of the update", PATIENCE, owner.has_page)
     say(f"the update's page is there {time.monotonic() - machine.started:.1f} s after the restart ({load()})")
+    nothing_failed(machine)
     owner.sign_in()
 
     def kept():
