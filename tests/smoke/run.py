@@ -36,6 +36,8 @@ STICK_MIB = 48
 SECTORS = 2048
 # Seconds after which what was given away is on the card, whatever happens (the ledger's pace, and some).
 LEDGER = 15
+# A second's work or less, in Python, of one processor.
+ADDITIONS = 10_000_000
 # What `systemd-analyze security` may find at most.
 EXPOSURE = 2.0
 
@@ -50,6 +52,14 @@ def say(words):
 def load():
     """Whose computer is slow says so beside each time that was measured."""
     return f"load of this computer: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+
+
+def speed():
+    """What times on different computers, and of the same one on different days, can be compared by."""
+    begun, total = time.process_time(), 0
+    for number in range(ADDITIONS):
+        total += number
+    return f"{ADDITIONS / 1e6:.0f} million additions take it {time.process_time() - begun:.2f} s"
 
 
 def sum_of(path):
@@ -243,6 +253,7 @@ def updated_life(machine, owner):
 def main():
     work, card, bios, bundle, *build = sys.argv[1:]
     machine = None
+    say(f"of this computer: {speed()}")
     try:
         with Machine(work, card, bios) as machine:
             first_life(machine, Owner(machine.ports["page"], machine.ports["public"]), work, bool(build))
