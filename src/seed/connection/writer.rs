@@ -201,12 +201,10 @@ impl<'a> Writer<'a> {
     async fn tell(&mut self, piece: &Said) -> Result<(), Closed> {
         let mut message = Vec::new();
         piece.write(&mut message);
-        let mut turn = self.begin(message.len() as u64, 0);
-        let bytes = Source::Bytes(&message);
-        self.put(bytes, message.len() as u64, &mut turn).await?;
-        self.line
-            .unreported
-            .fetch_sub(message.len() as u64, Ordering::Relaxed);
+        let length = message.len() as u64;
+        let mut turn = self.begin(length, 0);
+        self.put(Source::Bytes(&message), length, &mut turn).await?;
+        self.line.unreported.fetch_sub(length, Ordering::Relaxed);
         let report = Report::MetadataWritten {
             length: piece.length(),
             account: self.line.account_if_due(),
@@ -220,17 +218,16 @@ impl<'a> Writer<'a> {
         let length = segments.iter().map(|segment| segment.length).sum();
         let mut turn = self.begin(length, HEADER);
         for segment in segments {
-            if segment.may_hang() {
-                let bytes = self.fetch(&segment).await?;
-                let bytes = Source::Bytes(&bytes);
-                self.put(bytes, segment.length, &mut turn).await?;
-            } else {
-                let source = match &segment.file {
-                    Some(file) => Source::File(file, segment.offset),
-                    None => Source::Zeros,
-                };
-                self.put(source, segment.length, &mut turn).await?;
-            }
+            let fetched;
+            let source = match &segment.file {
+                _ if segment.may_hang() => {
+                    fetched = self.fetch(&segment).await?;
+                    Source::Bytes(&fetched)
+                }
+                Some(file) => Source::File(file, segment.offset),
+                None => Source::Zeros,
+            };
+            self.put(source, segment.length, &mut turn).await?;
         }
         Ok(())
     }

@@ -99,6 +99,34 @@ async fn metadata_comes_whole_is_reported_and_keeps_to_a_low_limit() {
     assert_eq!(line.unreported.load(Ordering::Relaxed), 0);
 }
 
+#[tokio::test]
+async fn metadata_that_a_peer_does_not_take_fills_no_memory_and_comes_whole_when_it_does() {
+    const PIECES: u32 = 300;
+    let (line, mut peer, mut reports) = line().await;
+    let (_orders, taken) = mpsc::unbounded_channel();
+    let mut writer = Writer::new(&line, taken);
+    for piece in 0..PIECES {
+        writer.take(metadata(piece, None)).await.unwrap();
+    }
+    assert!(
+        writer.said.len() <= 2 * ZEROS.len(),
+        "{}",
+        writer.said.len()
+    );
+    let read = async {
+        for piece in 0..PIECES {
+            let message = message(&mut peer).await;
+            let text = String::from_utf8_lossy(&message[..60]);
+            assert!(text.contains(&format!("piecei{piece}e")), "{text:?}");
+            reports.recv().await.unwrap();
+        }
+    };
+    tokio::select! {
+        end = writer.run(BOUND * 2) => panic!("it ended: {end:?}"),
+        read = timeout(BOUND, read) => read.expect("in time"),
+    }
+}
+
 /// A kernel that is told of more to come keeps the end of what it has for 200 ms.
 #[tokio::test]
 async fn the_end_of_what_is_sent_from_memory_does_not_wait_for_more() {

@@ -1,13 +1,14 @@
 //! What the line carries next.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use super::super::seeding::{block_wire, metadata_wire};
+use super::super::seeding::{Seeding, block_wire, metadata_wire};
 use super::Driver;
 use crate::base::InfoHash;
 use crate::seed::connection;
 use crate::seed::shaper::Shaper;
-use crate::seed::swarm::Next;
+use crate::seed::swarm::{Next, Swarm};
 
 /// Wire bytes per second by which metadata is given where the limit is nothing. The month's quota withholds payload so,
 /// and whoever has only a link is to learn what it is of, and from whom else it can be had. A piece in two seconds; a day
@@ -17,6 +18,16 @@ pub(super) const TRICKLE: u64 = 8 << 10;
 /// A bucket for it.
 pub(super) fn trickle(now: Instant) -> Shaper {
     Shaper::new(Some(TRICKLE), now)
+}
+
+/// The busy ones of which this is true.
+fn those(
+    busy: &BTreeSet<InfoHash>,
+    seedings: &HashMap<InfoHash, Seeding>,
+    what: impl Fn(&Swarm) -> bool,
+) -> impl Iterator<Item = InfoHash> {
+    let so = move |hash: &&InfoHash| seedings.get(*hash).is_some_and(|s| what(&s.swarm));
+    busy.iter().filter(so).copied()
 }
 
 impl Driver {
@@ -33,11 +44,8 @@ impl Driver {
                 self.idle_since = None;
                 return;
             }
-            let ready = |hash: &&InfoHash| {
-                let seeding = self.seedings.get(*hash);
-                seeding.is_some_and(|seeding| seeding.swarm.has_next())
-            };
-            let Some(hash) = self.shaper.next(self.busy.iter().filter(ready).copied()) else {
+            let ready = those(&self.busy, &self.seedings, Swarm::has_next);
+            let Some(hash) = self.shaper.next(ready) else {
                 break;
             };
             let Some(seeding) = self.seedings.get_mut(&hash) else {
@@ -52,12 +60,8 @@ impl Driver {
             self.hand_over(hash, next, now);
         }
         // The line has room, and nobody who is there can use it; not if all that lacks is the disk.
-        let waits = |hash: &InfoHash| {
-            let seeding = self.seedings.get(hash);
-            seeding.is_some_and(|seeding| seeding.swarm.waits_for_disk())
-        };
-        let cold = self.busy.iter().any(waits);
-        if self.shaper.has_room(now) && !cold {
+        let mut cold = those(&self.busy, &self.seedings, Swarm::waits_for_disk);
+        if self.shaper.has_room(now) && cold.next().is_none() {
             self.idle_since.get_or_insert(now);
         } else {
             self.idle_since = None;
@@ -67,11 +71,7 @@ impl Driver {
     /// Hands over metadata, and nothing else.
     fn let_trickle(&mut self, now: Instant) {
         while self.trickle.is_open(now) {
-            let waits = |hash: &&InfoHash| {
-                let seeding = self.seedings.get(*hash);
-                seeding.is_some_and(|seeding| seeding.swarm.has_metadata())
-            };
-            let waiting = self.busy.iter().filter(waits).copied();
+            let waiting = those(&self.busy, &self.seedings, Swarm::has_metadata);
             let Some(hash) = self.trickle.next(waiting) else {
                 return;
             };

@@ -27,12 +27,18 @@ async fn hear_pieces(peer: &mut TcpStream, pieces: usize) -> Duration {
     since.elapsed()
 }
 
-#[tokio::test]
-async fn it_waits_for_the_line_as_blocks_do() {
+/// Somebody is there for it, under this cap.
+async fn come_under(cap: u64) -> (Bench, TcpStream) {
     let mut bench = Bench::new(false).await;
     bench.add(LONG);
-    bench.driver.order(Order::Cap(Some(Rate(100_000))));
-    let mut peer = bench.come(LONG).await;
+    bench.driver.order(Order::Cap(Some(Rate(cap))));
+    let peer = bench.come(LONG).await;
+    (bench, peer)
+}
+
+#[tokio::test]
+async fn it_waits_for_the_line_as_blocks_do() {
+    let (mut bench, mut peer) = come_under(100_000).await;
     let took = async move {
         ask(&mut peer, 0..8).await;
         hear_pieces(&mut peer, 8).await
@@ -44,10 +50,7 @@ async fn it_waits_for_the_line_as_blocks_do() {
 
 #[tokio::test]
 async fn it_trickles_where_the_limit_is_nothing_and_is_owed_by_nobody_afterwards() {
-    let mut bench = Bench::new(false).await;
-    bench.add(LONG);
-    bench.driver.order(Order::Cap(Some(Rate(0))));
-    let mut peer = bench.come(LONG).await;
+    let (mut bench, mut peer) = come_under(0).await;
     let took = async move {
         ask(&mut peer, 0..8).await;
         hear_pieces(&mut peer, 1).await;
