@@ -37,7 +37,8 @@ const PEER_ID_PREFIX: &[u8; 8] = b"-SM0100-";
 pub struct EngineConfig {
     /// Where to take connections; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
-    /// The owner's limit on what leaves, in wire bytes per second; none is no limit of his.
+    /// The owner's limit on what leaves, in wire bytes per second; none is no limit of his. Under 0 neither payload nor
+    /// metadata is given: who withholds payload alone has the release be silent.
     pub cap: Option<Rate>,
     /// Whether the latency guard limits what leaves over the uplink, so that others on it do not notice.
     pub guard: bool,

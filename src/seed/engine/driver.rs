@@ -58,8 +58,6 @@ pub(super) struct Driver {
     port: Option<u16>,
     known: Known,
     shaper: Shaper,
-    /// What metadata is given by while the limit is nothing.
-    trickle: Shaper,
     watch: Watch,
     /// What leaves beside the peers, and how much of it was taken from the bucket.
     beside: (Beside, u64),
@@ -100,7 +98,6 @@ impl Driver {
             port,
             known,
             shaper: Shaper::new(config.cap.map(|cap| cap.0), Instant::now()),
-            trickle: serving::trickle(Instant::now()),
             watch: Watch::new(config.guard),
             beside: (config.beside.clone(), 0),
             reader: Reader::default(),
@@ -238,7 +235,6 @@ impl Driver {
     fn remove(&mut self, hash: InfoHash) {
         self.known.write().remove(&hash);
         self.shaper.forget(hash);
-        self.trickle.forget(hash);
         self.busy.remove(&hash);
         self.sought.remove(&hash);
         self.untold.remove(&hash);

@@ -98,14 +98,14 @@ impl Swarm {
     }
 
     /// Whether [`Swarm::next_metadata`] would give a piece.
-    pub fn has_metadata(&self) -> bool {
+    pub(super) fn has_metadata(&self) -> bool {
         let mut waiting = self.metadata.waiting.iter();
         waiting.any(|key| self.takes_metadata(*key))
     }
 
     /// The piece of the metadata to be written next, and to whom, in turns; it counts as handed over. `None` when nobody
     /// asked for any, or their connections are full.
-    pub fn next_metadata(&mut self) -> Option<(PeerKey, Said)> {
+    pub(super) fn next_metadata(&mut self) -> Option<(PeerKey, Said)> {
         let mut waiting = self.metadata.waiting.iter();
         let next = waiting.position(|key| self.takes_metadata(*key))?;
         let key = self.metadata.waiting.remove(next)?;

@@ -108,7 +108,6 @@ impl Driver {
         let deserted = self.seedings.extract_if(|_, seeding| seeding.may_rest(now));
         for (hash, seeding) in deserted {
             self.shaper.forget(hash);
-            self.trickle.forget(hash);
             self.busy.remove(&hash);
             let resting = seeding.rest(now);
             if !resting.book.is_empty() {

@@ -7,18 +7,7 @@ use super::super::seeding::{Seeding, block_wire, metadata_wire};
 use super::Driver;
 use crate::base::InfoHash;
 use crate::seed::connection;
-use crate::seed::shaper::Shaper;
 use crate::seed::swarm::{Next, Swarm};
-
-/// Wire bytes per second by which metadata is given where the limit is nothing. The month's quota withholds payload so,
-/// and whoever has only a link is to learn what it is of, and from whom else it can be had. A piece in two seconds; a day
-/// of it, which nobody but a flood from very many addresses asks for, is 700 MB.
-pub(super) const TRICKLE: u64 = 8 << 10;
-
-/// A bucket for it.
-pub(super) fn trickle(now: Instant) -> Shaper {
-    Shaper::new(Some(TRICKLE), now)
-}
 
 /// The busy ones of which this is true.
 fn those(
@@ -35,10 +24,6 @@ impl Driver {
     pub(super) fn pump(&mut self) {
         let now = Instant::now();
         self.charge_beside(now);
-        if self.shaper.limit() == Some(0) {
-            self.idle_since = None;
-            return self.let_trickle(now);
-        }
         loop {
             if !self.shaper.is_open(now) {
                 self.idle_since = None;
@@ -68,28 +53,11 @@ impl Driver {
         }
     }
 
-    /// Hands over metadata, and nothing else.
-    fn let_trickle(&mut self, now: Instant) {
-        while self.trickle.is_open(now) {
-            let waiting = those(&self.busy, &self.seedings, Swarm::has_metadata);
-            let Some(hash) = self.trickle.next(waiting) else {
-                return;
-            };
-            let seeding = self.seedings.get_mut(&hash);
-            let Some((peer, said)) = seeding.and_then(|seeding| seeding.swarm.next_metadata())
-            else {
-                return;
-            };
-            let wire = self.hand_over(hash, Next::Metadata(peer, said), now);
-            self.trickle.charge(Some(hash), wire);
-        }
-    }
-
-    /// Hands something to its connection; returns the wire bytes it was charged with.
-    fn hand_over(&mut self, hash: InfoHash, next: Next, now: Instant) -> f64 {
+    /// Hands something to its connection.
+    fn hand_over(&mut self, hash: InfoHash, next: Next, now: Instant) {
         let limit = self.limit();
         let Some(seeding) = self.seedings.get_mut(&hash) else {
-            return 0.0;
+            return;
         };
         let (peer, wire, order) = match next {
             Next::Block(peer, block) => {
@@ -119,6 +87,5 @@ impl Driver {
             // A connection that is gone reports so by itself.
             let _ = link.orders.send(order);
         }
-        wire
     }
 }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::Driver;
-use super::serving::TRICKLE;
 use crate::base::PeerKey;
 use crate::policy::guard::{Guard, Ruling, Sample};
 use crate::seed::connection::Limit;
@@ -122,11 +121,6 @@ impl Watch {
     }
 }
 
-/// The rate that a connection is told: what it holds is brought to its end even if nothing more is to follow.
-fn at_least(rate: u64) -> u64 {
-    if rate == 0 { TRICKLE } else { rate }
-}
-
 impl Driver {
     /// Changes limits, also for what connections hold already.
     pub(super) fn relimit(&mut self, now: Instant, change: impl FnOnce(&mut Shaper)) {
@@ -138,7 +132,7 @@ impl Driver {
         }
         let lowered = new.filter(|new| old.is_none_or(|old| *new < old));
         let sending: usize = self.seedings.values().map(|s| s.sending(now)).sum();
-        let share = lowered.map(|new| at_least(new) / sending.max(1) as u64);
+        let share = lowered.map(|new| new / sending.max(1) as u64);
         let limit = self.limit();
         for seeding in self.seedings.values_mut() {
             seeding.pace(limit, share, old.is_none());
@@ -148,8 +142,7 @@ impl Driver {
     /// The limit in force, as connections hear of it.
     pub(super) fn limit(&self) -> Option<Limit> {
         let gentle = self.shaper.is_guarded();
-        let rate = self.shaper.limit().map(at_least);
-        rate.map(|rate| Limit { rate, gentle })
+        self.shaper.limit().map(|rate| Limit { rate, gentle })
     }
 
     /// The owner wants the line guarded, or does not.
