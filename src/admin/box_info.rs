@@ -142,8 +142,9 @@ pub(super) async fn claim(
     check_code(&app, &caller, &request.code).await?;
     let password = auth::hash_password(&app.hashing, request.password).await?;
     let now = Timestamp::now();
+    let claimed = password.clone();
     app.store
-        .run(move |store| store.claim(&password, now))
+        .run(move |store| store.claim(&claimed, now))
         .await?;
     // It claims nothing any more: whoever shows it takes it away.
     if let Some(path) = &app.setup_code_file
@@ -151,5 +152,5 @@ pub(super) async fn claim(
     {
         tracing::warn!(%error, path = %path.display(), "the setup code stays where it is shown");
     }
-    session::begin(&app, &caller, &headers).await
+    session::begin(&app, password, &caller, &headers).await
 }

@@ -67,9 +67,10 @@ fn with_cookie(value: &str, seconds: i64) -> Result<WithCookie, Problem> {
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))
 }
 
-/// Begins a session of the browser that asks, and answers with its cookie.
+/// Begins a session of the browser that asks, which knows the password with that PHC string, and answers with its cookie.
 pub(super) async fn begin(
     app: &Shared,
+    password: String,
     caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<WithCookie, Problem> {
@@ -83,8 +84,12 @@ pub(super) async fn begin(
     let agent = agent.and_then(|agent| agent.to_str().ok().map(str::to_owned));
     let now = Timestamp::now();
     app.store
-        .run(move |store| store.open_session(&hashed, &address, agent.as_deref(), now))
-        .await?;
+        .run(move |store| store.open_session(&hashed, &password, &address, agent.as_deref(), now))
+        .await
+        .map_err(|error| match error {
+            StoreError::PasswordChanged => wrong_password(),
+            error => error.into(),
+        })?;
     // The oldest session may have gone to make room.
     app.tell();
     with_cookie(&token, SESSION_MAX_AGE_SECONDS)
@@ -120,14 +125,15 @@ pub(super) async fn sign_in(
     let Owner::Claimed { password, .. } = app.store.run(|store| store.owner()).await? else {
         return Err(StoreError::Unclaimed.into());
     };
-    if !auth::verify_password(&app.hashing, request.password, password).await? {
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "The password is wrong.",
-        ));
+    if !auth::verify_password(&app.hashing, request.password, password.clone()).await? {
+        return Err(wrong_password());
     }
     attempt.right();
-    begin(&app, &caller, &headers).await
+    begin(&app, password, &caller, &headers).await
+}
+
+fn wrong_password() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "The password is wrong.")
 }
 
 /// Whether a browser at the caller's address is signed in: others that try at the password cannot keep its owner out.

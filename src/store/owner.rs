@@ -171,7 +171,7 @@ mod tests {
         store.claim(PHC, Timestamp(5)).unwrap();
         for i in [1, 2] {
             store
-                .open_session(&[i; 32], "192.0.2.1", None, Timestamp(5))
+                .open_session(&[i; 32], PHC, "192.0.2.1", None, Timestamp(5))
                 .unwrap();
         }
         let new = format!("{PHC}aa");
@@ -180,6 +180,11 @@ mod tests {
         assert!(!store.use_session(&[2; 32], None, Timestamp(5)).unwrap());
         assert!(matches!(
             store.set_password(PHC, PHC, &[2; 32]),
+            Err(StoreError::PasswordChanged)
+        ));
+        // Whoever proved the old one a moment before comes too late.
+        assert!(matches!(
+            store.open_session(&[3; 32], PHC, "192.0.2.1", None, Timestamp(5)),
             Err(StoreError::PasswordChanged)
         ));
         let Owner::Claimed { password, .. } = store.owner().unwrap() else {

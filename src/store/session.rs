@@ -60,13 +60,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
 
 impl Store {
     /// Begins a session of the browser at `address`, which says of itself that it is `agent`, and ends what is expired
-    /// and what exceeds [`SESSIONS_AT_MOST`].
+    /// and what exceeds [`SESSIONS_AT_MOST`]. `password` is the PHC string that the browser proved to know.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// [`StoreError::PasswordChanged`] when that is not the owner's any more: to compare takes a second on a small board, and a
+    /// new password ends what was begun with the old one. Or the database refuses.
     pub fn open_session(
         &self,
         token: &TokenHash,
+        password: &str,
         address: &str,
         agent: Option<&str>,
         now: Timestamp,
@@ -75,6 +77,13 @@ impl Store {
         self.write(
             || "begin a session".to_owned(),
             |tx| {
+                let sql = "SELECT count(*) FROM owner WHERE password = ?1";
+                let same: u32 = tx
+                    .prepare_cached(sql)?
+                    .query_row([password], |row| row.get(0))?;
+                if same == 0 {
+                    return Err(StoreError::PasswordChanged.into());
+                }
                 tx.prepare_cached("DELETE FROM session WHERE ?1 - seen > ?2 OR ?1 - created > ?3")?
                     .execute([now.0, SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS])?;
                 tx.prepare_cached(
@@ -188,15 +197,22 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 86_400;
+    const PHC: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA";
+
+    fn claimed() -> Store {
+        let store = Store::in_memory().unwrap();
+        store.claim(PHC, Timestamp(0)).unwrap();
+        store
+    }
 
     #[test]
     fn a_session_lasts_while_it_is_used_and_not_for_ever() {
-        let store = Store::in_memory().unwrap();
+        let store = claimed();
         let token = [1; 32];
         let open = |at| store.use_session(&token, None, Timestamp(at)).unwrap();
         let begin = |at| {
             store
-                .open_session(&token, "192.0.2.1", None, Timestamp(at))
+                .open_session(&token, PHC, "192.0.2.1", None, Timestamp(at))
                 .unwrap();
         };
         assert!(!open(0));
@@ -218,17 +234,17 @@ mod tests {
 
     #[test]
     fn sessions_are_bounded_and_the_least_used_goes() {
-        let store = Store::in_memory().unwrap();
+        let store = claimed();
         let token = |i: u32| -> TokenHash { std::array::from_fn(|at| i.to_be_bytes()[at % 4]) };
         for i in 0..SESSIONS_AT_MOST {
             store
-                .open_session(&token(i), "192.0.2.1", None, Timestamp(i64::from(i)))
+                .open_session(&token(i), PHC, "192.0.2.1", None, Timestamp(i64::from(i)))
                 .unwrap();
         }
         let open = |i, at| store.use_session(&token(i), None, Timestamp(at)).unwrap();
         assert!(open(0, 1_000));
         store
-            .open_session(&token(99), "192.0.2.1", None, Timestamp(1_001))
+            .open_session(&token(99), PHC, "192.0.2.1", None, Timestamp(1_001))
             .unwrap();
         assert!(open(0, 1_001));
         assert!(!open(1, 1_001));
@@ -241,12 +257,12 @@ mod tests {
 
     #[test]
     fn each_says_from_where_and_all_but_one_can_be_ended() {
-        let store = Store::in_memory().unwrap();
+        let store = claimed();
         let agent = "é".repeat(1_000);
         for i in 0..3 {
             let at = Timestamp(i64::from(i));
             store
-                .open_session(&[i; 32], "192.0.2.1", Some(&agent), at)
+                .open_session(&[i; 32], PHC, "192.0.2.1", Some(&agent), at)
                 .unwrap();
         }
         let open = |i, address, at| store.use_session(&[i; 32], address, Timestamp(at)).unwrap();

@@ -1,6 +1,6 @@
 use librqbit_sha1_wrapper::{ISha256, Sha256};
 use semoir::base::Timestamp;
-use semoir::store::{SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS};
+use semoir::store::{Owner, SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS};
 
 use crate::client::{PASSWORD, TestBox};
 
@@ -141,6 +141,9 @@ async fn many_addresses_guess_no_more_than_one_and_the_owner_still_gets_in() {
 #[tokio::test]
 async fn a_session_ends_by_itself_when_unused_or_old() {
     let (the_box, _) = TestBox::owned().await;
+    let Owner::Claimed { password, .. } = the_box.store.owner().unwrap() else {
+        panic!("it has an owner");
+    };
     let now = Timestamp::now().0;
     let (idle, age) = (SESSION_IDLE_SECONDS, SESSION_MAX_AGE_SECONDS);
     for (digits, created, seen, status) in [
@@ -161,7 +164,7 @@ async fn a_session_ends_by_itself_when_unused_or_old() {
         };
         the_box
             .store
-            .open_session(&hash, "192.168.1.20", None, Timestamp(created))
+            .open_session(&hash, &password, "192.168.1.20", None, Timestamp(created))
             .unwrap();
         // Used in between, as often as it must be to last until `seen`.
         let mut used = created;

@@ -50,7 +50,7 @@ fn a_backup_brings_back_what_was_set_and_holds_no_secret() {
     let phc = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA";
     store.claim(phc, Timestamp(3)).unwrap();
     store
-        .open_session(&[0x41; 32], "192.0.2.1", Some("Firefox"), Timestamp(3))
+        .open_session(&[0x41; 32], phc, "192.0.2.1", Some("Firefox"), Timestamp(3))
         .unwrap();
     let token = crate::store::NewToken {
         token: &[0x42; 32],
