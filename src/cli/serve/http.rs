@@ -56,6 +56,9 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How long nothing of a body may come, or nothing of an answer be taken: a Wi-Fi that is gone for longer has closed
 /// the connection on the other side as well.
 const STALL: Duration = Duration::from_secs(60);
+/// How long who was answered before it had sent all of its request is read from, so that it sees the answer: the time of a
+/// chunk of an upload over a slow Wi-Fi.
+const LINGER: Duration = Duration::from_secs(10);
 /// How long requests under way may take to end when the box stops.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Bytes in a request's line and headers. The largest honest one is a scrape of 74 torrents, with 4.5 KiB; browsers send
@@ -75,6 +78,7 @@ pub(super) struct Terms {
     head: Duration,
     idle: Duration,
     stall: Duration,
+    linger: Duration,
     goodbye: Duration,
 }
 
@@ -93,6 +97,7 @@ impl Terms {
             head: HEAD,
             idle: IDLE,
             stall: STALL,
+            linger: LINGER,
             goodbye: GOODBYE,
         }
     }
@@ -188,7 +193,14 @@ async fn attend(
     if !matches!(spoke, Ok(Ok(1))) {
         return;
     }
-    let line = Line::new(stream, seat.clone(), terms.head, terms.idle, terms.stall);
+    let line = Line::new(
+        stream,
+        seat.clone(),
+        terms.head,
+        terms.idle,
+        terms.stall,
+        terms.linger,
+    );
     let service = {
         let (seat, stop) = (seat.clone(), stop.clone());
         let router = TowerToHyperService::new(router);
@@ -230,7 +242,7 @@ fn answer(
     stop: &CancellationToken,
 ) -> impl Future<Output = io::Result<Response<Answer>>> + use<> {
     let begun = seat.begin().map(|under_way| {
-        let mut request = request.map(|body| Asked::new(body, stall));
+        let mut request = request.map(|body| Asked::new(body, seat.clone(), stall));
         request.extensions_mut().insert(ConnectInfo(addr));
         (under_way, router.call(request))
     });

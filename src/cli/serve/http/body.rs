@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::line::Alarm;
 use super::patience::Patience;
-use super::seat::UnderWay;
+use super::seat::{Seat, UnderWay};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -19,15 +20,20 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(super) struct Asked {
     body: Incoming,
+    /// Whether all of it was read.
+    read: bool,
+    seat: Arc<Seat>,
     patience: Patience,
     alarm: Alarm,
 }
 
 impl Asked {
     /// `stall`: how long nothing at all may come.
-    pub(super) fn new(body: Incoming, stall: Duration) -> Self {
+    pub(super) fn new(body: Incoming, seat: Arc<Seat>, stall: Duration) -> Self {
         Self {
+            read: body.is_end_stream(),
             body,
+            seat,
             patience: Patience::new(stall),
             alarm: Alarm::default(),
         }
@@ -45,6 +51,7 @@ impl HttpBody for Asked {
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
+                this.read = frame.is_none() || this.body.is_end_stream();
                 let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok());
                 let bytes = bytes.and_then(Frame::data_ref).map_or(0, Bytes::len);
                 this.patience.moved(Instant::now(), bytes);
@@ -70,6 +77,14 @@ impl HttpBody for Asked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if !self.read {
+            self.seat.leaves_unread();
+        }
     }
 }
 

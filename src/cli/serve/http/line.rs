@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -28,6 +28,9 @@ impl Alarm {
     }
 }
 
+/// Bytes that nobody asked for are read and thrown away in pieces of this size.
+const DISCARD: usize = 16 << 10;
+
 /// A socket that gives up, with `TimedOut`, on who lets us wait: for the next request, for the rest of its head, or
 /// for room to write. For the body of a request see [`super::body`].
 #[derive(Debug)]
@@ -43,6 +46,10 @@ pub(super) struct Line<S> {
     /// When its head, or its first byte, must be here.
     due: Option<Instant>,
     head_begun: bool,
+    /// How long who was answered early is read from, at the end.
+    linger: Duration,
+    /// When that is over.
+    lingers_until: Option<Instant>,
     writing: Patience,
     reading_alarm: Alarm,
     writing_alarm: Alarm,
@@ -55,9 +62,12 @@ impl<S> Line<S> {
         head: Duration,
         idle: Duration,
         stall: Duration,
+        linger: Duration,
     ) -> Self {
         Self {
             nth: seat.begun(),
+            linger,
+            lingers_until: None,
             stream,
             seat,
             head,
@@ -127,7 +137,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
+impl<S: AsyncRead + Unpin> Line<S> {
+    /// Reads and forgets what still comes, until the other side has closed too or had time enough to.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let until = *self
+            .lingers_until
+            .get_or_insert_with(|| Instant::now() + self.linger);
+        let mut bytes = [0; DISCARD];
+        loop {
+            if self.reading_alarm.rings(cx, until) {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buf = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -166,7 +197,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
         flushed
     }
 
+    /// To close a socket with bytes in it that nobody read makes the kernel reset the connection, and browsers then throw
+    /// away the answer that they already have: who was refused early would be told that the line is broken.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        if shut.is_ok() && self.seat.left_unread() {
+            return self.poll_discard(cx);
+        }
+        Poll::Ready(shut)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -21,6 +21,8 @@ pub(super) struct Seat {
     answered: AtomicUsize,
     /// Of these, sent.
     sent: AtomicUsize,
+    /// Whether a request was answered before its body was read.
+    unread: AtomicBool,
 }
 
 impl Seat {
@@ -38,6 +40,7 @@ impl Seat {
                 begun: AtomicUsize::new(0),
                 answered: AtomicUsize::new(0),
                 sent: AtomicUsize::new(0),
+                unread: AtomicBool::new(false),
             })),
             Admission::Later(at) => Admission::Later(at),
             Admission::Full => Admission::Full,
@@ -70,6 +73,16 @@ impl Seat {
     /// Requests ever begun.
     pub(super) fn begun(&self) -> usize {
         self.begun.load(Ordering::Relaxed)
+    }
+
+    /// A request is answered whose body was not read.
+    pub(super) fn leaves_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the other side may still be sending what nobody reads.
+    pub(super) fn left_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// Gives the place up if no request is under way, and says whether it did.

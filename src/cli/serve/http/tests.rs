@@ -2,6 +2,7 @@
 
 use super::*;
 use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use futures::stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,10 +23,11 @@ const TERMS: Terms = Terms {
     head: NEVER,
     idle: NEVER,
     stall: NEVER,
+    linger: NEVER,
     goodbye: NEVER,
 };
 
-/// A running server. `/slow` answers when `go` has a permit; `/read` says how its body ended; `/much` never ends, and
+/// A running server. `/slow` answers when `go` has a permit; `/read` says how its body ended; `/refuse` reads none; `/much` never ends, and
 /// says on `ended` when it was dropped.
 struct Server {
     addr: SocketAddr,
@@ -80,7 +82,8 @@ impl Server {
             .route("/slow", get(slow))
             .route("/much", get(much))
             .route("/events", get(events))
-            .route("/read", post(read));
+            .route("/read", post(read))
+            .route("/refuse", post(async || StatusCode::PAYLOAD_TOO_LARGE));
         let task = tokio::spawn(serve(listener, router, terms, stop.clone()));
         Self {
             addr,
@@ -296,6 +299,41 @@ async fn a_body_that_does_not_come_fails() {
         .await;
     let answer = client.rest().await;
     assert!(answer.contains("failed: "), "{answer}");
+}
+
+/// More than the sockets of both sides take in between them.
+const LARGE: usize = 16 << 20;
+
+/// As Firefox does: it sends all that it has, and then looks what was answered.
+#[tokio::test]
+async fn who_is_refused_early_can_send_the_rest_and_sees_why() {
+    let server = Server::start(TERMS);
+    let mut client = server.connect().await;
+    let head = format!("POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n");
+    client.say(&head).await;
+    let body = vec![0; LARGE];
+    let sent = timeout(BOUND, client.0.write_all(&body)).await.unwrap();
+    sent.expect("nothing breaks off while it is sent");
+    let mut answer = String::new();
+    let ended = timeout(BOUND, client.0.read_to_string(&mut answer)).await;
+    ended.unwrap().expect("nothing breaks off afterwards");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn who_was_refused_and_goes_on_sending_is_cut_in_the_end() {
+    let server = Server::start(Terms {
+        linger: SOON,
+        ..TERMS
+    });
+    let mut client = server.connect().await;
+    client
+        .say("POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    let sending = async { while client.0.write_all(&[b'0'; 64]).await.is_ok() {} };
+    timeout(BOUND, sending).await.unwrap();
 }
 
 #[tokio::test]
