@@ -233,11 +233,13 @@ impl System {
         {
             let mut update = self.0.update.lock();
             match update.state {
-                UpdateState::None | UpdateState::Ready => *update = UpdateView::default(),
+                // Whoever sends another meanwhile would have it deleted too.
+                UpdateState::None | UpdateState::Ready => update.state = UpdateState::Checking,
                 state => return Err(SystemError::at(state)),
             }
         }
         self.clear().await;
+        *self.0.update.lock() = UpdateView::default();
         Ok(())
     }
 
