@@ -20,6 +20,9 @@ use crate::base::Timestamp;
 /// Bytes in the JSON that begins an upload: ten thousand files with paths of some length.
 const MAX_LIST: usize = 4 << 20;
 
+/// Characters of a request's key that are remembered: a UUID has 36.
+const MAX_KEY: usize = 64;
+
 /// How long a drive may take to say how much room it has, and to make a folder: one that spins up takes ten seconds.
 const BEGIN: Duration = Duration::from_secs(30);
 
@@ -112,6 +115,9 @@ async fn on_disk<T: Send + 'static>(
 #[utoipa::path(
     post, path = "/api/v1/uploads", tag = "uploads",
     request_body = UploadRequest,
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Who was not answered asks again with the same, of 64 characters at most, and is told of the upload that was begun."),
+    ),
     responses(
         (status = 201, description = "It can begin.", body = Upload),
         (status = 401, description = "Not signed in.", body = Problem, content_type = "application/problem+json"),
@@ -127,6 +133,9 @@ pub(super) async fn begin_upload(
     mut request: Request,
 ) -> Result<(StatusCode, axum::Json<Upload>), Problem> {
     DefaultBodyLimit::max(MAX_LIST).apply(&mut request);
+    let key = request.headers().get("idempotency-key");
+    let key = key.and_then(|key| key.to_str().ok().map(str::to_owned));
+    let key = key.filter(|key| key.len() <= MAX_KEY);
     let Json(wanted) = Json::<UploadRequest>::from_request(request, &()).await?;
     let file = |file: UploadRequestFile| NewFile {
         path: file.path,
@@ -134,7 +143,9 @@ pub(super) async fn begin_upload(
     };
     let files = wanted.files.into_iter().map(file).collect();
     let now = Timestamp::now();
-    let begun = on_disk(&app, move |uploads| uploads.begin(&wanted.name, files, now));
+    let begun = on_disk(&app, move |uploads| {
+        uploads.begin(&wanted.name, files, key, now)
+    });
     let begun = timeout(BEGIN, begun).await.map_err(|_| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -58,13 +58,14 @@ impl App {
         let forget = move |store: &Store| store.remove_source(id, Timestamp::now());
         self.store.run(forget).await?;
         self.sources.remove(&id);
-        if let Some(key) = source.uploads_key()
-            && self.settings.uploads_to.as_ref() == Some(&key)
-        {
-            let choose =
-                |store: &Store| store.change_settings(|settings| settings.uploads_to = None);
-            self.store.run(choose).await?;
-            self.reload_settings().await?;
+        if let Some(key) = source.uploads_key() {
+            if self.settings.uploads_to.as_ref() == Some(&key) {
+                let choose =
+                    |store: &Store| store.change_settings(|settings| settings.uploads_to = None);
+                self.store.run(choose).await?;
+                self.reload_settings().await?;
+            }
+            self.uploads.drive_forgotten(&key);
         }
         tracing::info!(source = %source.name, "forgotten by its owner");
         Ok(())

@@ -54,6 +54,9 @@ pub const MAX_RECEIVING: usize = 8;
 /// An unfinished upload nothing was sent to for this long is deleted: a week, in seconds.
 pub const KEEP_UNFINISHED_SECONDS: i64 = 7 * 86_400;
 
+/// The same for one of which nothing ever came, in seconds: whoever began it is gone, and loses nothing by beginning again.
+pub const KEEP_EMPTY_SECONDS: i64 = 3_600;
+
 /// The folder of unfinished uploads. Hidden, so that it is no release.
 const INCOMING: &str = ".incoming";
 
@@ -163,6 +166,13 @@ impl Uploads {
         }
     }
 
+    /// A drive is no source any more, or another file system is on it: what was known to be unfinished there is forgotten, and
+    /// takes nobody's place. What is on it is found when it comes again.
+    pub fn drive_forgotten(&self, key: &str) {
+        self.drive_away(key);
+        self.inner.homes.lock().all.remove(&Some(key.to_owned()));
+    }
+
     /// Where new uploads begin from now on: on the drive of that key, or, with none, in the box's own folder. Those that
     /// began elsewhere stay there.
     pub fn choose(&self, home: HomeId) {
@@ -210,7 +220,7 @@ impl Uploads {
         Ok(self.inner.homes.lock().chosen()?.1.left_of(free))
     }
 
-    /// Begins an upload.
+    /// Begins an upload, or finds the one that a request of the same `key` began: whoever was not answered asks again.
     ///
     /// # Errors
     /// When a name is not acceptable or taken, it will not fit, or too many are open.
@@ -218,6 +228,7 @@ impl Uploads {
         &self,
         name: &str,
         files: Vec<NewFile>,
+        key: Option<String>,
         now: Timestamp,
     ) -> Result<Progress, UploadError> {
         self.sweep(now);
@@ -230,10 +241,23 @@ impl Uploads {
         // A drive that hangs holds up whoever begins something on it, and no lock.
         let (is_there, free) = (place.symlink_metadata().is_ok(), home::free(&root)?);
         let mut homes = self.inner.homes.lock();
-        let open: usize = homes.all.values().map(|home| home.open.len()).sum();
+        let here = homes.all.values().filter(|home| home.here);
+        let open: usize = here.map(|home| home.open.len()).sum();
         let (home_id, home) = homes.chosen()?;
         if (home.time, &home.root) != (time, &root) {
             return Err(UploadError::Away(home.name.clone()));
+        }
+        let mut begun = home.open.iter();
+        let again = begun.find(|(_, upload)| upload.was_begun_by(key.as_deref()));
+        if let Some((id, upload)) = again.map(|(id, upload)| (id.clone(), upload.clone())) {
+            let drive = home.name.clone();
+            drop(homes);
+            let _made = upload.moving.lock();
+            if upload.state.lock().phase != Phase::Open {
+                // That request failed, or this one comes too late.
+                return Err(UploadError::Away(drive));
+            }
+            return Ok(upload.progress(&id));
         }
         let taken = home
             .open
@@ -255,10 +279,11 @@ impl Uploads {
         }
         let id = format!("{:032x}", rand::random::<u128>());
         let folder = home.root.join(INCOMING).join(&id);
-        let upload = Arc::new(Upload::begun(folder, manifest, now));
+        let upload = Arc::new(Upload::begun(folder, manifest, key, now));
         if let Some(home) = homes.all.get_mut(&home_id) {
             home.open.insert(id.clone(), Arc::clone(&upload));
         }
+        let making = upload.moving.lock();
         // The place is taken; others need not wait for the disk.
         drop(homes);
         if let Err(error) = upload.write_down() {
@@ -266,6 +291,7 @@ impl Uploads {
             remove(&upload.folder);
             return Err(error);
         }
+        drop(making);
         Ok(upload.progress(&id))
     }
 
@@ -314,7 +340,8 @@ impl Uploads {
         received.map_err(|error| self.perhaps_away(id, error))
     }
 
-    /// Puts an upload in its place: everything on the disk first, then one rename. Returns where it is.
+    /// Puts an upload in its place: everything on the disk first, then one rename. Returns where it is. A card takes its time
+    /// with gigabytes: who asks again meanwhile is told when it is done.
     ///
     /// # Errors
     /// When there is none of that identifier, something is missing or still being received, the name was taken
@@ -326,9 +353,15 @@ impl Uploads {
             let home = homes.find(id)?.0;
             (home.root.clone(), home.place_of(&upload.manifest.name))
         };
+        let finishing = upload.moving.lock();
+        if upload.state.lock().phase == Phase::Finished {
+            return Ok(place);
+        }
         upload.close()?;
         match home::put_in_place(&upload, &root, &place) {
             Ok(()) => {
+                upload.state.lock().phase = Phase::Finished;
+                drop(finishing);
                 self.forget(id);
                 remove(&upload.folder);
                 Ok(place)

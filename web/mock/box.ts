@@ -39,6 +39,8 @@ export interface Faults {
 
 interface Sending {
   name: string;
+  /** What the request that began it was called. */
+  key: string | null;
   upload: Upload;
 }
 

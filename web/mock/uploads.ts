@@ -9,7 +9,8 @@ interface Wanted {
 }
 
 export async function upload(box: MockBox, route: string, request: Request): Promise<Response | undefined> {
-  if (route === 'POST /uploads') return begin(box, (await request.json()) as Wanted);
+  if (route === 'POST /uploads')
+    return begin(box, (await request.json()) as Wanted, request.headers.get('idempotency-key'));
   const [, method, id = '', rest] = /^(\w+) \/uploads\/(\w+)(\/.*)?$/.exec(route) ?? [];
   if (method === undefined) return undefined;
   const sending = box.uploads.get(id);
@@ -29,7 +30,9 @@ export async function upload(box: MockBox, route: string, request: Request): Pro
   }
 }
 
-function begin(box: MockBox, { name, files }: Wanted): Response {
+function begin(box: MockBox, { name, files }: Wanted, key: string | null): Response {
+  const again = [...box.uploads.values()].find((sending) => key !== null && sending.key === key);
+  if (again) return Response.json(again.upload, { status: 201 });
   const size = files.reduce((sum, file) => sum + file.size, 0);
   const taken =
     [...box.lives.values()].some(({ view }) => view.name === name) ||
@@ -40,8 +43,16 @@ function begin(box: MockBox, { name, files }: Wanted): Response {
   }
   const id = `u${box.next()}`;
   const upload = { id, name, files: files.map((file) => ({ ...file, received: 0 })), waits_for: null };
-  box.uploads.set(id, { name, upload });
+  box.uploads.set(id, { name, key, upload });
+  loseAnswer(box);
   return Response.json(upload, { status: 201 });
+}
+
+/** What was asked for is done, and whoever asked does not hear of it. */
+function loseAnswer(box: MockBox): void {
+  if (box.faults.loseAnswers === 0) return;
+  box.faults.loseAnswers -= 1;
+  throw new TypeError('the connection was cut');
 }
 
 async function chunk(box: MockBox, id: string, index: number, request: Request): Promise<Response> {
@@ -71,10 +82,7 @@ async function chunk(box: MockBox, id: string, index: number, request: Request):
     throw new TypeError('the connection was cut');
   }
   file.received += size;
-  if (box.faults.loseAnswers > 0) {
-    box.faults.loseAnswers -= 1;
-    throw new TypeError('the answer was lost');
-  }
+  loseAnswer(box);
   return Response.json({ received: file.received });
 }
 
@@ -95,9 +103,6 @@ function finish(box: MockBox, id: string): Response {
   box.uploads.delete(id);
   const files = sending.upload.files.map(({ path, size }) => ({ path, length: size }));
   box.share(box.add(sending.name, 1, files));
-  if (box.faults.loseAnswers > 0) {
-    box.faults.loseAnswers -= 1;
-    throw new TypeError('the answer was lost');
-  }
+  loseAnswer(box);
   return done();
 }

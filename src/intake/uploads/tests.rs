@@ -63,7 +63,7 @@ async fn a_folder_appears_whole_under_its_name() {
         file("sub/empty", 0),
         file("z/last empty", 0),
     ];
-    let id = uploads.begin("Talks", files, NOW).unwrap().id;
+    let id = uploads.begin("Talks", files, None, NOW).unwrap().id;
     let place = uploads.root().join("Talks");
     assert_eq!(
         uploads
@@ -102,7 +102,7 @@ async fn a_folder_appears_whole_under_its_name() {
 async fn one_file_of_the_uploads_name_is_that_file() {
     let (_dir, uploads) = room();
     let id = uploads
-        .begin("film.mkv", vec![file("film.mkv", 2)], NOW)
+        .begin("film.mkv", vec![file("film.mkv", 2)], None, NOW)
         .unwrap()
         .id;
     send(&uploads, &id, 0, 0, "ab").await.unwrap();
@@ -110,7 +110,7 @@ async fn one_file_of_the_uploads_name_is_that_file() {
     assert_eq!(fs::read(uploads.root().join("film.mkv")).unwrap(), b"ab");
 
     let id = uploads
-        .begin("empty", vec![file("empty", 0)], NOW)
+        .begin("empty", vec![file("empty", 0)], None, NOW)
         .unwrap()
         .id;
     uploads.finish(&id).unwrap();
@@ -121,7 +121,7 @@ async fn one_file_of_the_uploads_name_is_that_file() {
 async fn goes_on_after_a_restart_where_it_was() {
     let (dir, uploads) = room();
     let id = uploads
-        .begin("x", vec![file("a", 6), file("b", 1)], NOW)
+        .begin("x", vec![file("a", 6), file("b", 1)], None, NOW)
         .unwrap()
         .id;
     send(&uploads, &id, 0, 0, "abc").await.unwrap();
@@ -141,7 +141,10 @@ async fn goes_on_after_a_restart_where_it_was() {
 #[tokio::test]
 async fn sizes_are_held_to() {
     let (_dir, uploads) = room();
-    let id = uploads.begin("x", vec![file("a", 4)], NOW).unwrap().id;
+    let id = uploads
+        .begin("x", vec![file("a", 4)], None, NOW)
+        .unwrap()
+        .id;
     let much = uploads
         .receive(&id, 0, 0, None, body(&["abc", "de"]))
         .await
@@ -172,7 +175,7 @@ async fn sizes_are_held_to() {
 async fn a_file_is_received_once_at_a_time_and_what_came_before_a_break_stays() {
     let (_dir, uploads) = room();
     let id = uploads
-        .begin("x", vec![file("a", 4), file("b", 1)], NOW)
+        .begin("x", vec![file("a", 4), file("b", 1)], None, NOW)
         .unwrap()
         .id;
     let (sender, receiver) = channel::channel::<Result<Bytes, &str>>(4);
@@ -204,7 +207,7 @@ async fn a_file_is_received_once_at_a_time_and_what_came_before_a_break_stays() 
 #[tokio::test]
 async fn a_name_is_taken_once() {
     let (_dir, uploads) = room();
-    let begin = |name: &str| uploads.begin(name, vec![file("a", 1)], NOW);
+    let begin = |name: &str| uploads.begin(name, vec![file("a", 1)], None, NOW);
     let id = begin("x").unwrap().id;
     assert!(matches!(begin("x"), Err(UploadError::NameTaken(_))));
     send(&uploads, &id, 0, 0, "1").await.unwrap();
@@ -226,16 +229,16 @@ async fn what_will_not_fit_is_said_before_it_begins() {
     let (_dir, uploads) = room();
     let free = uploads.free().unwrap();
     let refused = uploads
-        .begin("x", vec![file("a", free + (1 << 40))], NOW)
+        .begin("x", vec![file("a", free + (1 << 40))], None, NOW)
         .unwrap_err();
     assert!(matches!(refused, UploadError::NoSpace { .. }), "{refused}");
     assert_eq!(left(&uploads), 0);
     // What one upload was promised is not promised to another.
     uploads
-        .begin("y", vec![file("a", free / 10 * 9)], NOW)
+        .begin("y", vec![file("a", free / 10 * 9)], None, NOW)
         .unwrap();
     let second = uploads
-        .begin("z", vec![file("a", free / 10 * 9)], NOW)
+        .begin("z", vec![file("a", free / 10 * 9)], None, NOW)
         .unwrap_err();
     assert!(matches!(second, UploadError::NoSpace { .. }), "{second}");
 }
@@ -243,7 +246,7 @@ async fn what_will_not_fit_is_said_before_it_begins() {
 #[tokio::test]
 async fn unfinished_uploads_are_bounded_swept_and_cancelled() {
     let (dir, uploads) = room();
-    let begin = |name: &str, now| uploads.begin(name, vec![file("a", 9)], now);
+    let begin = |name: &str, now| uploads.begin(name, vec![file("a", 9)], None, now);
     let first = begin("0", NOW).unwrap().id;
     send(&uploads, &first, 0, 0, "abc").await.unwrap();
     uploads.cancel(&first).unwrap();
@@ -289,7 +292,7 @@ async fn a_clock_that_is_set_right_makes_no_upload_an_old_one() {
     let (dir, uploads) = room();
     let drive = dir.path().join("drive");
     fs::create_dir(&drive).unwrap();
-    let begin = |name: &str, now| uploads.begin(name, vec![file("a", 9)], now).unwrap();
+    let begin = |name: &str, now| uploads.begin(name, vec![file("a", 9)], None, now).unwrap();
     arrives(&uploads, "k", &drive, NOW);
     let old = begin("a", NOW);
     uploads.choose(Some("k".to_owned()));
@@ -315,7 +318,10 @@ async fn a_clock_that_is_set_right_makes_no_upload_an_old_one() {
 #[tokio::test]
 async fn cancelled_while_it_is_received() {
     let (_dir, uploads) = room();
-    let id = uploads.begin("x", vec![file("a", 4)], NOW).unwrap().id;
+    let id = uploads
+        .begin("x", vec![file("a", 4)], None, NOW)
+        .unwrap()
+        .id;
     let (sender, receiver) = channel::channel::<Result<Bytes, &str>>(4);
     let sending = tokio::spawn({
         let (uploads, id) = (uploads.clone(), id.clone());
@@ -344,14 +350,20 @@ async fn uploads_stay_where_they_began_and_wait_for_their_drive() {
     let (dir, uploads) = room();
     let drive = dir.path().join("drive");
     fs::create_dir(&drive).unwrap();
-    let own = uploads.begin("own", vec![file("own", 2)], NOW).unwrap().id;
+    let own = uploads
+        .begin("own", vec![file("own", 2)], None, NOW)
+        .unwrap()
+        .id;
     uploads.choose(Some("ext4-1".to_owned()));
-    let early = uploads.begin("early", vec![file("early", 1)], NOW);
+    let early = uploads.begin("early", vec![file("early", 1)], None, NOW);
     assert_eq!(early.unwrap_err().kind(), ErrorKind::Unavailable);
     arrives(&uploads, "ext4-1", &drive, NOW);
     assert!(uploads.room(&Some("ext4-1".to_owned())).is_some());
     // The same name in another place is another release.
-    let id = uploads.begin("own", vec![file("own", 6)], NOW).unwrap().id;
+    let id = uploads
+        .begin("own", vec![file("own", 6)], None, NOW)
+        .unwrap()
+        .id;
     send(&uploads, &id, 0, 0, "abc").await.unwrap();
     send(&uploads, &own, 0, 0, "xy").await.unwrap();
     assert_eq!(uploads.finish(&own).unwrap(), uploads.root().join("own"));
@@ -397,7 +409,10 @@ async fn a_drive_that_fails_while_it_is_written_to_is_waited_for() {
     fs::create_dir(&drive).unwrap();
     arrives(&uploads, "k", &drive, NOW);
     uploads.choose(Some("k".to_owned()));
-    let id = uploads.begin("a", vec![file("a", 1)], NOW).unwrap().id;
+    let id = uploads
+        .begin("a", vec![file("a", 1)], None, NOW)
+        .unwrap()
+        .id;
     // As if it had been pulled: nobody has told us yet.
     fs::remove_dir_all(&drive).unwrap();
     fs::write(&drive, "").unwrap();
@@ -415,8 +430,11 @@ async fn the_room_of_each_place_is_its_own() {
     let before = uploads.room(&key).unwrap();
     uploads.choose(key.clone());
     let size = before / 2;
-    let id = uploads.begin("a", vec![file("a", size)], NOW).unwrap().id;
-    let too_large = uploads.begin("b", vec![file("b", before)], NOW);
+    let id = uploads
+        .begin("a", vec![file("a", size)], None, NOW)
+        .unwrap()
+        .id;
+    let too_large = uploads.begin("b", vec![file("b", before)], None, NOW);
     assert!(matches!(too_large, Err(UploadError::NoSpace { .. })));
     uploads.ask_for_room();
     let promised = || {
@@ -443,10 +461,12 @@ async fn a_drive_that_was_pulled_while_it_was_looked_at_is_not_here() {
     uploads.drive_away("k");
     uploads.drive_here(arrival, "Shelf", &root, NOW).unwrap();
     assert_eq!(uploads.room(&key), None);
-    let refused = uploads.begin("a", vec![file("a", 1)], NOW).unwrap_err();
+    let refused = uploads
+        .begin("a", vec![file("a", 1)], None, NOW)
+        .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
     arrives(&uploads, "k", &root, NOW);
-    uploads.begin("a", vec![file("a", 1)], NOW).unwrap();
+    uploads.begin("a", vec![file("a", 1)], None, NOW).unwrap();
 }
 
 #[tokio::test]
@@ -456,7 +476,10 @@ async fn nobody_writes_on_by_what_was_known_before_the_drive_went() {
     fs::create_dir(&root).unwrap();
     arrives(&uploads, "k", &root, NOW);
     uploads.choose(Some("k".to_owned()));
-    let id = uploads.begin("a", vec![file("a", 6)], NOW).unwrap().id;
+    let id = uploads
+        .begin("a", vec![file("a", 6)], None, NOW)
+        .unwrap()
+        .id;
     let (parts, taken) = channel::channel::<Result<Bytes, Infallible>>(1);
     let receiving = {
         let (uploads, id) = (uploads.clone(), id.clone());
@@ -481,7 +504,10 @@ const OF_ABC: u32 = 0x364b_3fb7;
 #[tokio::test]
 async fn bytes_with_a_digest_count_when_they_are_what_it_says() {
     let (_dir, uploads) = room();
-    let id = uploads.begin("x", vec![file("a", 6)], NOW).unwrap().id;
+    let id = uploads
+        .begin("x", vec![file("a", 6)], None, NOW)
+        .unwrap()
+        .id;
     let content = uploads.root().join(INCOMING).join(&id).join("content/a");
     let with = |offset, text| uploads.receive(&id, 0, offset, Some(OF_ABC), body(text));
     for damaged in [&["ab", "d"][..], &["ab"], &[]] {
@@ -512,7 +538,7 @@ async fn bytes_with_a_digest_count_when_they_are_what_it_says() {
 async fn what_was_not_compared_when_the_box_stopped_is_sent_again() {
     let (dir, uploads) = room();
     let files = vec![file("a", 6), file("b", 6)];
-    let id = uploads.begin("x", files, NOW).unwrap().id;
+    let id = uploads.begin("x", files, None, NOW).unwrap().id;
     let (parts, taken) = channel::channel::<Result<Bytes, Infallible>>(1);
     let stopped = {
         let (uploads, id) = (uploads.clone(), id.clone());
@@ -549,4 +575,92 @@ async fn what_was_not_compared_when_the_box_stopped_is_sent_again() {
     assert_eq!(fs::read(place.join("a")).unwrap(), b"abcabc");
     drop(parts);
     stopped.await.unwrap().unwrap_err();
+}
+
+#[test]
+fn who_was_not_answered_begins_it_again_and_gets_the_same() {
+    let (_dir, uploads) = room();
+    let begin = |key: Option<&str>| {
+        let key = key.map(str::to_owned);
+        uploads.begin("x", vec![file("a", 4)], key, NOW)
+    };
+    let first = begin(Some("one")).unwrap();
+    assert_eq!(begin(Some("one")).unwrap(), first);
+    for other in [Some("two"), None] {
+        let refused = begin(other).unwrap_err();
+        assert!(matches!(refused, UploadError::NameTaken(_)), "{refused}");
+    }
+    assert_eq!(left(&uploads), 1);
+    uploads.cancel(&first.id).unwrap();
+    assert_ne!(begin(Some("one")).unwrap().id, first.id);
+}
+
+#[tokio::test]
+async fn an_upload_of_which_nothing_came_is_kept_for_an_hour_alone() {
+    let (_dir, uploads) = room();
+    let begin = |name| uploads.begin(name, vec![file("a", 9)], None, NOW).unwrap();
+    let (empty, begun) = (begin("empty").id, begin("begun").id);
+    send(&uploads, &begun, 0, 0, "abc").await.unwrap();
+    let hour = |seconds: i64| {
+        let after = KEEP_EMPTY_SECONDS + seconds;
+        uploads.sweep_at(
+            Timestamp(Timestamp::now().0 + after),
+            Instant::now() + Duration::from_secs(after.unsigned_abs()),
+        );
+    };
+    hour(-60);
+    assert!(uploads.progress(&empty).is_ok());
+    hour(60);
+    assert!(uploads.progress(&empty).is_err());
+    assert!(uploads.progress(&begun).is_ok());
+}
+
+/// Flushing gigabytes to a card takes longer than a browser waits.
+#[tokio::test]
+async fn who_asks_twice_for_the_end_is_told_of_it_twice() {
+    let (_dir, uploads) = room();
+    let id = uploads
+        .begin("x", vec![file("x", 1)], None, NOW)
+        .unwrap()
+        .id;
+    send(&uploads, &id, 0, 0, "a").await.unwrap();
+    let upload = uploads.get(&id).unwrap();
+    let disk = upload.moving.lock();
+    let ask = || {
+        let (uploads, id) = (uploads.clone(), id.clone());
+        std::thread::spawn(move || uploads.finish(&id))
+    };
+    let asked = [ask(), ask()];
+    // Both know the upload, and wait for the disk: the upload itself, the table of them and we hold one each.
+    while Arc::strong_count(&upload) < 4 {
+        std::thread::yield_now();
+    }
+    drop(disk);
+    for one in asked {
+        assert_eq!(one.join().unwrap().unwrap(), uploads.root().join("x"));
+    }
+    assert_eq!(left(&uploads), 0);
+}
+
+#[tokio::test]
+async fn a_drive_that_is_forgotten_or_away_takes_nobodys_place() {
+    let (dir, uploads) = room();
+    let drive = dir.path().join("drive");
+    fs::create_dir(&drive).unwrap();
+    arrives(&uploads, "k", &drive, NOW);
+    uploads.choose(Some("k".to_owned()));
+    let begin = |name: &str| uploads.begin(name, vec![file("a", 9)], None, NOW);
+    let first = begin("0").unwrap().id;
+    for number in 1..MAX_OPEN {
+        begin(&number.to_string()).unwrap();
+    }
+    assert!(matches!(begin("more"), Err(UploadError::TooManyOpen)));
+    uploads.drive_away("k");
+    uploads.choose(None);
+    begin("more").unwrap();
+    let waits = uploads.progress(&first).unwrap().waits_for;
+    assert_eq!(waits.as_deref(), Some("Shelf"));
+    uploads.drive_forgotten("k");
+    let gone = uploads.progress(&first).unwrap_err();
+    assert!(matches!(gone, UploadError::NoSuchUpload(_)), "{gone}");
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::unchecked::Unchecked;
-use super::{KEEP_UNFINISHED_SECONDS, Manifest, NewFile, Progress, UploadError, receiver};
+use super::{
+    KEEP_EMPTY_SECONDS, KEEP_UNFINISHED_SECONDS, Manifest, NewFile, Progress, UploadError, receiver,
+};
 use crate::base::Timestamp;
 
 /// What an unfinished upload is in its folder.
@@ -21,7 +23,11 @@ pub(super) const CONTENT: &str = "content";
 pub(super) struct Upload {
     pub(super) folder: PathBuf,
     pub(super) manifest: Manifest,
+    /// What whoever began it called the request; none when that was before this process.
+    key: Option<String>,
     pub(super) state: Mutex<State>,
+    /// Held while its folder is made, and while it is put in its place.
+    pub(super) moving: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -45,13 +51,19 @@ impl State {
         self.touched_here = Some(Instant::now());
     }
 
-    /// Whether nothing was received for too long. A box without a clock of its own begins in the past, and is set right when it
+    /// Whether nothing was received for too long, or ever. A box without a clock of its own begins in the past, and is set right when it
     /// hears from the network: what jumps then is the time of day, and not how long anybody was idle.
     pub(super) fn is_stale(&self, now: Timestamp, instant: Instant) -> bool {
-        let keep = Duration::from_secs(KEEP_UNFINISHED_SECONDS.unsigned_abs());
+        let nothing_came = self.received.iter().all(|&received| received == 0);
+        let seconds = if nothing_came {
+            KEEP_EMPTY_SECONDS
+        } else {
+            KEEP_UNFINISHED_SECONDS
+        };
+        let keep = Duration::from_secs(seconds.unsigned_abs());
         let just_now = |touched| instant.saturating_duration_since(touched) <= keep;
         self.busy.is_empty()
-            && now.0 - self.touched.0 > KEEP_UNFINISHED_SECONDS
+            && now.0 - self.touched.0 > seconds
             && !self.touched_here.is_some_and(just_now)
     }
 }
@@ -64,6 +76,8 @@ pub(super) enum Phase {
     Open,
     /// On its way to its place.
     Finishing,
+    /// In its place.
+    Finished,
     /// Its drive went away; another is made of it when that is back.
     Away,
     /// Given up; its folder is deleted as soon as nothing is written to it any more.
@@ -72,9 +86,15 @@ pub(super) enum Phase {
 
 impl Upload {
     /// A new one, which is nowhere on the disk yet.
-    pub(super) fn begun(folder: PathBuf, manifest: Manifest, now: Timestamp) -> Self {
+    pub(super) fn begun(
+        folder: PathBuf,
+        manifest: Manifest,
+        key: Option<String>,
+        now: Timestamp,
+    ) -> Self {
         let received = vec![0; manifest.files.len()];
-        let begun = Self::new(folder, manifest, received, now, Phase::Beginning);
+        let mut begun = Self::new(folder, manifest, received, now, Phase::Beginning);
+        begun.key = key;
         begun.state.lock().touched_here = Some(Instant::now());
         begun
     }
@@ -154,8 +174,15 @@ impl Upload {
         Self {
             folder,
             manifest,
+            key: None,
             state: Mutex::new(state),
+            moving: Mutex::new(()),
         }
+    }
+
+    /// Whether a request of that key began it.
+    pub(super) fn was_begun_by(&self, key: Option<&str>) -> bool {
+        key.is_some() && self.key.as_deref() == key
     }
 
     /// Where one of its files is received.

@@ -24,6 +24,10 @@ export interface Options<B> {
   body?: B;
   /** The tag of what a change is made for; with another one now, it is refused with 412. */
   ifMatch?: string;
+  /** What this request is called when it is made again because no answer came: it is carried out once. */
+  key?: string;
+  /** How long it may take, in milliseconds, where that is longer than usual. */
+  patience?: number;
   signal?: AbortSignal;
 }
 
@@ -35,6 +39,9 @@ export interface Tagged<T> {
 
 /** How long an ordinary call may take before it counts as lost, in milliseconds. Hashing a password on a small board takes a second or two. */
 const CALL_TIMEOUT_MS = 20_000;
+
+/** How long a call may take that waits for a disk, in milliseconds: the box gives a drive six minutes to be formatted. */
+export const DISK_TIMEOUT_MS = 400_000;
 
 /** How long one chunk may take, in milliseconds: 8 MiB at 70 kB/s, below any Wi-Fi worth using. */
 const CHUNK_TIMEOUT_MS = 120_000;
@@ -65,12 +72,18 @@ export class Client {
   ): Promise<Tagged<Success<Responses<Operation<P, M>>>>> {
     const headers: Record<string, string> = { accept: 'application/json' };
     if (options.ifMatch !== undefined) headers['if-match'] = options.ifMatch;
+    if (options.key !== undefined) headers['idempotency-key'] = options.key;
     const init: RequestInit = { method: (method as Method).toUpperCase(), headers };
     if (options.body !== undefined) {
       headers['content-type'] = 'application/json';
       init.body = JSON.stringify(options.body);
     }
-    const answer = await this.send(fill(path, options), init, CALL_TIMEOUT_MS, options.signal);
+    const answer = await this.send(
+      fill(path, options),
+      init,
+      options.patience ?? CALL_TIMEOUT_MS,
+      options.signal,
+    );
     return answer as Tagged<Success<Responses<Operation<P, M>>>>;
   }
 

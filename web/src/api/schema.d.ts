@@ -5276,7 +5276,10 @@ export interface operations {
     begin_upload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who was not answered asks again with the same, of 64 characters at most, and is told of the upload that was begun. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };

@@ -1,6 +1,6 @@
 /** One upload: begun, sent in chunks, gone on after a loss, finished. */
 import type { Client } from '../api/client';
-import { receivedOf } from '../api/client';
+import { DISK_TIMEOUT_MS, receivedOf } from '../api/client';
 import { Refused, Unreachable, explain } from '../api/errors';
 import type { Upload } from '../api/types';
 import { t } from '../i18n';
@@ -43,6 +43,8 @@ export class UploadJob {
 
   readonly total: number;
   private readonly abort = new AbortController();
+  /** What the request that begins it is called. Not for a secure context alone, which the box's page is not. */
+  private key = crypto.getRandomValues(new Uint32Array(4)).join('-');
   private upload: Upload | undefined;
   private wake: (() => void) | undefined;
 
@@ -127,18 +129,18 @@ export class UploadJob {
       size: file.size,
     }));
     const body = { name: this.name, files };
-    const upload = await this.client.call('post', '/api/v1/uploads', { body, signal: this.abort.signal });
+    const upload = await this.client.call('post', '/api/v1/uploads', {
+      body,
+      key: this.key,
+      signal: this.abort.signal,
+    });
     this.memory.remember(this.print, upload.id);
     return upload;
   }
 
   private async resume(known: string): Promise<Upload | undefined> {
     try {
-      const path = { id: known };
-      const upload = await this.client.call('get', '/api/v1/uploads/{id}', {
-        path,
-        signal: this.abort.signal,
-      });
+      const upload = await this.ask(known);
       const same = this.bundle.files.every(({ file }, index) => upload.files[index]?.size === file.size);
       return same && upload.files.length === this.bundle.files.length ? upload : undefined;
     } catch (error) {
@@ -147,12 +149,18 @@ export class UploadJob {
     }
   }
 
+  /** How far it is. */
+  private ask(id: string): Promise<Upload> {
+    return this.client.call('get', '/api/v1/uploads/{id}', { path: { id }, signal: this.abort.signal });
+  }
+
   private async sendFile(upload: Upload, index: number, path: string): Promise<void> {
     const picked = this.bundle.files[index];
     const remote = upload.files[index];
     if (!picked || !remote) throw new Changed(path);
     const { file } = picked;
     let conflicts = 0;
+    let lost = false;
     this.count(upload);
     while (remote.received < file.size) {
       const offset = remote.received;
@@ -160,8 +168,27 @@ export class UploadJob {
       const started = this.clock();
       try {
         remote.received = await this.persist(async () => {
+          if (lost) {
+            // Perhaps it was the answer alone; and a browser may never see the one that says so while it is sending.
+            const now = await this.ask(upload.id);
+            lost = false;
+            const received = now.files[index]?.received ?? offset;
+            if (received !== offset) return received;
+          }
           const chunk = await this.read(file, path, offset, end);
-          return this.client.putChunk(upload.id, index, offset, chunk, digestOf(chunk), this.abort.signal);
+          try {
+            return await this.client.putChunk(
+              upload.id,
+              index,
+              offset,
+              chunk,
+              digestOf(chunk),
+              this.abort.signal,
+            );
+          } catch (error) {
+            lost = error instanceof Unreachable;
+            throw error;
+          }
         }, isPassingForChunk);
         conflicts = 0;
         this.measure(end - offset, this.clock() - started);
@@ -198,6 +225,8 @@ export class UploadJob {
       try {
         await this.client.call('post', '/api/v1/uploads/{id}/finish', {
           path: { id: upload.id },
+          // A card takes its time with gigabytes.
+          patience: DISK_TIMEOUT_MS,
           signal: this.abort.signal,
         });
       } catch (error) {

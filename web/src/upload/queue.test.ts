@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { MockBox, SETUP_CODE } from '../../mock/box';
 import { fetchFrom } from '../../mock/fetch';
-import { Client } from '../api/client';
+import { Client, DISK_TIMEOUT_MS } from '../api/client';
 import { t } from '../i18n';
 import { crc32c, digestOf } from './crc32c';
 import type { UploadJob } from './job.svelte';
@@ -124,11 +124,33 @@ it('knows the check value of CRC-32C, and writes it as RFC 9530 does', () => {
 });
 
 it('sends nothing twice when only the answer was lost', async () => {
-  mock.faults.loseAnswers = 2;
+  before = (line) => {
+    if (line.startsWith('PUT')) mock.faults.loseAnswers = 1;
+  };
   const job = start(disc());
   await until(() => job.settled);
   expect(job.state).toBe('done');
   expect(shared()).toEqual([['disc', 2510]]);
+  const chunks = sent.filter((line) => line.startsWith('PUT'));
+  expect(new Set(chunks).size).toBe(chunks.length);
+});
+
+it('begins it once when the answer to that was lost', async () => {
+  mock.faults.loseAnswers = 1;
+  const job = start(disc());
+  await until(() => job.settled);
+  expect(job).toMatchObject({ state: 'done', fault: '' });
+  expect(sent.filter((line) => line === 'POST uploads')).toHaveLength(2);
+  expect(shared()).toEqual([['disc', 2510]]);
+});
+
+it('gives a card that flushes what was sent as long as it may take', async () => {
+  const limit = vi.spyOn(AbortSignal, 'timeout');
+  const job = start(disc());
+  await until(() => job.settled);
+  expect(sent.at(-1)).toContain('/finish');
+  expect(limit.mock.lastCall).toEqual([DISK_TIMEOUT_MS]);
+  limit.mockRestore();
 });
 
 it('waits until a request that died lets go of the file', async () => {
