@@ -81,7 +81,7 @@ it('lets the owner in, and shows every view in French', async () => {
   await home.waitFor();
   if (stage.mock) {
     await page.request.post(`${stage.base}/api/v1/mock/furnish`);
-    await page.getByText('Orchard atlas').waitFor();
+    await page.getByText('Orchard atlas').first().waitFor();
   }
   await inspect(page, 'fr-home');
   const release = page.locator('article[data-release] h3 a').first();

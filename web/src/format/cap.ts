@@ -20,8 +20,9 @@ export function unitWords(): [CapUnit, string][] {
 export function showCap(cap: number | null | undefined): { value: string; unit: CapUnit } {
   if (cap === null || cap === undefined) return { value: '', unit: 'mbit' };
   for (const unit of ['mbit', 'mb', 'kb'] as const) {
-    const value = cap / capUnits[unit];
-    if (Number.isInteger(value * 100) || unit === 'kb') return { value: typed(value), unit };
+    // In whole numbers: 1.1 * 100 is not 110 to a computer.
+    if ((cap * 100) % capUnits[unit] === 0 || unit === 'kb')
+      return { value: typed(cap / capUnits[unit]), unit };
   }
   return { value: '', unit: 'mbit' };
 }

@@ -109,6 +109,10 @@ describe('the upstream limit', () => {
   it('is shown in the unit that reads best', () => {
     expect(showCap(null)).toEqual({ value: '', unit: 'mbit' });
     expect(showCap(1_250_000)).toEqual({ value: '10', unit: 'mbit' });
+    for (const value of ['1.1', '2.3', '8.7']) {
+      expect(showCap(readCap(value, 'mbit'))).toEqual({ value, unit: 'mbit' });
+    }
+    expect(showCap(290_000)).toEqual({ value: '2.32', unit: 'mbit' });
     expect(showCap(1_230_000)).toEqual({ value: '9.84', unit: 'mbit' });
     expect(showCap(1_234_567)).toEqual({ value: '1234.567', unit: 'kb' });
   });

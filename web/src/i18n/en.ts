@@ -115,7 +115,7 @@ export const en = {
   found: {
     title: (count: number) => `${count} found, and not shared yet`,
     share: (count: number, size: string) => `Share ${count === 1 ? 'it' : `all ${count}`} (${size})`,
-    more: (count: string) => `and ${count} more`,
+    more: (count: number) => `and ${count} more`,
   },
   decisions: {
     title: 'What was decided, and why',
@@ -133,7 +133,7 @@ export const en = {
     rateWords: (now: string, most: string, span: string) => `Now ${now}; at most ${most} ${span}.`,
     swarmTitle: 'The swarm over time',
     swarmWords: (peers: string, relays: string, copies: string) =>
-      `Lately ${peers} peers, ${relays} relays and ${copies} copies without this box.`,
+      `Lately: peers ${peers}, relays ${relays}, copies without this box ${copies}.`,
     releaseRate: 'What left the box for it, over time',
     nobody: 'Nobody was there long enough to draw a line.',
     memory: (time: string) => `The box remembers this since it started: ${time}.`,

@@ -138,7 +138,7 @@ export const fr: Messages = {
     title: (count) =>
       `${count} ${one(count, 'élément trouvé, pas encore partagé', 'éléments trouvés, pas encore partagés')}`,
     share: (count, size) => (count === 1 ? `Le partager (${size})` : `Partager les ${count} (${size})`),
-    more: (count) => `et ${count} autres`,
+    more: (count) => `et ${count} ${one(count, 'autre', 'autres')}`,
   },
   decisions: {
     title: 'Ce qui a été décidé, et pourquoi',
@@ -156,7 +156,7 @@ export const fr: Messages = {
     rateWords: (now, most, span) => `Maintenant ${now}\u202f; au plus ${most}, ${span}.`,
     swarmTitle: 'L’essaim au fil du temps',
     swarmWords: (peers, relays, copies) =>
-      `Dernièrement ${peers} pairs, ${relays} relais et ${copies} copies sans ce boîtier.`,
+      `Dernièrement\u00a0: pairs ${peers}, relais ${relays}, copies sans ce boîtier ${copies}.`,
     releaseRate: 'Ce qui est sorti du boîtier pour elle, au fil du temps',
     nobody: 'Personne n’a été là assez longtemps pour tracer une courbe.',
     memory: (time) => `Le boîtier s’en souvient depuis son démarrage\u00a0: ${time}.`,
@@ -363,7 +363,7 @@ export const fr: Messages = {
     files: (count) => `${count} ${one(count, 'fichier', 'fichiers')}`,
     hashed: (done, all) => `${done} lus sur ${all}`,
     spread: (copies) => `${copies} copie chez les autres`,
-    spreadWhole: (copies) => `${copies} copies chez les autres`,
+    spreadWhole: (copies) => `Copies chez les autres\u00a0: ${copies}`,
     copyLink: 'Copier le lien',
     copyMagnet: 'Copier le magnet',
     copied: 'Copié',

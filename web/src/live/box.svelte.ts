@@ -6,6 +6,9 @@ import { FIRST_WAIT_MS, Feed, LONGEST_WAIT_MS } from './feed';
 /** What the page is for at the moment. */
 export type Phase = 'starting' | 'claim' | 'sign-in' | 'in';
 
+/** How long a hidden page goes on listening, in milliseconds: whoever looks something up in another tab misses nothing. */
+export const HIDDEN_MS = 30_000;
+
 export class Box {
   phase = $state<Phase>('starting');
   info = $state.raw<BoxInfo>();
@@ -23,6 +26,8 @@ export class Box {
   private readonly feed: Feed<Overview>;
   private wait = FIRST_WAIT_MS;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private hiding: ReturnType<typeof setTimeout> | undefined;
+  private wasUp = false;
 
   constructor(client = new Client()) {
     this.client = client;
@@ -46,10 +51,15 @@ export class Box {
           // It may be another version that is back.
           if (this.lost) void this.look().catch(() => undefined);
           this.lost = false;
-          this.changes += 1;
+          // What was read before the first time is as new as can be.
+          if (this.wasUp) this.changes += 1;
+          this.wasUp = true;
         },
         other: (event) => {
-          if (event === 'changed') this.changes += 1;
+          if (event !== 'changed') return;
+          this.changes += 1;
+          // The name, or the address that links begin with.
+          void this.look().catch(() => undefined);
         },
         down: () => {
           this.lost = true;
@@ -76,6 +86,22 @@ export class Box {
   hurry(): void {
     if (this.phase === 'starting') void this.start();
     else this.feed.hurry();
+  }
+
+  /** Nobody looks. A browser has six connections to a box for all its tabs, and one that is hidden keeps none of them for long. */
+  hide(): void {
+    clearTimeout(this.hiding);
+    this.hiding = setTimeout(() => {
+      this.feed.stop();
+    }, HIDDEN_MS);
+  }
+
+  /** Somebody looks again. */
+  show(): void {
+    clearTimeout(this.hiding);
+    if (this.lost) this.hurry();
+    // Whoever was away for long may find another version, or be signed out.
+    else if (this.phase === 'in' && !this.feed.running) void this.look().catch(() => this.feed.start());
   }
 
   /** Whether the code is right; throws where it is not. */

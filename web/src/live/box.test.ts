@@ -5,7 +5,7 @@ import { fetchFrom } from '../../mock/fetch';
 import { Client } from '../api/client';
 import { explain } from '../api/errors';
 import { t } from '../i18n';
-import { Box } from './box.svelte';
+import { Box, HIDDEN_MS } from './box.svelte';
 
 const PASSWORD = 'sow it and move on';
 
@@ -179,4 +179,41 @@ it('knows when it is another version that is back', async () => {
   // However often it is asked for then.
   await box.look();
   expect(box.stale).toBe(true);
+});
+
+it('holds no connection while nobody looks, and is up to date when somebody does', async () => {
+  await claim();
+  await vi.waitFor(() => {
+    expect(mock.watchers.size).toBe(1);
+  });
+  box.hide();
+  await vi.advanceTimersByTimeAsync(HIDDEN_MS - 1_000);
+  box.show();
+  await vi.advanceTimersByTimeAsync(HIDDEN_MS);
+  expect(mock.watchers.size).toBe(1);
+  box.hide();
+  await vi.advanceTimersByTimeAsync(HIDDEN_MS);
+  expect(mock.watchers.size).toBe(0);
+  const before = box.changes;
+  mock.add('Barley.mkv', 2, [{ path: 'Barley.mkv', length: 5 }]);
+  mock.info = { ...mock.info, version: 'another' };
+  box.show();
+  await vi.waitFor(() => {
+    expect(box.overview?.releases.map(({ name }) => name)).toEqual(['Barley.mkv']);
+    expect(box.changes).toBe(before + 1);
+  });
+  expect(box.stale).toBe(true);
+  expect(mock.watchers.size).toBe(1);
+});
+
+it('knows the name that was set elsewhere', async () => {
+  await claim();
+  await vi.waitFor(() => {
+    expect(mock.watchers.size).toBe(1);
+  });
+  mock.info = { ...mock.info, name: 'Barn' };
+  mock.changed();
+  await vi.waitFor(() => {
+    expect(box.info?.name).toBe('Barn');
+  });
 });

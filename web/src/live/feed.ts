@@ -49,6 +49,11 @@ export class Feed<T> {
     void this.run(this.stopped.signal);
   }
 
+  /** Whether it follows, or tries to. */
+  get running(): boolean {
+    return this.stopped !== undefined;
+  }
+
   stop(): void {
     this.stopped?.abort();
     this.stopped = undefined;

@@ -81,7 +81,8 @@ export class UploadJob {
       if (this.isCancelled()) return;
       this.fault = error instanceof DOMException ? t.errors.unexpected : explain(error);
       if (error instanceof Changed) this.fault = t.upload.changed(error.path);
-      this.nameTaken = error instanceof Refused && error.status === 409 && this.upload === undefined;
+      this.nameTaken =
+        error instanceof Refused && [409, 422].includes(error.status) && this.upload === undefined;
       if (error instanceof Refused && error.status === 404) this.lose();
       this.state = 'failed';
     }

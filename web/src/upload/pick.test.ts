@@ -50,6 +50,21 @@ describe('what was chosen', () => {
     expect(one.files.map(({ path }) => path)).toEqual(['a', 'b']);
   });
 
+  it('numbers those of several folders that have the same name', () => {
+    const names = ['a.b.jpg', 'README', 'a.b.jpg', 'a.b (2).jpg', 'README', '.x', '.x'];
+    const bundles = names.map((path) => ({ name: path, single: true, files: [{ path, file: file(path) }] }));
+    const paths = together('both', bundles).files.map(({ path }) => path);
+    expect(paths).toEqual([
+      'a.b.jpg',
+      'README',
+      'a.b (2).jpg',
+      'a.b (2) (2).jpg',
+      'README (2)',
+      '.x',
+      ' (2).x',
+    ]);
+  });
+
   it('refuses names that no folder can have', () => {
     expect(nameFault('  ')).toBe('missing');
     for (const name of ['.', '..', 'a/b', 'a\\b', 'a\u0000']) expect(nameFault(name)).toBe('bad');

@@ -106,9 +106,18 @@ export function bundle(found: Iterable<Picked>, unreadable: boolean): Selection 
   return { bundles, leftOut, unreadable };
 }
 
-/** Loose files together under one name. Two of one name cannot come from one folder, so none is lost. */
+/** Loose files together under one name. Those from several folders may have the same; each further one gets a number. */
 export function together(name: string, bundles: readonly Bundle[]): Bundle {
-  return { name, single: false, files: bundles.flatMap(({ files }) => files) };
+  const taken = new Set<string>();
+  const files = bundles
+    .flatMap((bundle) => bundle.files)
+    .map(({ path, file }) => {
+      let free = path;
+      for (let nth = 2; taken.has(free); nth += 1) free = path.replace(/(\.[^.]*)?$/, ` (${nth})$1`);
+      taken.add(free);
+      return { path: free, file };
+    });
+  return { name, single: false, files };
 }
 
 /** What is wrong with a name, if anything. */
