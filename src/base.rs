@@ -15,6 +15,7 @@ pub mod handout;
 pub mod helper;
 pub mod id;
 pub mod identity;
+pub mod junk;
 pub mod language;
 pub mod listen;
 pub mod magnet;

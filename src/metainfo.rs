@@ -3,7 +3,6 @@
 
 mod content;
 pub mod hasher;
-mod junk;
 pub mod listing;
 mod magnet;
 mod names;
@@ -17,7 +16,6 @@ pub mod verify;
 
 pub use content::ContentError;
 pub use hasher::{Cancel, HashError, HashJob, PieceHashes, Progress, hash};
-pub use junk::reason as left_out;
 pub use listing::{Listing, ListingError, SkipReason, Skipped, list};
 pub use parse::ParseError;
 pub use queue::{HashEvent, HashQueue, SubmitError};

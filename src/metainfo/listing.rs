@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::junk;
 use crate::base::error::io_kind;
+use crate::base::junk::{LeftOut, left_out};
 use crate::base::{Content, ContentFile, ErrorKind, FileIdentity, Kind};
 
 /// Entries of one release, left-out ones included: what a listing may hold in memory (about 40 MiB of paths), and
@@ -43,6 +43,15 @@ pub enum SkipReason {
     Symlink,
     /// A pipe, socket or device: not a file, and reading one may block or do harm.
     Special,
+}
+
+impl From<LeftOut> for SkipReason {
+    fn from(why: LeftOut) -> Self {
+        match why {
+            LeftOut::Hidden => SkipReason::Hidden,
+            LeftOut::Junk => SkipReason::Junk,
+        }
+    }
 }
 
 impl fmt::Display for SkipReason {
@@ -182,7 +191,8 @@ impl Walk {
                         path: root.to_owned(),
                     });
                 }
-                if let Some(reason) = junk::reason(&name) {
+                if let Some(reason) = left_out(&name) {
+                    let reason = reason.into();
                     self.skipped.push(Skipped { path, reason });
                     continue;
                 }

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
+use crate::base::junk::left_out;
 use crate::base::{Content, ContentFile, ReleaseId, Stage, Timestamp, identity};
 use crate::intake::folder;
 use crate::metainfo::{self, Listing, ListingError};
@@ -100,9 +101,7 @@ impl Look {
             settled: true,
             ..Found::default()
         };
-        let wanted = names
-            .into_iter()
-            .filter(|name| metainfo::left_out(name).is_none());
+        let wanted = names.into_iter().filter(|name| left_out(name).is_none());
         for name in wanted {
             let release = known.get(name.as_os_str()).copied();
             found.names.insert(name.clone());

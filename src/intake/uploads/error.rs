@@ -33,6 +33,11 @@ pub enum UploadError {
     /// Two files in one place, or a file where a folder is.
     #[error("{0:?} is there twice")]
     Duplicate(String),
+    /// No release would come of it.
+    #[error(
+        "nothing in {0:?} can be shared: it has no bytes, or only what systems leave lying about"
+    )]
+    NothingToShare(String),
     /// More bytes than can be counted.
     #[error("the files are too large")]
     TooLarge,
@@ -149,6 +154,7 @@ impl Kind for UploadError {
             | UploadError::BadName(_)
             | UploadError::BadPath(_)
             | UploadError::Duplicate(_)
+            | UploadError::NothingToShare(_)
             | UploadError::TooLarge
             | UploadError::TooMuch { .. }
             | UploadError::Broken(_)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::UploadError;
+use crate::base::junk::left_out;
 
 /// Bytes in a name; what Linux file systems take.
 pub const MAX_NAME: usize = 255;
@@ -79,6 +80,15 @@ impl Manifest {
             .try_fold(0_u64, |sum, file| sum.checked_add(file.size))
             .filter(|&sum| i64::try_from(sum).is_ok())
             .ok_or(UploadError::TooLarge)?;
+        // It would be in its place, shown nowhere, and keep its name from whatever comes after it.
+        let is_shared = |path: &str| {
+            path.split('/')
+                .all(|part| left_out(part.as_ref()).is_none())
+        };
+        let mut shared = files.iter().filter(|file| is_shared(&file.path));
+        if !is_shared(name) || shared.all(|file| file.size == 0) {
+            return Err(UploadError::NothingToShare(shortened(name)));
+        }
         Ok(Self {
             name: name.to_owned(),
             files,

@@ -108,13 +108,29 @@ async fn one_file_of_the_uploads_name_is_that_file() {
     send(&uploads, &id, 0, 0, "ab").await.unwrap();
     uploads.finish(&id).unwrap();
     assert_eq!(fs::read(uploads.root().join("film.mkv")).unwrap(), b"ab");
+}
 
-    let id = uploads
-        .begin("empty", vec![file("empty", 0)], None, NOW)
-        .unwrap()
-        .id;
-    uploads.finish(&id).unwrap();
-    assert_eq!(fs::read(uploads.root().join("empty")).unwrap(), b"");
+#[test]
+fn what_becomes_no_release_is_refused() {
+    let (_dir, uploads) = room();
+    for (name, files) in [
+        ("empty", vec![file("empty", 0)]),
+        ("folder", vec![file("a", 0), file("b/c", 0)]),
+        ("pagefile.sys", vec![file("pagefile.sys", 9)]),
+        ("__MACOSX", vec![file("film.mkv", 9)]),
+        (
+            "folder",
+            vec![file("a", 0), file("Thumbs.db", 9), file("@eaDir/b", 9)],
+        ),
+    ] {
+        let refused = uploads.begin(name, files, None, NOW).unwrap_err();
+        assert!(
+            matches!(refused, UploadError::NothingToShare(_)),
+            "{name}: {refused}"
+        );
+    }
+    let files = vec![file("a", 0), file("b", 1)];
+    uploads.begin("folder", files, None, NOW).unwrap();
 }
 
 #[tokio::test]

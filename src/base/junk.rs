@@ -3,7 +3,14 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::listing::SkipReason;
+/// Why an entry is left out of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Its name begins with a dot.
+    Hidden,
+    /// A system's litter, such as `Thumbs.db`.
+    Junk,
+}
 
 /// What systems write beside their owners' files, in lower case: they are matched without regard to case, as the
 /// systems that write them do. Anything that begins with a dot is hidden already and needs no line here.
@@ -38,15 +45,15 @@ const JUNK: [&str; 23] = [
 ];
 
 /// Why an entry of this name is left out of a release, if it is.
-pub fn reason(name: &OsStr) -> Option<SkipReason> {
+pub fn left_out(name: &OsStr) -> Option<LeftOut> {
     let bytes = name.as_bytes();
     if bytes.starts_with(b".") {
-        return Some(SkipReason::Hidden);
+        return Some(LeftOut::Hidden);
     }
     let is_junk = JUNK
         .iter()
         .any(|known| bytes.eq_ignore_ascii_case(known.as_bytes()));
-    is_junk.then_some(SkipReason::Junk)
+    is_junk.then_some(LeftOut::Junk)
 }
 
 #[cfg(test)]
@@ -56,7 +63,7 @@ mod tests {
     #[test]
     fn junk_is_known_in_any_case_and_media_is_not_junk() {
         for name in [".DS_Store", ".Trash-1000", "._film.mkv", ".hidden"] {
-            assert_eq!(reason(OsStr::new(name)), Some(SkipReason::Hidden), "{name}");
+            assert_eq!(left_out(OsStr::new(name)), Some(LeftOut::Hidden), "{name}");
         }
         for name in [
             "Thumbs.db",
@@ -67,10 +74,10 @@ mod tests {
             "System Volume Information",
             "$RECYCLE.BIN",
         ] {
-            assert_eq!(reason(OsStr::new(name)), Some(SkipReason::Junk), "{name}");
+            assert_eq!(left_out(OsStr::new(name)), Some(LeftOut::Junk), "{name}");
         }
         for name in ["film.mkv", "Thumbs.db.mkv", "lost", "a.b", "…", "recycle"] {
-            assert_eq!(reason(OsStr::new(name)), None, "{name}");
+            assert_eq!(left_out(OsStr::new(name)), None, "{name}");
         }
         assert!(
             JUNK.iter()
