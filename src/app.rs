@@ -46,6 +46,8 @@ mod shelf;
 mod sources;
 mod swarms;
 pub mod system;
+#[cfg(test)]
+mod tests;
 
 pub use crate::intake::shares;
 pub use crate::intake::uploads::{self, Uploads};

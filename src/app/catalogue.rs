@@ -104,6 +104,7 @@ impl App {
     async fn changed(&mut self, release: &Release, content: Content) -> Result<(), StoreError> {
         self.stop_seeding(release.id).await;
         self.stop_hashing(release.id);
+        self.forget_doubt(release.id);
         let (id, now) = (release.id, Timestamp::now());
         let why = match release.stage {
             Stage::Found => "its files are still changing",
@@ -123,6 +124,7 @@ impl App {
         // It is opened anew under the name it has now.
         self.stop_seeding(id).await;
         self.stop_hashing(id);
+        self.forget_doubt(id);
         let now = Timestamp::now();
         tracing::info!(release = %id, name = %name.display(), "a release has another name now");
         let rename = move |store: &Store| store.rename(id, &name, &content, now);
@@ -135,6 +137,7 @@ impl App {
         why: &str,
     ) -> Result<(), StoreError> {
         self.stop_hashing(release.id);
+        self.forget_doubt(release.id);
         match release.stage {
             Stage::Absent | Stage::Paused => Ok(()),
             _ => self.goes_away(release.id, why).await,

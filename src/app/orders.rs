@@ -87,9 +87,12 @@ impl App {
     async fn share(&mut self, id: ReleaseId) -> Result<(), OrderError> {
         let release = self.release(id).await?;
         match release.stage {
-            Stage::Found | Stage::Failed => Ok(self
-                .set_stage(id, Stage::Hashing, "shared by its owner")
-                .await?),
+            Stage::Found | Stage::Failed => {
+                self.forget_doubt(id);
+                Ok(self
+                    .set_stage(id, Stage::Hashing, "shared by its owner")
+                    .await?)
+            }
             Stage::Absent => Err(wrong_stage(&release, "it is not here")),
             _ => Err(wrong_stage(&release, "it is shared already")),
         }
@@ -102,6 +105,7 @@ impl App {
         }
         self.stop_seeding(id).await;
         self.stop_hashing(id);
+        self.forget_doubt(id);
         Ok(self
             .set_stage(id, Stage::Paused, "paused by its owner")
             .await?)
@@ -134,6 +138,7 @@ impl App {
         let path = uploaded.map(|at| at.source.path.join(&release.name));
         self.stop_seeding(id).await;
         self.stop_hashing(id);
+        self.forget_doubt(id);
         if let Some(path) = path {
             // A disk that hangs goes on with it when it can.
             let deleting = tokio::task::spawn_blocking(move || delete(&path));

@@ -396,8 +396,23 @@ impl App {
         at.look_again(now);
     }
 
+    /// Nothing is wrong with what could not be read: its files have another name, or are others; or nobody wants to read
+    /// it any more. What stayed would fail it seconds later.
+    pub(super) fn forget_doubt(&mut self, id: ReleaseId) {
+        for at in self.sources.values_mut() {
+            if at.doubts.remove(&id).is_some() {
+                // It waited to be read until that was looked into.
+                self.looked = None;
+            }
+        }
+    }
+
     /// What could not be read although its source was looked at since, and was here, has failed.
-    async fn settle_doubts(&mut self, id: SourceId, looked: Instant) -> Result<(), StoreError> {
+    pub(super) async fn settle_doubts(
+        &mut self,
+        id: SourceId,
+        looked: Instant,
+    ) -> Result<(), StoreError> {
         let Some(at) = self.sources.get_mut(&id) else {
             return Ok(());
         };

@@ -1,0 +1,173 @@
+//! The conductor in this process, turned by hand: what becomes of releases whose files, drives and shares come and go.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::base::Stage;
+use crate::store::Release;
+
+/// A few hundred KiB are read and taken up, on a busy machine.
+const BOUND: Duration = Duration::from_secs(60);
+/// Longer than anything that could not be read is looked into.
+const LATER: Duration = Duration::from_secs(600);
+
+/// A box without a page. It does nothing but in [`Bench::until`].
+struct Bench {
+    app: App,
+    store: Store,
+    dir: tempfile::TempDir,
+    _handle: Handle,
+}
+
+impl Bench {
+    /// One that shares what is in these folders of its own.
+    async fn new(folders: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let sources = folders.iter().map(|folder| dir.path().join(folder));
+        let sources: Vec<PathBuf> = sources.collect();
+        for source in &sources {
+            std::fs::create_dir(source).unwrap();
+        }
+        let store = Store::in_memory().unwrap();
+        let uploads = Uploads::open(&dir.path().join("uploads"), Timestamp::now()).unwrap();
+        let config = AppConfig {
+            sources,
+            peer: "127.0.0.1:0".parse().unwrap(),
+            state: dir.path().to_owned(),
+            offline: true,
+            rule: Rule::default(),
+            quiet: Duration::ZERO,
+            public_port: 0,
+            helper: None,
+            visits: Visits::default(),
+            drives: None,
+            sys: dir.path().join("sys"),
+        };
+        let started = App::start(config, store.clone(), uploads, Tracker::default()).await;
+        let (app, handle) = started.unwrap();
+        Self {
+            app,
+            store,
+            dir,
+            _handle: handle,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Puts a file there.
+    fn write(&self, name: &str, byte: u8) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, vec![byte; 100_000]).unwrap();
+    }
+
+    /// The release of that path in its source.
+    fn find(&self, path: &str) -> Option<Release> {
+        let path = self.path(path);
+        let is_it = |release: &Release| {
+            let source = self.app.sources.get(&release.source);
+            source.is_some_and(|at| at.source.path.join(&release.name) == path)
+        };
+        self.store.releases().unwrap().into_iter().find(is_it)
+    }
+
+    fn release(&self, id: ReleaseId) -> Release {
+        self.store.release(id).unwrap()
+    }
+
+    fn look_again(&mut self) {
+        let now = Instant::now();
+        self.app
+            .sources
+            .values_mut()
+            .for_each(|at| at.look_again(now));
+    }
+
+    /// Does what the box does, until something is so.
+    async fn until<T>(&mut self, what: &str, so: impl Fn(&Self) -> Option<T>) -> T {
+        let end = Instant::now() + BOUND;
+        loop {
+            if let Some(done) = so(self) {
+                return done;
+            }
+            let all = || self.store.releases().unwrap();
+            assert!(Instant::now() < end, "not {what}: {:?}", all());
+            let app = &mut self.app;
+            tokio::select! {
+                Some(told) = app.hashing.next() => app.hashed(told).await,
+                Some(looked) = app.looks.next() => app.looked_at(looked).await.unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+            app.step().await.unwrap();
+        }
+    }
+
+    async fn until_given(&mut self, path: &str) -> Release {
+        let is_given = |bench: &Self| {
+            let release = bench.find(path)?;
+            let is_live = bench.app.live.contains_key(&release.id);
+            (release.stage == Stage::Spreading && is_live).then_some(release)
+        };
+        self.until(&format!("{path} is given"), is_given).await
+    }
+
+    async fn until_at(&mut self, id: ReleaseId, stage: Stage) -> Release {
+        let is_there = |bench: &Self| Some(bench.release(id)).filter(|r| r.stage == stage);
+        self.until(&format!("{id} is {stage}"), is_there).await
+    }
+
+    async fn order(&mut self, order: Order) {
+        self.app.obey(order).await.unwrap();
+    }
+
+    /// The stage of a release when a source was looked at so much later that all that could not be read has failed.
+    async fn later(&mut self, release: &Release) -> Stage {
+        let settled = self
+            .app
+            .settle_doubts(release.source, Instant::now() + LATER);
+        settled.await.unwrap();
+        self.release(release.id).stage
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_read_does_not_fail_once_it_is_known_why() {
+    let mut bench = Bench::new(&["media"]).await;
+    bench.write("media/film", 1);
+    let film = bench.until_given("media/film").await;
+    let why = || "cannot read film: no such file".to_owned();
+
+    bench.app.doubt(film.id, film.source, why());
+    std::fs::rename(bench.path("media/film"), bench.path("media/The Film")).unwrap();
+    let renamed = bench.until_given("media/The Film").await;
+    assert_eq!(renamed.id, film.id);
+    assert_eq!(bench.later(&film).await, Stage::Spreading, "renamed");
+
+    bench.app.doubt(film.id, film.source, why());
+    bench.write("media/The Film", 2);
+    let is_another = |bench: &Bench| {
+        let release = bench.release(film.id);
+        (release.stage == Stage::Spreading && release.info_hash != film.info_hash).then_some(())
+    };
+    bench.until("it is another torrent", is_another).await;
+    assert_eq!(bench.later(&film).await, Stage::Spreading, "changed");
+
+    bench.app.doubt(film.id, film.source, why());
+    bench.order(Order::Pause(film.id)).await;
+    bench.order(Order::Resume(film.id)).await;
+    assert_eq!(bench.later(&film).await, Stage::Spreading, "paused");
+
+    bench.app.doubt(film.id, film.source, why());
+    std::fs::rename(bench.path("media/The Film"), bench.path("aside")).unwrap();
+    bench.until_at(film.id, Stage::Absent).await;
+    std::fs::rename(bench.path("aside"), bench.path("media/The Film")).unwrap();
+    bench.look_again();
+    bench.until_at(film.id, Stage::Spreading).await;
+    assert_eq!(bench.later(&film).await, Stage::Spreading, "taken away");
+
+    bench.app.doubt(film.id, film.source, why());
+    assert_eq!(bench.later(&film).await, Stage::Failed, "nobody knows why");
+}
