@@ -48,14 +48,18 @@ impl App {
             .any(|share| share.address.key().as_bytes() == key))
     }
 
-    /// A share was removed: it is no source any more.
+    /// A share was removed: it is no source any more, and what was on it is not even said to be away.
     async fn drop_place(&mut self, place: &Place) -> Result<(), StoreError> {
-        let Some(id) = self.known_place(place).map(|at| at.source.id) else {
+        let Some(source) = self.known_place(place).map(|at| at.source.clone()) else {
             return Ok(());
         };
+        for release in self.releases_of(&source).await? {
+            self.stop_seeding(release.id).await;
+            self.stop_hashing(release.id);
+        }
         let why = "its folder is not among the box's sources";
-        self.source_away(id, why, false).await?;
-        self.sources.remove(&id);
+        self.source_away(source.id, why, false).await?;
+        self.sources.remove(&source.id);
         Ok(())
     }
 

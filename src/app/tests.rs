@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::base::Stage;
-use crate::store::Release;
+use crate::base::{ShareAddress, ShareLogin, ShareProtocol, Stage};
+use crate::intake::place::PlaceState;
+use crate::store::{Facts, Release, SourceKind};
 
 /// A few hundred KiB are read and taken up, on a busy machine.
 const BOUND: Duration = Duration::from_secs(60);
@@ -119,6 +120,33 @@ impl Bench {
         self.until(&format!("{id} is {stage}"), is_there).await
     }
 
+    /// Says what became of a drive or a share, which is a folder of the bench.
+    async fn place(&mut self, kind: SourceKind, key: &str, state: PlaceState) {
+        let (key, name) = (key.into(), key.to_owned());
+        let facts = Facts::default();
+        let place = Place {
+            kind,
+            key,
+            name,
+            state,
+            facts,
+        };
+        self.app.place_changed(place).await.unwrap();
+    }
+
+    fn is_here(&self, folder: &str) -> PlaceState {
+        let (path, note) = (self.path(folder), None);
+        PlaceState::Here { path, note }
+    }
+
+    /// Has the owner share what was found.
+    async fn share(&mut self, path: &str) -> Release {
+        let find = |bench: &Self| bench.find(path);
+        let found = self.until(&format!("{path} is found"), find).await;
+        self.order(Order::Share(found.id)).await;
+        self.until_given(path).await
+    }
+
     async fn order(&mut self, order: Order) {
         self.app.obey(order).await.unwrap();
     }
@@ -170,4 +198,23 @@ async fn what_could_not_be_read_does_not_fail_once_it_is_known_why() {
 
     bench.app.doubt(film.id, film.source, why());
     assert_eq!(bench.later(&film).await, Stage::Failed, "nobody knows why");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_share_that_was_removed() {
+    let mut bench = Bench::new(&[]).await;
+    bench.write("nas/film", 1);
+    let address = ShareAddress::new(ShareProtocol::Smb, "nas", "films").unwrap();
+    let added = bench
+        .store
+        .add_share(&address, &ShareLogin::default(), false, Timestamp::now());
+    let (id, key) = (added.unwrap().source, address.key());
+    let here = bench.is_here("nas");
+    bench.place(SourceKind::Share, &key, here).await;
+    bench.share("nas/film").await;
+
+    bench.store.remove_share(id, Timestamp::now()).unwrap();
+    bench.place(SourceKind::Share, &key, PlaceState::Gone).await;
+    bench.app.step().await.unwrap();
+    assert!(bench.app.live.is_empty(), "{:?}", bench.app.live);
 }
