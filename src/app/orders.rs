@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::sources::{At, Presence};
+use super::sources::{At, NO_SOURCE, Presence};
 use super::{App, Ending, Order, OrderError};
 use crate::base::{ReleaseId, Stage, Timestamp, whole};
 use crate::device::reset::{self, Uploaded};
@@ -116,11 +116,25 @@ impl App {
         if release.stage != Stage::Paused {
             return Err(wrong_stage(&release, "it is not paused"));
         }
-        let back = release.resume_stage.unwrap_or(Stage::Found);
-        if let Some(at) = self.sources.get_mut(&release.source) {
-            at.look_again(Instant::now());
+        Ok(self.go_on(&release, "resumed by its owner").await?)
+    }
+
+    /// Takes up again what was paused. While its source is away, it is away with it, and goes on when that is back.
+    pub(super) async fn go_on(&mut self, release: &Release, why: &str) -> Result<(), StoreError> {
+        let away = match self.sources.get_mut(&release.source) {
+            Some(at) => {
+                at.look_again(Instant::now());
+                at.problem().map(str::to_owned)
+            }
+            None => Some(NO_SOURCE.to_owned()),
+        };
+        match away {
+            Some(why) => self.set_stage(release.id, Stage::Absent, &why).await,
+            None => {
+                let back = release.resume_stage.unwrap_or(Stage::Found);
+                self.set_stage(release.id, back, why).await
+            }
         }
-        Ok(self.set_stage(id, back, "resumed by its owner").await?)
     }
 
     async fn remove(&mut self, id: ReleaseId) -> Result<(), OrderError> {

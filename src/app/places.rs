@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::App;
-use super::sources::{At, Presence, gone};
+use super::sources::{At, NO_SOURCE, Presence, gone};
 use crate::base::{SourceId, Timestamp};
 use crate::intake::place::{Place, PlaceState};
 use crate::store::{NewSource, SourceKind, Store, StoreError};
@@ -57,8 +57,7 @@ impl App {
             self.stop_seeding(release.id).await;
             self.stop_hashing(release.id);
         }
-        let why = "its folder is not among the box's sources";
-        self.source_away(source.id, why, false).await?;
+        self.source_away(source.id, NO_SOURCE, false).await?;
         self.sources.remove(&source.id);
         Ok(())
     }

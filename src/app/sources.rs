@@ -37,6 +37,9 @@ const LOOKS: usize = 64;
 /// The bit that sets a drive's own number apart from those of file systems.
 const PLUGGED: u64 = 1 << 63;
 
+/// Why a release is away whose source is not used any more.
+pub(super) const NO_SOURCE: &str = "its folder is not among the box's sources";
+
 /// What a look came to: of which source, which look, what it found or why it could not.
 pub(super) type LookedAt = (SourceId, u64, Result<Found, String>);
 
@@ -251,8 +254,7 @@ impl App {
         let releases = self.store.run(Store::releases).await?;
         for release in releases {
             if !self.sources.contains_key(&release.source) {
-                let why = "its folder is not among the box's sources";
-                self.went_away(&release, why).await?;
+                self.went_away(&release, NO_SOURCE).await?;
             }
         }
         Ok(())

@@ -218,3 +218,24 @@ async fn nothing_is_left_of_a_share_that_was_removed() {
     bench.app.step().await.unwrap();
     assert!(bench.app.live.is_empty(), "{:?}", bench.app.live);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_resumed_while_its_drive_is_away_goes_on_when_it_is_back() {
+    let mut bench = Bench::new(&[]).await;
+    bench.write("drive/film", 1);
+    let here = bench.is_here("drive");
+    bench.place(SourceKind::Drive, "d", here.clone()).await;
+    let film = bench.share("drive/film").await;
+
+    bench.order(Order::Pause(film.id)).await;
+    bench.place(SourceKind::Drive, "d", PlaceState::Gone).await;
+    assert_eq!(bench.release(film.id).stage, Stage::Paused);
+    bench.order(Order::Resume(film.id)).await;
+    let away = bench.release(film.id);
+    assert_eq!(away.stage, Stage::Absent);
+    assert_eq!(away.reason, "it is not plugged in");
+
+    bench.place(SourceKind::Drive, "d", here).await;
+    let back = bench.until_given("drive/film").await;
+    assert_eq!(back.info_hash, film.info_hash);
+}
