@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use super::seeding::TWICE;
 use super::sources::{At, NO_SOURCE, Presence};
 use super::{App, Ending, Order, OrderError};
 use crate::base::{ReleaseId, Stage, Timestamp, whole};
@@ -100,7 +101,8 @@ impl App {
 
     async fn pause(&mut self, id: ReleaseId) -> Result<(), OrderError> {
         let release = self.release(id).await?;
-        if release.stage == Stage::Paused {
+        // One that stands aside for another may be paused for good.
+        if release.stage == Stage::Paused && release.reason != TWICE {
             return Err(wrong_stage(&release, "it is paused already"));
         }
         self.stop_seeding(id).await;

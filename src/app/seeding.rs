@@ -1,5 +1,6 @@
 //! From torrents to swarms: what is ready is seeded, the swarm is observed, policy decides.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use crate::store::{Release, ReleaseSettings, Settings, Spend, Spent, Store, Stor
 /// How long after a tracker or the DHT answered our line counts as up; the engine knows of peers that did. Much shorter than
 /// [`Rule::patience`], so that a line that is down is noticed before anybody is missed.
 const IN_TOUCH: Duration = Duration::from_secs(600);
+
+/// Why a release is paused that nobody paused.
+pub(super) const TWICE: &str = "the same content is shared from another place already";
 
 /// A release that the engine has.
 #[derive(Debug)]
@@ -71,6 +75,22 @@ impl Live {
     }
 }
 
+/// The releases that stand aside for another of the same content which is given no more: they take over, where their
+/// source is here. Which is given is asked of the database: after a start, the engine has none yet.
+fn heirs(releases: &[Release], is_here: impl Fn(&Release) -> bool) -> Vec<&Release> {
+    let stands_aside = |r: &&Release| r.stage == Stage::Paused && r.reason == TWICE;
+    let mut aside: Vec<&Release> = releases.iter().filter(stands_aside).collect();
+    if aside.is_empty() {
+        return aside;
+    }
+    let is_given = |r: &&Release| r.stage != Stage::Absent && is_seeded(r);
+    let given = releases.iter().filter(is_given);
+    let mut given: HashSet<InfoHash> = given.filter_map(|r| r.info_hash).collect();
+    // One that has no torrent any more changed meanwhile: it is nobody's double.
+    aside.retain(|r| is_here(r) && r.info_hash.is_none_or(|hash| given.insert(hash)));
+    aside
+}
+
 /// Whether a release is the engine's. One whose files are away is, too: its swarm still gets metadata, a tracker, and
 /// somebody who watches who holds it.
 fn is_seeded(release: &Release) -> bool {
@@ -95,6 +115,14 @@ impl App {
                 self.seed(release).await?;
             }
         }
+        let is_here = |release: &Release| {
+            let at = self.sources.get(&release.source);
+            at.is_some_and(|at| at.device().is_some())
+        };
+        for release in heirs(releases, is_here) {
+            let why = "it is not shared from the other place any more";
+            self.go_on(release, why).await?;
+        }
         Ok(())
     }
 
@@ -115,8 +143,7 @@ impl App {
                 return Ok(());
             }
             if !is_away(other) {
-                let why = "the same content is shared from another place already";
-                return self.set_stage(id, Stage::Paused, why).await;
+                return self.set_stage(id, Stage::Paused, TWICE).await;
             }
             self.stop_seeding(other).await;
         }

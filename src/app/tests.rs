@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::seeding::TWICE;
 use super::*;
 use crate::base::{ShareAddress, ShareLogin, ShareProtocol, Stage};
 use crate::intake::place::PlaceState;
@@ -238,4 +239,59 @@ async fn what_is_resumed_while_its_drive_is_away_goes_on_when_it_is_back() {
     bench.place(SourceKind::Drive, "d", here).await;
     let back = bench.until_given("drive/film").await;
     assert_eq!(back.info_hash, film.info_hash);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_content_elsewhere_takes_over_by_itself() {
+    let mut bench = Bench::new(&["a", "b"]).await;
+    bench.write("a/film", 1);
+    let first = bench.until_given("a/film").await;
+    bench.write("b/film", 1);
+    bench.look_again();
+    let is_aside = |bench: &Bench| bench.find("b/film").filter(|r| r.reason == TWICE);
+    let second = bench.until("the second stands aside", is_aside).await;
+    assert_eq!(second.info_hash, first.info_hash);
+    assert_eq!(second.stage, Stage::Paused);
+    let decided = |bench: &Bench| bench.store.decisions(second.id, 99).unwrap().len();
+    let before = decided(&bench);
+    bench.write("a/book", 2);
+    bench.look_again();
+    bench.until_given("a/book").await;
+    assert_eq!(decided(&bench), before, "it does not try again and again");
+
+    bench.order(Order::Pause(first.id)).await;
+    bench.until_given("b/film").await;
+    assert_eq!(bench.release(first.id).reason, "paused by its owner");
+
+    // Back, it stands aside itself; and takes over where the files of the other go.
+    bench.order(Order::Resume(first.id)).await;
+    bench.until_at(first.id, Stage::Paused).await;
+    std::fs::rename(bench.path("b/film"), bench.path("aside")).unwrap();
+    bench.look_again();
+    bench.until_given("a/film").await;
+    assert_eq!(bench.release(second.id).stage, Stage::Absent);
+
+    std::fs::rename(bench.path("aside"), bench.path("b/film")).unwrap();
+    bench.look_again();
+    bench.until_at(second.id, Stage::Paused).await;
+    bench.order(Order::Remove(first.id)).await;
+    bench.until_given("b/film").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_owner_paused_does_not_take_over() {
+    let mut bench = Bench::new(&["a", "b"]).await;
+    bench.write("a/film", 1);
+    let first = bench.until_given("a/film").await;
+    bench.write("b/film", 1);
+    bench.look_again();
+    let is_aside = |bench: &Bench| bench.find("b/film").filter(|r| r.reason == TWICE);
+    let second = bench.until("the second stands aside", is_aside).await;
+    bench.order(Order::Pause(second.id)).await;
+    bench.order(Order::Pause(first.id)).await;
+    // The next look finds this, and by then the other would have taken over.
+    bench.write("a/book", 2);
+    bench.look_again();
+    bench.until_given("a/book").await;
+    assert_eq!(bench.release(second.id).reason, "paused by its owner");
 }

@@ -17,6 +17,7 @@ export const sentences: Record<string, string> = {
   'read; a torrent exists': 'lue\u202f; un torrent existe',
   'the same content is shared from another place already':
     'le même contenu est déjà partagé d’un autre endroit',
+  'it is not shared from the other place any more': 'elle n’est plus partagée de l’autre endroit',
   'its torrent is gone': 'son torrent a disparu',
   'shared by its owner': 'partagée par son propriétaire',
   'paused by its owner': 'mise en pause par son propriétaire',
