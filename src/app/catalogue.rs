@@ -79,16 +79,16 @@ impl App {
         if let Some(at) = self.sources.get_mut(&id) {
             at.seen.see(release.id, &content);
         }
-        if let Some(why) = found.unreadable.get(&release.id) {
-            self.stop_seeding(release.id).await;
-            self.set_stage(release.id, Stage::Failed, why).await?;
-            return Ok(true);
-        }
         if release.stage == Stage::Absent {
+            if let Some(why) = found.unreadable.get(&release.id) {
+                // Its drive may drop out again. It stays away, and fails when a later look cannot read it either.
+                self.doubt(release.id, id, why.clone());
+                return Ok(true);
+            }
             // It is opened anew, where it is now.
             self.stop_seeding(release.id).await;
-            let back = release.resume_stage.unwrap_or(Stage::Found);
-            self.set_stage(release.id, back, "it is here again").await?;
+            self.forget_doubt(release.id);
+            self.comes_back(&release, "it is here again").await?;
         }
         let quiet = is_left_alone(source, &content, self.config.quiet, now);
         // What was shared once and changed since is read again, whatever the rule.
@@ -142,6 +142,21 @@ impl App {
             Stage::Absent | Stage::Paused => Ok(()),
             _ => self.goes_away(release.id, why).await,
         }
+    }
+
+    /// Moves a release that was aside to where it was; one that had failed is said to have for the reason it had.
+    pub(super) async fn comes_back(
+        &mut self,
+        release: &Release,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let (id, back) = (release.id, release.resume_stage.unwrap_or(Stage::Found));
+        let failed = match back {
+            Stage::Failed => self.store.run(move |store| store.why_failed(id)).await?,
+            _ => None,
+        };
+        let why = failed.as_deref().unwrap_or(why);
+        self.set_stage(id, back, why).await
     }
 
     /// Moves a release to a stage, and writes down why.

@@ -132,10 +132,7 @@ impl App {
         };
         match away {
             Some(why) => self.set_stage(release.id, Stage::Absent, &why).await,
-            None => {
-                let back = release.resume_stage.unwrap_or(Stage::Found);
-                self.set_stage(release.id, back, why).await
-            }
+            None => self.comes_back(release, why).await,
         }
     }
 

@@ -423,7 +423,8 @@ impl App {
         let settled: Vec<_> = at.doubts.extract_if(is_settled).collect();
         for (release, doubt) in settled {
             let known = self.store.run(move |store| store.release(release)).await?;
-            let is_read = !matches!(known.stage, Stage::Found | Stage::Absent | Stage::Paused);
+            // What is away and still doubted is here, and could not be read by this look either.
+            let is_read = !matches!(known.stage, Stage::Found | Stage::Paused);
             if known.removed.is_none() && is_read {
                 self.stop_seeding(release).await;
                 self.set_stage(release, Stage::Failed, &doubt.why).await?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::catalogue::look::{self, Look};
 use super::seeding::TWICE;
 use super::*;
 use crate::base::{ShareAddress, ShareLogin, ShareProtocol, Stage};
@@ -146,6 +147,21 @@ impl Bench {
         let found = self.until(&format!("{path} is found"), find).await;
         self.order(Order::Share(found.id)).await;
         self.until_given(path).await
+    }
+
+    /// Looks at a source by hand; what could not be read of a sample is `unreadable`.
+    async fn look(&mut self, id: SourceId, unreadable: Option<ReleaseId>) {
+        let source = self.app.sources[&id].source.clone();
+        let look = Look {
+            store: self.store.clone(),
+            source: source.clone(),
+            quiet: Duration::ZERO,
+            seen: look::Seen::default(),
+        };
+        let mut found = look.look().unwrap();
+        let why = || "cannot read film: Input/output error".to_owned();
+        found.unreadable.extend(unreadable.map(|id| (id, why())));
+        self.app.compare(&source, found).await.unwrap();
     }
 
     async fn order(&mut self, order: Order) {
@@ -294,4 +310,42 @@ async fn what_its_owner_paused_does_not_take_over() {
     bench.look_again();
     bench.until_given("a/book").await;
     assert_eq!(bench.release(second.id).reason, "paused by its owner");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_back_and_cannot_be_read_is_tried_again_before_it_fails() {
+    let mut bench = Bench::new(&["media"]).await;
+    bench.write("media/film", 1);
+    let film = bench.until_given("media/film").await;
+    let (id, source) = (film.id, film.source);
+    let away = bench.app.source_away(source, "it does not answer", true);
+    away.await.unwrap();
+
+    bench.look(source, Some(id)).await;
+    assert_eq!(bench.release(id).stage, Stage::Absent, "once is not enough");
+    bench.look(source, None).await;
+    assert_eq!(bench.release(id).stage, Stage::Spreading);
+    assert_eq!(bench.later(&film).await, Stage::Spreading);
+
+    // Its drive dropped out: that is why.
+    let away = bench.app.source_away(source, "it does not answer", true);
+    away.await.unwrap();
+    bench.look(source, Some(id)).await;
+    let away = bench.app.source_away(source, "it does not answer", true);
+    away.await.unwrap();
+    assert_eq!(bench.later(&film).await, Stage::Absent);
+
+    bench.look(source, Some(id)).await;
+    bench.look(source, Some(id)).await;
+    assert_eq!(bench.later(&film).await, Stage::Failed);
+    let reason = bench.release(id).reason;
+    assert_eq!(reason, "cannot read film: Input/output error");
+
+    // It goes and comes: that is not why it failed.
+    let away = bench.app.source_away(source, "it does not answer", true);
+    away.await.unwrap();
+    assert_eq!(bench.release(id).stage, Stage::Absent);
+    bench.look(source, None).await;
+    let back = bench.release(id);
+    assert_eq!((back.stage, back.reason), (Stage::Failed, reason));
 }

@@ -1,6 +1,6 @@
 //! The decision log: every change of stage, in plain words, kept for good.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::{Store, StoreError};
@@ -73,6 +73,22 @@ impl Store {
                         })
                     })?
                     .collect()
+            },
+        )
+    }
+
+    /// Why a release failed last; none when it never did.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn why_failed(&self, id: ReleaseId) -> Result<Option<String>, StoreError> {
+        self.read(
+            || format!("read the decisions about release {id}"),
+            |db| {
+                let sql = "SELECT reason FROM decision WHERE release = ?1 AND stage = ?2 ORDER BY id DESC LIMIT 1";
+                db.prepare_cached(sql)?
+                    .query_row(params![id.0, Stage::Failed], |row| row.get(0))
+                    .optional()
             },
         )
     }
