@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::http::{self, Answer};
 use super::torrent::Torrent;
+use super::wait::PAUSE;
 
 /// The owner's password in every test.
 const PASSWORD: &str = "correct horse battery staple";
@@ -17,6 +18,8 @@ pub struct Owner {
     pub admin: String,
     /// The public page, without the trailing slash.
     pub public: String,
+    /// Between two looks at its pages, while something is waited for.
+    pub pause: Duration,
 }
 
 impl Owner {
@@ -26,6 +29,7 @@ impl Owner {
             cookie: String::new(),
             admin,
             public,
+            pause: PAUSE,
         }
     }
 
@@ -115,7 +119,7 @@ impl Owner {
                 Instant::now() < deadline,
                 "no release {what} within {bound:?}: {seen:?}"
             );
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(self.pause);
         }
     }
 

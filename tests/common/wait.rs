@@ -3,17 +3,27 @@
 use std::time::{Duration, Instant};
 
 /// Between two looks at a condition.
-const PAUSE: Duration = Duration::from_millis(50);
+pub const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks until `look` gives something; panics, saying what was awaited, when `bound` has passed.
-pub fn wait_for<T>(what: &str, bound: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, bound: Duration, look: impl FnMut() -> Option<T>) -> T {
+    wait_pausing(PAUSE, what, bound, look)
+}
+
+/// The same with another pause between two looks, where whoever is looked at pays for each.
+pub fn wait_pausing<T>(
+    pause: Duration,
+    what: &str,
+    bound: Duration,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let deadline = Instant::now() + bound;
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(Instant::now() < deadline, "{what}: not within {bound:?}");
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
     }
 }
 

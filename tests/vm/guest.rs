@@ -20,6 +20,9 @@ const START_BOUND: Duration = Duration::from_secs(120);
 /// Until the journal has what was printed before the page was there.
 const CHECK_BOUND: Duration = Duration::from_secs(60);
 
+/// Between two looks at its pages. Each costs an emulated processor tens of milliseconds, which the box is then without.
+pub const PAUSE: Duration = Duration::from_millis(250);
+
 /// A box that its owner has claimed.
 pub struct Guest {
     machine: Option<Machine>,
@@ -62,7 +65,8 @@ impl Guest {
         let parts = Parts::new(dir.path());
         let mut hardware = Hardware::new(dir.path());
         equip(&mut hardware);
-        let owner = Owner::new(hardware.admin(), hardware.public());
+        let mut owner = Owner::new(hardware.admin(), hardware.public());
+        owner.pause = PAUSE;
         let mut guest = Guest {
             machine: None,
             owner,
