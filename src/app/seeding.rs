@@ -76,14 +76,18 @@ impl Live {
 }
 
 /// The releases that stand aside for another of the same content which is given no more: they take over, where their
-/// source is here. Which is given is asked of the database: after a start, the engine has none yet.
+/// source is here. What its owner paused is not given from elsewhere instead. Which is given is asked of the database: after a start, the engine has none yet.
 fn heirs(releases: &[Release], is_here: impl Fn(&Release) -> bool) -> Vec<&Release> {
     let stands_aside = |r: &&Release| r.stage == Stage::Paused && r.reason == TWICE;
     let mut aside: Vec<&Release> = releases.iter().filter(stands_aside).collect();
     if aside.is_empty() {
         return aside;
     }
-    let is_given = |r: &&Release| r.stage != Stage::Absent && is_seeded(r);
+    let is_given = |r: &&Release| match r.stage {
+        Stage::Absent => false,
+        Stage::Paused => r.reason != TWICE,
+        _ => is_seeded(r),
+    };
     let given = releases.iter().filter(is_given);
     let mut given: HashSet<InfoHash> = given.filter_map(|r| r.info_hash).collect();
     // One that has no torrent any more changed meanwhile: it is nobody's double.

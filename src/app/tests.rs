@@ -275,7 +275,13 @@ async fn the_same_content_elsewhere_takes_over_by_itself() {
     bench.until_given("a/book").await;
     assert_eq!(decided(&bench), before, "it does not try again and again");
 
+    // Its owner wants it given no more: not from elsewhere either, unless he says so.
     bench.order(Order::Pause(first.id)).await;
+    bench.write("a/song", 3);
+    bench.look_again();
+    bench.until_given("a/song").await;
+    assert_eq!(bench.release(second.id).reason, TWICE);
+    bench.order(Order::Resume(second.id)).await;
     bench.until_given("b/film").await;
     assert_eq!(bench.release(first.id).reason, "paused by its owner");
 
