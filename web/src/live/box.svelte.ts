@@ -99,9 +99,12 @@ export class Box {
   /** Somebody looks again. */
   show(): void {
     clearTimeout(this.hiding);
-    if (this.lost) this.hurry();
     // Whoever was away for long may find another version, or be signed out.
-    else if (this.phase === 'in' && !this.feed.running) void this.look().catch(() => this.feed.start());
+    if (this.phase === 'in' && !this.feed.running)
+      void this.look().catch(() => {
+        this.feed.start();
+      });
+    else if (this.lost) this.hurry();
   }
 
   /** Whether the code is right; throws where it is not. */

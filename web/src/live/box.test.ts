@@ -206,6 +206,24 @@ it('holds no connection while nobody looks, and is up to date when somebody does
   expect(mock.watchers.size).toBe(1);
 });
 
+it('comes back to a box that was away when nobody looked, and still is', async () => {
+  await claim();
+  mock.faults.away = true;
+  mock.tell();
+  await vi.waitFor(() => {
+    expect(box.lost).toBe(true);
+  });
+  box.hide();
+  await vi.advanceTimersByTimeAsync(HIDDEN_MS);
+  box.show();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(box.lost).toBe(true);
+  mock.faults.away = false;
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(box.lost).toBe(false);
+  expect(mock.watchers.size).toBe(1);
+});
+
 it('knows the name that was set elsewhere', async () => {
   await claim();
   await vi.waitFor(() => {
