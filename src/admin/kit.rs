@@ -149,6 +149,10 @@ pub(super) struct QrQuery {
     #[serde(default)]
     #[param(inline, required = false)]
     of: QrOf,
+    /// Any number: a browser keeps an image by its address, and asks again only where that is another.
+    #[serde(default, rename = "v")]
+    #[param(rename = "v", required = false)]
+    _version: Option<u64>,
 }
 
 /// A QR code

@@ -4055,6 +4055,8 @@ export interface operations {
             query?: {
                 /** @description Which link it holds: `page`, or `magnet`. */
                 of?: "page" | "magnet";
+                /** @description Any number: a browser keeps an image by its address, and asks again only where that is another. */
+                v?: number;
             };
             header?: never;
             path: {

@@ -27,8 +27,8 @@ const TERMS: Terms = Terms {
     goodbye: NEVER,
 };
 
-/// A running server. `/slow` answers when `go` has a permit; `/read` says how its body ended; `/refuse` reads none; `/much` never ends, and
-/// says on `ended` when it was dropped.
+/// A running server. `/slow` answers when `go` has a permit; `/read` says how its body ended; `/refuse` reads none;
+/// `/much` never ends, and says on `ended` when it was dropped.
 struct Server {
     addr: SocketAddr,
     stop: CancellationToken,
