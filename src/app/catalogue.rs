@@ -47,6 +47,15 @@ impl App {
         Ok(releases)
     }
 
+    /// Nothing of a source is given or read any more.
+    pub(super) async fn stop_all_of(&mut self, source: &Source) -> Result<(), StoreError> {
+        for release in self.releases_of(source).await? {
+            self.stop_seeding(release.id).await;
+            self.stop_hashing(release.id);
+        }
+        Ok(())
+    }
+
     /// An entry is there: new, as it was, changed, or back. False when it is still being copied.
     async fn present(
         &mut self,

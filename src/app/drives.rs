@@ -51,10 +51,7 @@ impl App {
             SourceKind::Uploads => return Err(OrderError::OwnUploads),
             SourceKind::Folder => return Err(OrderError::Named(name())),
         }
-        for release in self.releases_of(&source).await? {
-            self.stop_seeding(release.id).await;
-            self.stop_hashing(release.id);
-        }
+        self.stop_all_of(&source).await?;
         let forget = move |store: &Store| store.remove_source(id, Timestamp::now());
         self.store.run(forget).await?;
         self.sources.remove(&id);

@@ -53,10 +53,7 @@ impl App {
         let Some(source) = self.known_place(place).map(|at| at.source.clone()) else {
             return Ok(());
         };
-        for release in self.releases_of(&source).await? {
-            self.stop_seeding(release.id).await;
-            self.stop_hashing(release.id);
-        }
+        self.stop_all_of(&source).await?;
         self.source_away(source.id, NO_SOURCE, false).await?;
         self.sources.remove(&source.id);
         Ok(())

@@ -76,7 +76,8 @@ impl Live {
 }
 
 /// The releases that stand aside for another of the same content which is given no more: they take over, where their
-/// source is here. What its owner paused is not given from elsewhere instead. Which is given is asked of the database: after a start, the engine has none yet.
+/// source is here. What its owner paused is not given from elsewhere instead. Which is given is asked of the database: after
+/// a start, the engine has none yet.
 fn heirs(releases: &[Release], is_here: impl Fn(&Release) -> bool) -> Vec<&Release> {
     let stands_aside = |r: &&Release| r.stage == Stage::Paused && r.reason == TWICE;
     let mut aside: Vec<&Release> = releases.iter().filter(stands_aside).collect();

@@ -56,6 +56,18 @@ impl Bench {
         }
     }
 
+    /// One with the same film in "a", where it is given, and in "b", where it stands aside.
+    async fn twice() -> (Self, Release, Release) {
+        let mut bench = Self::new(&["a", "b"]).await;
+        bench.write("a/film", 1);
+        let first = bench.until_given("a/film").await;
+        bench.write("b/film", 1);
+        bench.look_again();
+        let is_aside = |bench: &Self| bench.find("b/film").filter(|r| r.reason == TWICE);
+        let second = bench.until("the second stands aside", is_aside).await;
+        (bench, first, second)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -259,13 +271,7 @@ async fn what_is_resumed_while_its_drive_is_away_goes_on_when_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_content_elsewhere_takes_over_by_itself() {
-    let mut bench = Bench::new(&["a", "b"]).await;
-    bench.write("a/film", 1);
-    let first = bench.until_given("a/film").await;
-    bench.write("b/film", 1);
-    bench.look_again();
-    let is_aside = |bench: &Bench| bench.find("b/film").filter(|r| r.reason == TWICE);
-    let second = bench.until("the second stands aside", is_aside).await;
+    let (mut bench, first, second) = Bench::twice().await;
     assert_eq!(second.info_hash, first.info_hash);
     assert_eq!(second.stage, Stage::Paused);
     let decided = |bench: &Bench| bench.store.decisions(second.id, 99).unwrap().len();
@@ -302,13 +308,7 @@ async fn the_same_content_elsewhere_takes_over_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_its_owner_paused_does_not_take_over() {
-    let mut bench = Bench::new(&["a", "b"]).await;
-    bench.write("a/film", 1);
-    let first = bench.until_given("a/film").await;
-    bench.write("b/film", 1);
-    bench.look_again();
-    let is_aside = |bench: &Bench| bench.find("b/film").filter(|r| r.reason == TWICE);
-    let second = bench.until("the second stands aside", is_aside).await;
+    let (mut bench, first, second) = Bench::twice().await;
     bench.order(Order::Pause(second.id)).await;
     bench.order(Order::Pause(first.id)).await;
     // The next look finds this, and by then the other would have taken over.

@@ -51,8 +51,8 @@ impl State {
         self.touched_here = Some(Instant::now());
     }
 
-    /// Whether nothing was received for too long, or ever. A box without a clock of its own begins in the past, and is set right when it
-    /// hears from the network: what jumps then is the time of day, and not how long anybody was idle.
+    /// Whether nothing was received for too long, or ever. A box without a clock of its own begins in the past, and is set
+    /// right when it hears from the network: what jumps then is the time of day, and not how long anybody was idle.
     pub(super) fn is_stale(&self, now: Timestamp, instant: Instant) -> bool {
         let nothing_came = self.received.iter().all(|&received| received == 0);
         let seconds = if nothing_came {

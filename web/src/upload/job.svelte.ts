@@ -44,7 +44,7 @@ export class UploadJob {
   readonly total: number;
   private readonly abort = new AbortController();
   /** What the request that begins it is called. Not for a secure context alone, which the box's page is not. */
-  private key = crypto.getRandomValues(new Uint32Array(4)).join('-');
+  private readonly key = crypto.getRandomValues(new Uint32Array(4)).join('-');
   private upload: Upload | undefined;
   private wake: (() => void) | undefined;
 
