@@ -220,7 +220,7 @@ impl App {
             from: peer.ip(),
             offline: config.offline,
             given: Vec::new(),
-        })?;
+        });
         // Read before it starts: what changes meanwhile is noticed at the next look.
         let here = device::network::addresses();
         let (discovery, discovered) = Discovery::start(DiscoveryConfig {

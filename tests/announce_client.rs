@@ -62,8 +62,7 @@ async fn announce(answer: impl AsRef<[u8]>) -> Result<Answer, AnnounceError> {
         true,
         std::net::Ipv4Addr::UNSPECIFIED.into(),
         Default::default(),
-    )
-    .unwrap();
+    );
     client.announce(&target, &request()).await
 }
 
@@ -141,8 +140,7 @@ async fn nobody_there_is_an_error_without_the_url() {
         true,
         std::net::Ipv4Addr::UNSPECIFIED.into(),
         Default::default(),
-    )
-    .unwrap();
+    );
     let error = client.announce(&target, &request()).await.unwrap_err();
     assert!(matches!(error, AnnounceError::Unreachable(_)), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");

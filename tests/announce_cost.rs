@@ -62,8 +62,7 @@ async fn measure(over_http: bool) {
         port: 7300,
         offline: true,
         given: Vec::new(),
-    })
-    .unwrap();
+    });
 
     let heap = cost::heap();
     let before = cost::cpu();

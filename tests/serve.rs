@@ -63,6 +63,17 @@ fn an_address_that_is_not_ours_is_named() {
     assert_says(&start.refused(), &["owner's page", "192.0.2.1:8080"]);
 }
 
+/// Reading them takes longer than the rest of a start, and many a box asks no tracker by https. Whoever opens this pipe waits
+/// for ever.
+#[test]
+fn certificate_authorities_are_not_read_before_they_are_needed() {
+    let mut start = Start::new();
+    let pipe = start.dir.path().join("authorities");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe can be made");
+    start.authorities = Some(pipe);
+    start.runs();
+}
+
 #[test]
 fn a_flag_that_is_not_understood_is_named() {
     let said = Start::new().with("--adnim", "127.0.0.1:1").fails_with(2);

@@ -81,7 +81,7 @@ fn announcer(port: u16) -> (Announcer, mpsc::Receiver<Found>) {
         offline: true,
         given: Vec::new(),
     };
-    Announcer::start(config).unwrap()
+    Announcer::start(config)
 }
 
 fn subject(url: &str, left: u64) -> Subject {

@@ -173,7 +173,7 @@ pub async fn run(args: Args, offline: bool) -> Result<(), SeedError> {
         from: listening.ip(),
         offline,
         given: metainfo.trackers.iter().flatten().cloned().collect(),
-    })?;
+    });
     let (discovery, mut discovered) = Discovery::start(DiscoveryConfig {
         beside: beside.clone(),
         port: listening.port(),

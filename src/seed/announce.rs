@@ -105,12 +105,7 @@ struct Shared {
 
 impl Announcer {
     /// Starts the task. Peers come out of the receiver; they are dropped while it is full.
-    ///
-    /// # Errors
-    /// As [`TrackerClient::new`].
-    pub fn start(
-        config: AnnouncerConfig,
-    ) -> Result<(Announcer, mpsc::Receiver<Found>), AnnounceError> {
+    pub fn start(config: AnnouncerConfig) -> (Announcer, mpsc::Receiver<Found>) {
         let plan = Plan::new(
             config.peer_id,
             config.port,
@@ -120,7 +115,7 @@ impl Announcer {
         );
         let shared = Arc::new(Shared {
             plan: Mutex::new(plan),
-            client: TrackerClient::new(config.offline, config.from, config.beside)?,
+            client: TrackerClient::new(config.offline, config.from, config.beside),
             changed: Notify::new(),
             ended: CancellationToken::new(),
         });
@@ -131,7 +126,7 @@ impl Announcer {
             shared,
             _alive: Arc::new(stop.drop_guard()),
         };
-        Ok((announcer, receiver))
+        (announcer, receiver)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Plan, Instant) -> T) -> T {

@@ -33,6 +33,8 @@ pub struct Start {
     pub open_files: Option<u64>,
     /// The socket that systemd would listen on.
     pub notify: Option<PathBuf>,
+    /// Where the certificate authorities are, instead of the system's.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Start {
@@ -52,6 +54,7 @@ impl Start {
             powerless: false,
             open_files: None,
             notify: None,
+            authorities: None,
         }
     }
 
@@ -87,6 +90,9 @@ impl Start {
         if let Some(socket) = &self.notify {
             command.env("NOTIFY_SOCKET", socket);
             command.env("WATCHDOG_USEC", "2000000");
+        }
+        if let Some(authorities) = &self.authorities {
+            command.env("SSL_CERT_FILE", authorities);
         }
         if self.powerless {
             lay_down_power(&mut command);

@@ -45,15 +45,12 @@ pub struct TrackerClient {
 
 impl TrackerClient {
     /// A client that counts what it sends. See [`HttpClient::new`].
-    ///
-    /// # Errors
-    /// As [`HttpClient::new`].
-    pub fn new(offline: bool, from: IpAddr, beside: Beside) -> Result<Self, AnnounceError> {
-        Ok(Self {
-            http: HttpClient::new(offline, from, beside.clone())?,
+    pub fn new(offline: bool, from: IpAddr, beside: Beside) -> Self {
+        Self {
+            http: HttpClient::new(offline, from, beside.clone()),
             udp: UdpClient::new(from, beside),
             resting: Mutex::default(),
-        })
+        }
     }
 
     /// The first address of each family.

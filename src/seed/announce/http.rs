@@ -8,6 +8,8 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder};
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 use tracing::warn;
 use url::Url;
 
@@ -46,34 +48,32 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// Asks HTTP trackers, over the family of addresses it is told to (BEP 7).
 #[derive(Debug)]
 pub struct HttpClient {
-    v4: Client,
-    v6: Client,
+    offline: bool,
+    from: IpAddr,
+    /// One for each family, IPv4 first. Made when it is first used, for making one reads every certificate authority that the
+    /// system trusts: some three hundred files, more work than all else that the box does until its page is there.
+    clients: [OnceCell<Client>; 2],
     beside: Beside,
 }
 
 impl HttpClient {
     /// A client. When `offline`, redirects lead to loopback only.
-    ///
-    /// # Errors
-    /// [`AnnounceError::Unreachable`] when TLS cannot be set up at all.
-    pub fn new(offline: bool, from: IpAddr, beside: Beside) -> Result<Self, AnnounceError> {
-        let make = |from: IpAddr| {
-            let builder = || builder(offline, from);
-            builder().build().or_else(|error| {
-                // A box without certificates still speaks HTTP.
-                warn!(%error, "no certificate authorities: https trackers cannot be asked");
-                builder().tls_certs_only([]).build().map_err(unreachable)
-            })
-        };
-        Ok(Self {
-            v4: make(client::local(from, false))?,
-            v6: make(client::local(from, true))?,
+    pub fn new(offline: bool, from: IpAddr, beside: Beside) -> Self {
+        Self {
+            offline,
+            from,
+            clients: Default::default(),
             beside,
-        })
+        }
     }
 
-    fn of(&self, v6: bool) -> &Client {
-        if v6 { &self.v6 } else { &self.v4 }
+    async fn of(&self, v6: bool) -> Result<&Client, AnnounceError> {
+        let (offline, from) = (self.offline, client::local(self.from, v6));
+        let make = async || {
+            let made = spawn_blocking(move || make(offline, from)).await;
+            made.unwrap_or_else(|panic| Err(AnnounceError::Unreachable(panic.to_string())))
+        };
+        self.clients[usize::from(v6)].get_or_try_init(make).await
     }
 
     /// Announces.
@@ -112,7 +112,13 @@ impl HttpClient {
     async fn fetch(&self, v6: bool, url: Url) -> Result<Vec<u8>, AnnounceError> {
         let tls = if url.scheme() == "https" { TLS } else { 0 };
         self.beside.exchange(HEAD + url.as_str().len() + tls);
-        let mut response = self.of(v6).get(url).send().await.map_err(unreachable)?;
+        let mut response = self
+            .of(v6)
+            .await?
+            .get(url)
+            .send()
+            .await
+            .map_err(unreachable)?;
         if !response.status().is_success() {
             return Err(AnnounceError::Status(response.status().as_u16()));
         }
@@ -125,6 +131,17 @@ impl HttpClient {
         }
         Ok(body)
     }
+}
+
+/// # Errors
+/// [`AnnounceError::Unreachable`] when TLS cannot be set up at all.
+fn make(offline: bool, from: IpAddr) -> Result<Client, AnnounceError> {
+    builder(offline, from).build().or_else(|error| {
+        // A box without certificates still speaks HTTP.
+        warn!(%error, "no certificate authorities: https trackers cannot be asked");
+        let without = builder(offline, from).tls_certs_only([]);
+        without.build().map_err(unreachable)
+    })
 }
 
 fn builder(offline: bool, from: IpAddr) -> ClientBuilder {
