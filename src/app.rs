@@ -55,7 +55,7 @@ pub use format::{DriveError, FormatWish};
 pub use handle::{Handle, Order, OrderError};
 pub use history::HistoryView;
 pub use overview::{
-    LimitedBy, Overview, QuotaView, RelayView, ReleaseView, SourceView, UpstreamView,
+    LeftOutView, LimitedBy, Overview, QuotaView, RelayView, ReleaseView, SourceView, UpstreamView,
 };
 pub use reach::ReachView;
 pub use swarms::PiecesView;

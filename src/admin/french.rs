@@ -231,6 +231,9 @@ pub(super) fn translate_picture(picture: &mut Overview, language: Language) {
             .for_each(|note| note.insert_str(0, "it "));
         notes.iter_mut().for_each(|note| translate(note, language));
         source.note = notes.join("; ");
+        if let Some(left_out) = &mut source.left_out {
+            translate(&mut left_out.why, language);
+        }
     }
     let gone_wrong = |stage| matches!(stage, Stage::Failed | Stage::Absent);
     let releases = picture.releases.iter_mut();

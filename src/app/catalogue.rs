@@ -3,11 +3,16 @@
 use std::ffi::OsString;
 
 use super::App;
+use super::overview::LeftOutView;
 use crate::base::{Content, ReleaseId, Stage, Timestamp};
 use crate::metainfo::{Listing, ListingError};
 use crate::store::{Release, Source, Store, StoreError};
 
 pub(super) mod look;
+
+/// Entries of a source that cannot be listed, named in the log. A folder may hold [`crate::intake::folder::MAX_CANDIDATES`]
+/// of them, and the journal is in memory.
+const LEFT_OUT_LOGGED: usize = 20;
 
 use look::{Found, is_left_alone, is_same_content};
 
@@ -28,15 +33,34 @@ impl App {
                     .await?;
             }
         }
+        let mut left_out = Vec::new();
         for (name, listing) in std::mem::take(&mut found.entries) {
             match listing {
                 Ok(listing) => settled &= self.present(source, name, listing, &found).await?,
                 // Nothing in it to share, or not yet: a folder being filled is no failure.
                 Err(ListingError::Empty { .. }) => {}
-                Err(error) => tracing::warn!(source = %source.name, %error, "left out"),
+                Err(error) => left_out.push(error),
             }
         }
+        self.leave_out(source, &left_out);
         Ok(settled)
+    }
+
+    /// Says what could not be listed: to its owner, and in the log when it is news.
+    fn leave_out(&mut self, source: &Source, errors: &[ListingError]) {
+        let left_out = errors.split_first().map(|(first, others)| LeftOutView {
+            why: first.within(&source.path),
+            others: others.len(),
+        });
+        let Some(at) = self.sources.get_mut(&source.id) else {
+            return;
+        };
+        if at.left_out != left_out {
+            for error in errors.iter().take(LEFT_OUT_LOGGED) {
+                tracing::warn!(source = %source.name, %error, "left out");
+            }
+            at.left_out = left_out;
+        }
     }
 
     /// The releases of a source that are not removed.

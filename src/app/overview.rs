@@ -182,6 +182,8 @@ pub struct SourceView {
     pub auto_share: bool,
     /// What its owner should know although it is here, in plain words; empty when there is nothing.
     pub note: String,
+    /// What of it makes no release, although it is neither hidden nor empty.
+    pub left_out: Option<LeftOutView>,
     /// The file system in the kernel's word, of drives and shares.
     pub file_system: Option<String>,
     /// Bytes it holds at most, of drives and shares.
@@ -194,6 +196,15 @@ pub struct SourceView {
     pub can_forget: bool,
     /// Of a drive that was formatted for uploads: the key by which the setting `uploads_to` names it.
     pub uploads_key: Option<String>,
+}
+
+/// What of a source could not be listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LeftOutView {
+    /// Of the first, why, in plain words.
+    pub why: String,
+    /// How many others there are.
+    pub others: usize,
 }
 
 /// What leaves the box.

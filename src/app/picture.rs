@@ -182,6 +182,7 @@ impl App {
             free: at.source.is_for_uploads().then(room).flatten(),
             auto_share: at.source.auto_share,
             note: at.note.clone().unwrap_or_default(),
+            left_out: at.left_out.clone().filter(|_| at.problem().is_none()),
             file_system: facts.file_system,
             size: facts.size,
             model: facts.model,

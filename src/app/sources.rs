@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::App;
 use super::catalogue::look::{Found, Look, Seen};
+use super::overview::LeftOutView;
 use crate::base::{ReleaseId, SourceId, Stage, Timestamp};
 use crate::device;
 use crate::store::{NewSource, Source, SourceKind, Store, StoreError};
@@ -66,6 +67,8 @@ pub(super) struct At {
     pub presence: Presence,
     /// What its owner should know although it is here.
     pub note: Option<String>,
+    /// What of it could not be listed when it was looked at last.
+    pub left_out: Option<LeftOutView>,
     /// The releases whose files were found as the database has them.
     pub seen: Seen,
     under_way: Option<UnderWay>,
@@ -115,6 +118,7 @@ impl At {
             source,
             presence,
             note: None,
+            left_out: None,
             seen: Seen::default(),
             under_way: None,
             next: Instant::now(),

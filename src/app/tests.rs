@@ -25,7 +25,8 @@ struct Bench {
 impl Bench {
     /// One that shares what is in these folders of its own.
     async fn new(folders: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        // A file system that takes files of any length, as the temporary one may not.
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
         let sources = folders.iter().map(|folder| dir.path().join(folder));
         let sources: Vec<PathBuf> = sources.collect();
         for source in &sources {
@@ -354,4 +355,34 @@ async fn what_is_back_and_cannot_be_read_is_tried_again_before_it_fails() {
     bench.look(source, None).await;
     let back = bench.release(id);
     assert_eq!((back.stage, back.reason), (Stage::Failed, reason));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_is_told_what_cannot_be_listed() {
+    let mut bench = Bench::new(&["media"]).await;
+    bench.write("media/film", 1);
+    // A file with a hole may claim any length; together these are more than a torrent can say.
+    for name in ["tapes", "reels"] {
+        std::fs::create_dir(bench.path("media").join(name)).unwrap();
+        for part in ["1", "2"] {
+            let file = std::fs::File::create(bench.path("media").join(name).join(part)).unwrap();
+            file.set_len(i64::MAX as u64 - 4095).unwrap();
+        }
+    }
+    bench.until_given("media/film").await;
+    let said = |bench: &Bench| {
+        let mut sources = bench.app.sources.values();
+        sources.find_map(|at| at.left_out.clone())
+    };
+    let left_out = bench.until("it is said", said).await;
+    assert_eq!(left_out.others, 1);
+    let why = "the files of reels claim more bytes than a torrent can hold";
+    assert_eq!(left_out.why, why);
+
+    for name in ["tapes", "reels"] {
+        std::fs::remove_dir_all(bench.path("media").join(name)).unwrap();
+    }
+    bench.look_again();
+    let is_well = |bench: &Bench| said(bench).is_none().then_some(());
+    bench.until("nothing is left out", is_well).await;
 }

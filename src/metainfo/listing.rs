@@ -108,6 +108,15 @@ pub enum ListingError {
     },
 }
 
+impl ListingError {
+    /// What is wrong, with the path as it is called within `folder`: where a drive is mounted is nothing to its owner.
+    pub fn within(&self, folder: &Path) -> String {
+        let said = self.to_string();
+        let folder = folder.display().to_string();
+        said.replacen(&format!("{}/", folder.trim_end_matches('/')), "", 1)
+    }
+}
+
 impl Kind for ListingError {
     fn kind(&self) -> ErrorKind {
         match self {

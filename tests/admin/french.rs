@@ -1,6 +1,6 @@
 use axum::body::Body;
 use axum::http::header;
-use semoir::app::SourceView;
+use semoir::app::{LeftOutView, SourceView};
 use semoir::base::{ReleaseId, SourceId, Stage, Timestamp};
 use std::sync::Arc;
 
@@ -81,6 +81,10 @@ async fn what_went_wrong_is_said_so_wherever_it_is_shown() {
         note: "it has errors in its file system and should be checked on a computer: some of it may be missing or \
                broken; it holds 3 files and folders that only their owner may read, and that are left out"
             .to_owned(),
+        left_out: Some(LeftOutView {
+            why: "cannot look at Talks: Permission denied (os error 13)".to_owned(),
+            others: 2,
+        }),
         file_system: Some("ext4".to_owned()),
         size: Some(1 << 30),
         model: None,
@@ -106,6 +110,12 @@ async fn what_went_wrong_is_said_so_wherever_it_is_shown() {
             first.starts_with(begins[0]) && second.starts_with(begins[1]),
             "{note}"
         );
+        let left_out = match wanted {
+            "fr" => "impossible de regarder Talks : permission refusée",
+            _ => "cannot look at Talks: Permission denied (os error 13)",
+        };
+        let why = overview["sources"][0]["left_out"]["why"].as_str().unwrap();
+        assert_eq!(why.replace('\u{a0}', " "), left_out);
         assert_eq!(overview["releases"][0]["reason"], said);
         let release = get(&format!("/api/v1/releases/{id}")).await;
         assert_eq!(release["reason"], said);

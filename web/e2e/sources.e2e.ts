@@ -30,6 +30,8 @@ describe('drives and the board', { concurrent: false }, () => {
     await page.request.post(`${stage.base}/api/v1/mock/plug`);
     await line('CINEMA').waitFor();
     expect(await line('CINEMA').innerText()).toContain('64');
+    expect(await line('CINEMA').innerText()).toContain('Left out: cannot look at Reel 4: Input/output error');
+    expect(await line('CINEMA').innerText()).toContain('; and 2 more');
     expect(await line('Old tapes').innerText()).toContain('it is not plugged in');
     expect(await line('Locked').innerText()).toContain('is encrypted (LUKS)');
     expect(await line('Harvest').innerText()).toContain('was pulled out while something was being written');

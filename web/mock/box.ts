@@ -268,6 +268,7 @@ export function source(id: number, name: string, kind: string, more: Partial<Sou
     present: true,
     problem: '',
     note: '',
+    left_out: null,
     free: null,
     auto_share: false,
     file_system: null,
@@ -291,7 +292,9 @@ export function plug(box: MockBox): void {
     'it was pulled out while something was being written to it: what was written last may be missing or broken';
   box.sources = [
     ...box.sources.filter(({ id }) => id < 10),
-    drive(11, 'CINEMA', {}),
+    drive(11, 'CINEMA', {
+      left_out: { why: 'cannot look at Reel 4: Input/output error (os error 5)', others: 2 },
+    }),
     drive(12, 'Harvest', { note: unclean, file_system: 'ext4', size: 4e12, model: 'Barn Disk 4000' }),
     drive(13, 'Old tapes', { present: false, can_forget: true, problem: 'it is not plugged in' }),
     drive(17, 'Cellar', { present: false, built_in: true, problem: NOT_APPROVED }),

@@ -1131,6 +1131,13 @@ export interface components {
             /** @description The version that was installed. */
             version: string;
         };
+        /** @description What of a source could not be listed. */
+        LeftOutView: {
+            /** @description How many others there are. */
+            others: number;
+            /** @description Of the first, why, in plain words. */
+            why: string;
+        };
         /**
          * @description How grave a line of the log is.
          * @enum {string}
@@ -2107,6 +2114,7 @@ export interface components {
             id: number;
             /** @description What sort of source it is: `folder`, `uploads`, `drive` or `share`. */
             kind: string;
+            left_out?: components["schemas"]["LeftOutView"] | null;
             /** @description Who made the drive, and what they call it. */
             model?: string | null;
             /** @description The folder's path, the drive's label, the share's server and folder, or "Uploads". */

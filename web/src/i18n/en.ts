@@ -262,6 +262,7 @@ export const en = {
     free: (size: string) => `${size} free`,
     rescan: 'Look again',
     rescanned: 'Looked through every source.',
+    leftOut: (why: string, others: number) => `Left out: ${why}${others ? `; and ${others} more` : ''}`,
     forUploads: 'for uploads',
     use: (used: boolean) => (used ? 'Stop using' : 'Use'),
     forget: 'Forget',

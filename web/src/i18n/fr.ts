@@ -287,6 +287,7 @@ export const fr: Messages = {
     free: (size) => `${size} libres`,
     rescan: 'Regarder à nouveau',
     rescanned: 'Toutes les sources ont été parcourues.',
+    leftOut: (why, others) => `Laissé de côté\u00a0: ${why}${others ? `\u202f; et ${others} de plus` : ''}`,
     forUploads: 'pour les fichiers ajoutés',
     use: (used) => (used ? 'Ne plus utiliser' : 'Utiliser'),
     forget: 'Oublier',
