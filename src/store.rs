@@ -42,7 +42,7 @@ pub use error::{FileFault, StoreError};
 pub use facts::Facts;
 use flush::Flusher;
 pub use hash_progress::HashProgress;
-pub use ledger::{Spend, SpendBeside, Spent, SpentSince};
+pub use ledger::{Cost, Spend, SpendBeside, Spent, SpentSince};
 pub use owner::Owner;
 pub use relay::{RELAYS_AT_MOST, SeenRelay};
 pub use release::Release;

@@ -150,7 +150,7 @@ fn committed_rows_survive_a_kill() {
             kept == said + 1 || kept == said + 2,
             "said {said}, kept {kept} turns"
         );
-        let spent = store.spent(ID).unwrap();
+        let spent = store.spent(ID).unwrap().spent;
         let decisions = store.decisions(ID, usize::MAX >> 1).unwrap();
         let changes = decisions.len() as u64 - 1;
         // A turn that is done again after a kill finds its stage set, and logs nothing; its ledger row counts twice.

@@ -187,7 +187,7 @@ fn releases(releases: &[ReleaseView]) -> Vec<Family> {
             Family::gauge(
                 "semoir_release_copies_spent",
                 None,
-                "Content uploaded, in sizes of the release",
+                "Uploaded of its present content, in sizes of the release",
             ),
             |view| view.copies_spent,
         ),

@@ -68,7 +68,7 @@ pub(super) struct ReleaseDetail {
     pieces: Option<u32>,
     /// The magnet link, once hashed.
     magnet: Option<String>,
-    /// Payload bytes uploaded ÷ size.
+    /// Payload bytes uploaded of the content that it has now ÷ size.
     copies_spent: f64,
     /// Payload bytes uploaded, ever.
     payload_bytes: u64,
@@ -112,19 +112,19 @@ pub(super) async fn release(
         if release.removed.is_some() {
             return Err(StoreError::NoSuchRelease(id));
         }
-        let spent = store.spent(id)?;
+        let cost = store.spent(id)?;
         Ok((
             release,
-            spent,
+            cost,
             store.relays(id)?,
             store.files(id, MAX_FILES)?,
             store.decisions(id, MAX_DECISIONS)?,
         ))
     });
-    let (release, spent, relays, files, mut decisions) = read.await?;
+    let (release, cost, relays, files, mut decisions) = read.await?;
     let picture = app.handle.overview();
     let live = picture.releases.iter().find(|view| view.id == id).cloned();
-    let mut view = live.unwrap_or_else(|| ReleaseView::catalogued(&release, spent));
+    let mut view = live.unwrap_or_else(|| ReleaseView::catalogued(&release, cost));
     if view.carriers.is_empty() {
         view.carriers = relays.iter().map(RelayView::from).collect();
     }

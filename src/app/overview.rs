@@ -8,7 +8,7 @@ pub use super::board::{BoardView, STRAINS, StrainView};
 use super::reach::ReachView;
 use crate::base::{InfoHash, ReleaseId, SourceId, Stage, Timestamp};
 pub use crate::policy::upstream::LimitedBy;
-use crate::store::{Release, SeenRelay, Spent};
+use crate::store::{Cost, Release, SeenRelay};
 
 /// The quota is shown again when this share of it was used.
 const SHARE_STEP: f64 = 0.0005;
@@ -65,7 +65,7 @@ pub struct ReleaseView {
     pub pieces: Option<u32>,
     /// The magnet link, once hashed.
     pub magnet: Option<String>,
-    /// Payload bytes uploaded ÷ size.
+    /// Payload bytes uploaded of the content that it has now ÷ size.
     pub copies_spent: f64,
     /// Payload bytes uploaded, ever.
     pub payload_bytes: u64,
@@ -90,7 +90,7 @@ pub struct ReleaseView {
 
 impl ReleaseView {
     /// What the database knows of a release, with nobody there and nothing under way.
-    pub fn catalogued(release: &Release, spent: Spent) -> Self {
+    pub fn catalogued(release: &Release, cost: Cost) -> Self {
         let pieces = |length: u32| release.size.div_ceil(u64::from(length.max(1))) as u32;
         Self {
             id: release.id,
@@ -106,9 +106,9 @@ impl ReleaseView {
             piece_length: release.piece_length,
             pieces: release.piece_length.map(pieces),
             magnet: None,
-            copies_spent: copies(spent.payload_bytes, release.size),
-            payload_bytes: spent.payload_bytes,
-            wire_bytes: spent.wire_bytes,
+            copies_spent: copies(cost.of_content, release.size),
+            payload_bytes: cost.spent.payload_bytes,
+            wire_bytes: cost.spent.wire_bytes,
             rate: 0,
             peers: 0,
             relays: 0,

@@ -9,7 +9,7 @@ use super::{App, relays};
 use crate::base::{Magnet, Stage, Timestamp};
 use crate::seed::Census;
 use crate::seed::engine::Report;
-use crate::store::{Release, Spent, Store, StoreError};
+use crate::store::{Cost, Release, Store, StoreError};
 
 /// The least often a picture is painted, so that the page's "three minutes ago" stay true.
 const FRESH: Duration = Duration::from_secs(30);
@@ -93,13 +93,13 @@ impl App {
             let hashed = store.hashed_in_part()?;
             Ok((store.releases()?, store.spent_by_release()?, hashed))
         };
-        let (releases, spent, hashed) = self.store.run(read).await?;
+        let (releases, costs, hashed) = self.store.run(read).await?;
         let views = releases.iter().map(|release| {
-            let spent = spent.get(&release.id).copied().unwrap_or_default();
+            let cost = costs.get(&release.id).copied().unwrap_or_default();
             if let Some(live) = self.live.get_mut(&release.id) {
-                live.spent = spent;
+                live.cost = cost;
             }
-            let mut view = self.release_view(release, spent);
+            let mut view = self.release_view(release, cost);
             if view.hashed == 0 {
                 // Its job waits for its source to be here.
                 let kept = hashed.get(&release.id).copied();
@@ -110,8 +110,8 @@ impl App {
         Ok(views.collect())
     }
 
-    fn release_view(&self, release: &Release, spent: Spent) -> ReleaseView {
-        let mut view = ReleaseView::catalogued(release, spent);
+    fn release_view(&self, release: &Release, cost: Cost) -> ReleaseView {
+        let mut view = ReleaseView::catalogued(release, cost);
         let magnet = |info_hash| Magnet {
             info_hash,
             name: view.name.as_bytes(),
@@ -140,9 +140,9 @@ impl App {
             Some(why) if live.stage != Stage::Retired && !live.is_away() => why,
             _ => &live.reason,
         });
-        view.payload_bytes = live.spent.payload_bytes + live.unwritten.0;
-        view.wire_bytes = live.spent.wire_bytes + live.unwritten.1;
-        view.copies_spent = copies(view.payload_bytes, view.size);
+        view.payload_bytes = live.cost.spent.payload_bytes + live.unwritten.0;
+        view.wire_bytes = live.cost.spent.wire_bytes + live.unwritten.1;
+        view.copies_spent = copies(live.of_content(), view.size);
         if let Some(figures) = &live.figures {
             view.rate = figures.rate;
             view.peers = figures.peers;

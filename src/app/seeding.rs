@@ -12,7 +12,7 @@ use crate::base::{InfoHash, ReleaseId, SourceId, Stage};
 use crate::policy::retire::{Evidence, Retire, Rule};
 use crate::seed::announce::{Figures, Subject};
 use crate::seed::engine::{Report, TorrentReport};
-use crate::store::{Release, ReleaseSettings, Settings, Spend, Spent, Store, StoreError};
+use crate::store::{Cost, Release, ReleaseSettings, Settings, Spend, Store, StoreError};
 
 /// How long after a tracker or the DHT answered our line counts as up; the engine knows of peers that did. Much shorter than
 /// [`Rule::patience`], so that a line that is down is noticed before anybody is missed.
@@ -38,7 +38,7 @@ pub(super) struct Live {
     /// Who holds it, as the database has it.
     pub kept: Kept,
     /// What the database says it cost.
-    pub spent: Spent,
+    pub cost: Cost,
     /// Whether policy has to look at it, because something changed.
     pub undecided: bool,
     /// When time alone may change the verdict.
@@ -65,12 +65,17 @@ impl Live {
     /// Whether its first copy is out: others hold it, or a copy's worth was sent.
     pub fn is_out(&self) -> bool {
         let is_held = matches!(self.stage, Stage::Supporting | Stage::Retired);
-        is_held || self.spent.payload_bytes + self.unwritten.0 >= self.size
+        is_held || self.of_content() >= self.size
+    }
+
+    /// Bytes of its present content that were sent.
+    pub fn of_content(&self) -> u64 {
+        self.cost.of_content + self.unwritten.0
     }
 
     /// Why it stopped or came back, and what it has cost: for the decision log, whose rows have the time.
     fn account(&self) -> String {
-        let spent = copies(self.spent.payload_bytes + self.unwritten.0, self.size);
+        let spent = copies(self.of_content(), self.size);
         format!("{}; {spent:.2} copies spent", self.reason)
     }
 }
@@ -153,7 +158,7 @@ impl App {
             self.stop_seeding(other).await;
         }
         let read = move |store: &Store| Ok((store.has_torrent(id)?, store.spent(id)?));
-        let (is_kept, spent) = self.store.run(read).await?;
+        let (is_kept, cost) = self.store.run(read).await?;
         if !is_kept {
             let why = "its torrent is gone";
             return self.set_stage(id, Stage::Failed, why).await;
@@ -188,7 +193,7 @@ impl App {
             unwritten: (0, 0),
             figures: None,
             kept,
-            spent,
+            cost,
             undecided: true,
             again: None,
             size: release.size,

@@ -7,7 +7,7 @@ use super::seeding::TWICE;
 use super::*;
 use crate::base::{ShareAddress, ShareLogin, ShareProtocol, Stage};
 use crate::intake::place::PlaceState;
-use crate::store::{Facts, Release, SourceKind};
+use crate::store::{Facts, Release, SourceKind, Spend};
 
 /// A few hundred KiB are read and taken up, on a busy machine.
 const BOUND: Duration = Duration::from_secs(60);
@@ -385,4 +385,32 @@ async fn an_owner_is_told_what_cannot_be_listed() {
     bench.look_again();
     let is_well = |bench: &Bench| said(bench).is_none().then_some(());
     bench.until("nothing is left out", is_well).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_of_a_release_is_no_copy_of_what_it_has_become() {
+    let mut bench = Bench::new(&["media"]).await;
+    bench.write("media/film", 1);
+    let film = bench.until_given("media/film").await;
+    assert!(!bench.app.live[&film.id].is_out());
+    let spend = Spend {
+        release: film.id,
+        day: bench.app.limits.day(),
+        payload_bytes: film.size,
+        wire_bytes: film.size,
+    };
+    bench.store.spend(&[spend], None).unwrap();
+    let is_out = |bench: &Bench| bench.app.live.get(&film.id)?.is_out().then_some(());
+    bench.until("its first copy is out", is_out).await;
+
+    bench.write("media/film", 2);
+    bench.look_again();
+    let has_become = |bench: &Bench| {
+        let is_another = bench.release(film.id).info_hash != film.info_hash;
+        let live = bench.app.live.get(&film.id)?;
+        (is_another && !live.is_out()).then_some(())
+    };
+    bench
+        .until("its first copy is to be given again", has_become)
+        .await;
 }

@@ -6,7 +6,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::release::{signed, unsigned};
 use super::{Store, StoreError};
-use crate::base::{Day, ReleaseId};
+use crate::base::{Day, InfoHash, ReleaseId};
 
 /// Bytes a release uploaded, to be added to its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,42 @@ fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Spent> {
         payload_bytes: unsigned(row, first)?,
         wire_bytes: unsigned(row, first + 1)?,
     })
+}
+
+/// What a release cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Ever.
+    pub spent: Spent,
+    /// Of the payload, bytes of the content that it has now: less when its files have become another torrent since.
+    pub of_content: u64,
+}
+
+/// Payload, wire, and payload of former contents.
+fn read_cost(row: &Row<'_>, first: usize) -> rusqlite::Result<Cost> {
+    let spent = read(row, first)?;
+    let before = unsigned(row, first + 2)?;
+    Ok(Cost {
+        spent,
+        of_content: spent.payload_bytes.saturating_sub(before),
+    })
+}
+
+/// A release has this torrent from now on: if it is another than before, what was sent so far was of another content.
+pub(super) fn begin_content(
+    tx: &Transaction<'_>,
+    id: ReleaseId,
+    info_hash: InfoHash,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO ledger_content (release, info_hash, payload_before)
+         VALUES (?1, ?2, (SELECT coalesce(sum(payload_bytes), 0) FROM ledger WHERE release = ?1))
+         ON CONFLICT (release) DO UPDATE SET
+           info_hash = excluded.info_hash, payload_before = excluded.payload_before
+           WHERE info_hash != excluded.info_hash",
+    )?
+    .execute(params![id.0, info_hash.0])?;
+    Ok(())
 }
 
 fn add(tx: &Transaction<'_>, spend: &Spend) -> rusqlite::Result<()> {
@@ -178,14 +214,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn spent(&self, id: ReleaseId) -> Result<Spent, StoreError> {
+    pub fn spent(&self, id: ReleaseId) -> Result<Cost, StoreError> {
         self.read(
             || format!("read the ledger of release {id}"),
             |db| {
-                let sql = "SELECT coalesce(sum(payload_bytes), 0), coalesce(sum(wire_bytes), 0)
+                let sql = "SELECT coalesce(sum(payload_bytes), 0), coalesce(sum(wire_bytes), 0),
+                             coalesce((SELECT payload_before FROM ledger_content WHERE release = ?1), 0)
                            FROM ledger WHERE release = ?1";
                 db.prepare_cached(sql)?
-                    .query_row([id.0], |row| read(row, 0))
+                    .query_row([id.0], |row| read_cost(row, 0))
             },
         )
     }
@@ -194,13 +231,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn spent_by_release(&self) -> Result<HashMap<ReleaseId, Spent>, StoreError> {
+    pub fn spent_by_release(&self) -> Result<HashMap<ReleaseId, Cost>, StoreError> {
         self.read(
             || "read the ledger".to_owned(),
             |db| {
-                let sql = "SELECT release, sum(payload_bytes), sum(wire_bytes) FROM ledger GROUP BY release";
+                let sql = "SELECT release, sum(payload_bytes), sum(wire_bytes), coalesce(payload_before, 0)
+                           FROM ledger LEFT JOIN ledger_content USING (release) GROUP BY release";
                 db.prepare_cached(sql)?
-                    .query_map([], |row| Ok((ReleaseId(row.get(0)?), read(row, 1)?)))?
+                    .query_map([], |row| Ok((ReleaseId(row.get(0)?), read_cost(row, 1)?)))?
                     .collect()
             },
         )
@@ -227,7 +265,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::box_with;
+    use crate::base::Timestamp;
+    use crate::store::testing::{box_with, torrent};
 
     fn spend(release: i64, day: i64, payload_bytes: u64, wire_bytes: u64) -> Spend {
         Spend {
@@ -245,11 +284,49 @@ mod tests {
         }
     }
 
+    fn cost(payload_bytes: u64, wire_bytes: u64) -> Cost {
+        Cost {
+            spent: spent(payload_bytes, wire_bytes),
+            of_content: payload_bytes,
+        }
+    }
+
+    #[test]
+    fn what_was_sent_of_other_content_is_no_copy_of_this() {
+        let (store, _) = box_with(&["a", "b"]);
+        let id = ReleaseId(1);
+        let save = |number| {
+            let saved = store.save_torrent(id, &torrent(number), "read", Timestamp(1));
+            saved.unwrap();
+        };
+        let all = || store.spent_by_release().unwrap()[&id];
+        save(1);
+        store
+            .spend(&[spend(1, 10, 5, 6), spend(2, 10, 50, 60)], None)
+            .unwrap();
+        // Read again, and the same.
+        save(1);
+        assert_eq!((store.spent(id).unwrap(), all()), (cost(5, 6), cost(5, 6)));
+        save(2);
+        let changed = |payload, wire, of_content| Cost {
+            spent: spent(payload, wire),
+            of_content,
+        };
+        assert_eq!(store.spent(id).unwrap(), changed(5, 6, 0));
+        store.spend(&[spend(1, 11, 3, 4)], None).unwrap();
+        assert_eq!(store.spent(id).unwrap(), changed(8, 10, 3));
+        assert_eq!(all(), changed(8, 10, 3));
+        // Whoever goes back to what he had gives it anew.
+        save(1);
+        assert_eq!(store.spent(id).unwrap().of_content, 0);
+        assert_eq!(store.spent(ReleaseId(2)).unwrap(), cost(50, 60));
+    }
+
     #[test]
     fn sums_per_release_and_per_day() {
         let (store, _) = box_with(&["a", "b"]);
         let id = ReleaseId(1);
-        assert_eq!(store.spent(id).unwrap(), Spent::default());
+        assert_eq!(store.spent(id).unwrap(), Cost::default());
         store
             .spend(
                 &[spend(1, 10, 5, 6), spend(2, 10, 50, 60), spend(1, 11, 7, 8)],
@@ -258,11 +335,11 @@ mod tests {
             .unwrap();
         store.spend(&[spend(1, 10, 1, 1)], None).unwrap();
         store.spend(&[], None).unwrap();
-        assert_eq!(store.spent(id).unwrap(), spent(13, 15));
+        assert_eq!(store.spent(id).unwrap(), cost(13, 15));
         let all = store.spent_by_release().unwrap();
         assert_eq!(
             all,
-            HashMap::from([(id, spent(13, 15)), (ReleaseId(2), spent(50, 60))])
+            HashMap::from([(id, cost(13, 15)), (ReleaseId(2), cost(50, 60))])
         );
         let days = [(Day(10), spent(56, 67)), (Day(11), spent(7, 8))];
         assert_eq!(store.spent_by_day(Day(0)).unwrap(), days);
@@ -284,7 +361,7 @@ mod tests {
                 .spend(&[spend(1, 1, 5, 5)], beside(1, u64::MAX))
                 .is_err()
         );
-        assert_eq!(store.spent(ReleaseId(1)).unwrap(), Spent::default());
+        assert_eq!(store.spent(ReleaseId(1)).unwrap(), Cost::default());
         assert_eq!(store.spent_since(Day(0)).unwrap(), SpentSince::default());
         assert_eq!(store.ledger_days().unwrap(), None);
     }
@@ -342,7 +419,7 @@ mod tests {
             store.spent_since(Day(10)).unwrap(),
             since(&[(1, 333), (2, 5)], 7)
         );
-        assert_eq!(store.spent(ReleaseId(1)).unwrap(), spent(223, 334));
+        assert_eq!(store.spent(ReleaseId(1)).unwrap(), cost(223, 334));
         store.bring_back(Day(10)).unwrap();
         assert_eq!(
             store.spent_since(Day(0)).unwrap(),

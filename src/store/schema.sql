@@ -291,6 +291,18 @@ CREATE TABLE ledger (
 -- The month's quota sums over releases.
 CREATE INDEX ledger_by_day ON ledger (day);
 
+-- Of which content of a release the payload in its ledger is. A row for each release that had a torrent: when its files become
+-- another torrent, a copy of what it was before is no copy of what it is.
+CREATE TABLE ledger_content (
+  release INTEGER NOT NULL PRIMARY KEY REFERENCES release (id),
+
+  -- SHA-1 of the info dictionary of the last torrent that it had. The same files read again are the same content.
+  info_hash BLOB NOT NULL CHECK (length(info_hash) = 20),
+
+  -- Bytes of payload in `ledger` that are of contents before that one.
+  payload_before INTEGER NOT NULL CHECK (payload_before >= 0)
+) STRICT;
+
 -- What no release cost, per day: trackers, DHT, strangers who are turned away. The month's quota counts it too.
 CREATE TABLE ledger_beside (
   -- As in `ledger`.

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError, release};
+use super::{Store, StoreError, ledger, release};
 use crate::base::{InfoHash, ReleaseId, Stage, Timestamp};
 
 /// A torrent to be kept.
@@ -41,6 +41,7 @@ impl Store {
                     "UPDATE release SET info_hash = ?2, piece_length = ?3, private = ?4 WHERE id = ?1",
                 )?
                 .execute(params![id.0, torrent.info_hash.0, torrent.piece_length, torrent.private])?;
+                ledger::begin_content(tx, id, torrent.info_hash)?;
                 tx.prepare_cached("DELETE FROM hash_progress WHERE release = ?1")?
                     .execute([id.0])?;
                 Ok(release::advance_or_resume_at(tx, &release, Stage::Ready, reason, now)?)

@@ -85,6 +85,13 @@ const STEPS: &[&str] = &[
        domain TEXT,
        password TEXT
      ) STRICT;",
+    // 6: of which content the payload of a release is; so far, all of it is taken to be of the one that it has.
+    "CREATE TABLE ledger_content (
+       release INTEGER NOT NULL PRIMARY KEY REFERENCES release (id),
+       info_hash BLOB NOT NULL CHECK (length(info_hash) = 20),
+       payload_before INTEGER NOT NULL CHECK (payload_before >= 0)
+     ) STRICT;
+     INSERT INTO ledger_content SELECT id, info_hash, 0 FROM release WHERE info_hash IS NOT NULL;",
 ];
 
 /// What a program knows of the database.
@@ -272,7 +279,9 @@ mod tests {
             "INSERT INTO setting VALUES ('relays', '7');
              INSERT INTO source VALUES (1, 'folder', x'2f6d', 'm', x'2f6d', 1, 5);
              INSERT INTO release VALUES (1, 1, x'61', 'found', NULL, 'found', 5, 1, 1, NULL, NULL, 0, NULL, 5);
-             INSERT INTO ledger VALUES (1, 20000, 30, 40);
+             INSERT INTO release VALUES
+               (2, 1, x'62', 'ready', NULL, 'read', 5, 1, 1, zeroblob(20), 1, 0, NULL, 5);
+             INSERT INTO ledger VALUES (1, 20000, 30, 40), (2, 20000, 50, 60);
              INSERT INTO session VALUES (zeroblob(32), 6, 7);",
         )
         .unwrap();
@@ -289,6 +298,7 @@ mod tests {
             .unwrap();
         let spent = store.spent_since(day).unwrap();
         assert_eq!((spent.releases[&id], spent.beside), (40, 2));
+        assert_eq!(store.spent(ReleaseId(2)).unwrap().of_content, 50);
         assert_eq!(store.release_settings(id).unwrap().keep, Some(true));
         let sessions = store.sessions(Timestamp(8)).unwrap();
         assert_eq!((sessions.len(), &sessions[0].address), (1, &None));

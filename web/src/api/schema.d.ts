@@ -1423,7 +1423,7 @@ export interface components {
             carriers: components["schemas"]["RelayView"][];
             /**
              * Format: double
-             * @description Payload bytes uploaded ÷ size.
+             * @description Payload bytes uploaded of the content that it has now ÷ size.
              */
             copies_spent: number;
             /** @description What was decided about it, latest first, 500 at most. */
@@ -1663,7 +1663,7 @@ export interface components {
             claimed: number;
             /**
              * Format: double
-             * @description Payload bytes uploaded ÷ size.
+             * @description Payload bytes uploaded of the content that it has now ÷ size.
              */
             copies_spent: number;
             /**
