@@ -170,6 +170,7 @@ describe.skipIf(process.env.BOX_URL)('the first run', { concurrent: false }, () 
     const was = await rule.isChecked();
     await rule.click();
     await expect.poll(() => rule.isEnabled()).toBe(true);
+    expect(await rule.isChecked(), 'it does not spring back').toBe(!was);
     await page.reload();
     await expect.poll(() => rule.isChecked()).toBe(!was);
     if (stage.mock) return;

@@ -48,8 +48,17 @@ describe('drives and the board', { concurrent: false }, () => {
     const dialog = page.getByRole('dialog');
     await dialog.waitFor();
     await inspect(page, 'forget');
+    let answer = (): void => undefined;
+    const asked = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/sources/13', async (route) => {
+      await asked;
+      await route.continue();
+    });
     await dialog.getByRole('button', { name: 'Forget' }).focus();
     await page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+    expect(await dialog.isVisible(), 'what is being done is waited for').toBe(true);
+    answer();
     await dialog.waitFor({ state: 'hidden' });
     await line('Old tapes').waitFor({ state: 'detached' });
   });
