@@ -10,11 +10,11 @@ use crate::store::{Release, Source, Store, StoreError};
 
 pub(super) mod look;
 
+use look::{Found, is_left_alone, is_same_content};
+
 /// Entries of a source that cannot be listed, named in the log. A folder may hold [`crate::intake::folder::MAX_CANDIDATES`]
 /// of them, and the journal is in memory.
 const LEFT_OUT_LOGGED: usize = 20;
-
-use look::{Found, is_left_alone, is_same_content};
 
 impl App {
     /// Brings the catalogue up to date with what a look found; false while something is still being copied.
