@@ -43,10 +43,18 @@ export SEMOIR_RELEASE SEMOIR_SOURCES SEMOIR_CERT SEMOIR_KEY SEMOIR_KEYRING
 output=$work/$board${build:+-$build}
 make_it() { make -C "$buildroot" O="$output" BR2_EXTERNAL="$top/buildroot" BR2_DL_DIR="${BR2_DL_DIR:-$work/dl}" "$@"; }
 make_it BR2_DEFCONFIG="$work/$board.defconfig" defconfig
-# Buildroot does not see that a kernel given as an archive is another one now, and keeps the last one's modules.
-if ! grep '^BR2_LINUX_KERNEL_.*\(VERSION\|LOCATION\)' "$output/.config" | cmp -s - "$output/kernel-of"; then
+# Buildroot does not see that a kernel given as an archive is another one now, and keeps the last one's modules; nor that a
+# kernel is to be configured otherwise.
+FAMILY=''
+# shellcheck source=board/rpi4/meta
+. "$top/board/$board/meta"
+kernel_of() {
+    grep '^BR2_LINUX_KERNEL_.*\(VERSION\|LOCATION\)' "$output/.config"
+    cat "$top"/board/common/kernel/*.config "$top/board/${FAMILY:-$board}/kernel.config"
+}
+if ! kernel_of | cmp -s - "$output/kernel-of"; then
     rm -rf "$output"/build/linux-[0-9a-f]* "$output"/target/lib/modules
-    grep '^BR2_LINUX_KERNEL_.*\(VERSION\|LOCATION\)' "$output/.config" >"$output/kernel-of"
+    kernel_of >"$output/kernel-of"
 fi
 make_it
 "$scripts/check-kernel.sh" "$board" "$output"/build/linux-[0-9a-f]*/.config
