@@ -6,7 +6,7 @@ use crate::lot::Lot;
 use crate::power::{Tally, complete, cut_while_hashing};
 use crate::recipe::Recipe;
 use crate::stick::Film;
-use crate::sticks::{HEAD, assert_prompt, life_of};
+use crate::sticks::{HEAD, assert_prompt, life_of, pace};
 use crate::workshop::Workshop;
 
 #[test]
@@ -15,7 +15,7 @@ fn short() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let workshop = Workshop::new(dir.path(), &["exfat", "ext4"].map(Recipe::named));
     let mut guest = Guest::start_with(|hardware| workshop.furnish(hardware));
-    let page_time = guest.page_time;
+    let pace = pace(&mut guest);
     workshop.make(guest.machine());
     // From the next boot on they are not there any more.
     guest.hardware.remove_disks();
@@ -29,6 +29,6 @@ fn short() {
     complete(&mut guest, &mut stick, &film);
 
     tally.print();
-    println!("page after {:.1} s at first", page_time.as_secs_f64());
+    println!("{pace}");
     assert_prompt(&[row]);
 }

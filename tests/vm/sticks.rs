@@ -318,6 +318,14 @@ pub fn assert_prompt(rows: &[Row]) {
     }
 }
 
+/// How fast a guest is, by which other days, and other computers, can be compared.
+pub fn pace(guest: &mut Guest) -> String {
+    let (page, work) = (guest.page_time.as_secs_f64(), work(guest).as_secs_f64());
+    format!(
+        "its page was there {page:.1} s after it was switched on; a piece of work takes it {work:.2} s"
+    )
+}
+
 /// What [`WORK`] takes.
 fn work(guest: &mut Guest) -> Duration {
     let begun = Instant::now();
@@ -338,14 +346,7 @@ fn every_file_system_is_listed_given_away_and_left_as_it_was() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut guest = Guest::start();
     let mut rows = Vec::new();
-    // By which other days, and other computers, can be compared.
-    let (page, work) = (
-        guest.page_time.as_secs_f64(),
-        work(&mut guest).as_secs_f64(),
-    );
-    println!(
-        "its page was there {page:.1} s after it was switched on; a piece of work takes it {work:.2} s\n{HEAD}"
-    );
+    println!("{}\n{HEAD}", pace(&mut guest));
     for (recipe, port) in SOUND.iter().zip((1..=PORTS).cycle()) {
         let stick = Stick::new(recipe.name, dir.path());
         rows.push(life_of(&mut guest, recipe, stick, port));
