@@ -28,4 +28,6 @@ trap 'exit 130' INT TERM
 # A card of its own, larger than the image: the data partition has to grow.
 cp --sparse=always "$images/semoir.img" "$work/card"
 truncate -s 4G "$work/card"
+# Written, as a card is that was flashed: or else the box's first flush waits for all of it.
+sync "$work/card"
 "$python" "$top/tests/smoke/run.py" "$work" "$work/card" "$images/u-boot.bin" "$images/semoir.raucb" ${build:+"$build"}
