@@ -20,19 +20,28 @@ fn lay_down(root: &Path) {
         .arg("-a")
         .arg(top().join("board/raspberrypi/overlay/."))
         .arg(root));
-    let units = ["/usr/lib/systemd/system", "/lib/systemd/system"];
-    let units = units.iter().find(|path| Path::new(path).exists()).unwrap();
+    let theirs = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+    let theirs = theirs.iter().find(|path| Path::new(path).exists()).unwrap();
     // Ours win over what is here.
     run(Command::new("cp")
         .arg("-an")
-        .arg(units)
+        .arg(theirs)
         .arg(root.join("usr/lib/systemd/")));
     std::os::unix::fs::symlink("usr/lib", root.join("lib")).unwrap();
+    // What we add to and is not here, as udev's where no devices come and go.
+    for unit in units() {
+        let unit = root.join("usr/lib/systemd/system").join(unit);
+        if !unit.exists() {
+            write(&unit, "[Service]\nType=oneshot\nExecStart=/usr/bin/sh\n");
+        }
+    }
     for program in [
         "usr/bin/semoir",
         "usr/bin/rauc",
         "usr/bin/sh",
         "usr/bin/systemctl",
+        "usr/bin/systemd-tmpfiles",
+        "usr/bin/udevadm",
         "usr/sbin/nft",
         "usr/sbin/wpa_supplicant",
     ] {
@@ -41,7 +50,7 @@ fn lay_down(root: &Path) {
     }
 }
 
-/// Names of our units.
+/// Names of our units, and of those of others that we add to.
 fn units() -> Vec<String> {
     let mut names = Vec::new();
     for overlay in RELEASE {
@@ -54,7 +63,11 @@ fn units() -> Vec<String> {
         };
         names.extend(entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
     }
-    names.retain(|name| name.contains('.') && !name.ends_with(".d"));
+    let whole = |name: String| name.strip_suffix(".d").map_or(name.clone(), str::to_owned);
+    names = names.into_iter().map(whole).collect();
+    names.retain(|name| name.contains('.'));
+    names.sort_unstable();
+    names.dedup();
     assert!(names.len() >= 6, "{names:?}");
     names
 }
