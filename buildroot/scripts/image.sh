@@ -49,7 +49,7 @@ FAMILY=''
 # shellcheck source=board/rpi4/meta
 . "$top/board/$board/meta"
 kernel_of() {
-    grep '^BR2_LINUX_KERNEL_.*\(VERSION\|LOCATION\)' "$output/.config"
+    grep '^BR2_LINUX_KERNEL' "$output/.config"
     cat "$top"/board/common/kernel/*.config "$top/board/${FAMILY:-$board}/kernel.config"
 }
 if ! kernel_of | cmp -s - "$output/kernel-of"; then

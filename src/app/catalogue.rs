@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::App;
 use super::overview::LeftOutView;
-use crate::base::{Content, ReleaseId, Stage, Timestamp};
+use crate::base::{Content, ErrorKind, Kind, ReleaseId, Stage, Timestamp};
 use crate::metainfo::{Listing, ListingError};
 use crate::store::{Release, Source, Store, StoreError};
 
@@ -39,6 +39,8 @@ impl App {
                 Ok(listing) => settled &= self.present(source, name, listing, &found).await?,
                 // Nothing in it to share, or not yet: a folder being filled is no failure.
                 Err(ListingError::Empty { .. }) => {}
+                // It was there a moment ago: something is being renamed or deleted.
+                Err(error) if error.kind() == ErrorKind::NotFound => settled = false,
                 Err(error) => left_out.push(error),
             }
         }

@@ -77,7 +77,7 @@ pub enum ListingError {
         source: io::Error,
     },
     /// The path itself is a link, a pipe, a device.
-    #[error("{} is {reason}", path.display())]
+    #[error("cannot share {}: it is {reason}", path.display())]
     NotContent {
         /// The release's root.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum ListingError {
         path: PathBuf,
     },
     /// More than [`MAX_ENTRIES`].
-    #[error("{} holds more than {MAX_ENTRIES} files, too many for one torrent: share its folders one by one", path.display())]
+    #[error("more than {MAX_ENTRIES} files are in {}, too many for one torrent: share its folders one by one", path.display())]
     TooMany {
         /// The release's root.
         path: PathBuf,

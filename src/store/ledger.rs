@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::release::{signed, unsigned};
 use super::{Store, StoreError};
@@ -64,10 +65,18 @@ pub struct Cost {
     pub of_content: u64,
 }
 
-/// Payload, wire, and payload of former contents.
+/// What a release cost, in a statement that has `release`, and `ledger_content` where there is any: payload, wire, and payload of
+/// former contents. The last is NULL, for all of it, while its files are others and there is no torrent of them yet.
+const COST: &str = "coalesce(sum(payload_bytes), 0), coalesce(sum(wire_bytes), 0),
+    CASE WHEN release.info_hash IS ledger_content.info_hash THEN coalesce(payload_before, 0) END";
+
+/// Reads [`COST`].
 fn read_cost(row: &Row<'_>, first: usize) -> rusqlite::Result<Cost> {
     let spent = read(row, first)?;
-    let before = unsigned(row, first + 2)?;
+    let before = match row.get_ref(first + 2)? {
+        ValueRef::Null => spent.payload_bytes,
+        _ => unsigned(row, first + 2)?,
+    };
     Ok(Cost {
         spent,
         of_content: spent.payload_bytes.saturating_sub(before),
@@ -218,11 +227,17 @@ impl Store {
         self.read(
             || format!("read the ledger of release {id}"),
             |db| {
-                let sql = "SELECT coalesce(sum(payload_bytes), 0), coalesce(sum(wire_bytes), 0),
-                             coalesce((SELECT payload_before FROM ledger_content WHERE release = ?1), 0)
-                           FROM ledger WHERE release = ?1";
-                db.prepare_cached(sql)?
+                let sql = format!(
+                    "SELECT {COST} FROM release
+                     LEFT JOIN ledger ON ledger.release = release.id
+                     LEFT JOIN ledger_content ON ledger_content.release = release.id
+                     WHERE release.id = ?1 GROUP BY release.id"
+                );
+                let cost = db
+                    .prepare_cached(&sql)?
                     .query_row([id.0], |row| read_cost(row, 0))
+                    .optional()?;
+                Ok(cost.unwrap_or_default())
             },
         )
     }
@@ -235,9 +250,13 @@ impl Store {
         self.read(
             || "read the ledger".to_owned(),
             |db| {
-                let sql = "SELECT release, sum(payload_bytes), sum(wire_bytes), coalesce(payload_before, 0)
-                           FROM ledger LEFT JOIN ledger_content USING (release) GROUP BY release";
-                db.prepare_cached(sql)?
+                let sql = format!(
+                    "SELECT release.id, {COST} FROM ledger
+                     JOIN release ON release.id = ledger.release
+                     LEFT JOIN ledger_content ON ledger_content.release = release.id
+                     GROUP BY release.id"
+                );
+                db.prepare_cached(&sql)?
                     .query_map([], |row| Ok((ReleaseId(row.get(0)?), read_cost(row, 1)?)))?
                     .collect()
             },
@@ -266,7 +285,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::base::Timestamp;
-    use crate::store::testing::{box_with, torrent};
+    use crate::store::testing::{box_with, content, torrent};
 
     fn spend(release: i64, day: i64, payload_bytes: u64, wire_bytes: u64) -> Spend {
         Spend {
@@ -316,6 +335,12 @@ mod tests {
         store.spend(&[spend(1, 11, 3, 4)], None).unwrap();
         assert_eq!(store.spent(id).unwrap(), changed(8, 10, 3));
         assert_eq!(all(), changed(8, 10, 3));
+        // Its files are others again, and not read yet.
+        store
+            .replace_content(id, &content(&[("x", 9)]), "changed", Timestamp(2))
+            .unwrap();
+        assert_eq!(store.spent(id).unwrap(), changed(8, 10, 0));
+        assert_eq!(all(), changed(8, 10, 0));
         // Whoever goes back to what he had gives it anew.
         save(1);
         assert_eq!(store.spent(id).unwrap().of_content, 0);

@@ -51,6 +51,9 @@ fn a_new_card_is_grown_and_claimed_with_the_code_that_it_shows() {
     board.assert_no_unit_failed();
     let code = board.code();
     board.wait_for("the code is on the card", "test -e /boot/SETUP-CODE.txt");
+    // Or else a card that is put into a reader is never seen.
+    let poll = board.run("cat /sys/module/block/parameters/events_dfl_poll_msecs");
+    assert_eq!(poll.trim(), "2000");
     let card = board.run("cat /boot/SETUP-CODE.txt");
     assert!(card.starts_with(&code), "{card}");
     assert!(card.contains("http://semoir.local"), "{card}");

@@ -57,6 +57,8 @@ describe('drives and the board', { concurrent: false }, () => {
     await dialog.getByRole('button', { name: 'Forget' }).focus();
     await page.keyboard.press('Enter');
     await page.keyboard.press('Escape');
+    // A second one cannot be cancelled by the page.
+    await page.keyboard.press('Escape');
     expect(await dialog.isVisible(), 'what is being done is waited for').toBe(true);
     answer();
     await dialog.waitFor({ state: 'hidden' });

@@ -10,7 +10,6 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
-use tracing::warn;
 use url::Url;
 
 use super::answer::{AnnounceError, Answer, Event, Request, Scraped};
@@ -67,13 +66,22 @@ impl HttpClient {
         }
     }
 
-    async fn of(&self, v6: bool) -> Result<&Client, AnnounceError> {
+    async fn of(&self, v6: bool, https: bool) -> Result<Client, AnnounceError> {
         let (offline, from) = (self.offline, client::local(self.from, v6));
         let make = async || {
-            let made = spawn_blocking(move || make(offline, from)).await;
+            let made = spawn_blocking(move || builder(offline, from).build().map_err(unreachable));
+            let made = made.await;
             made.unwrap_or_else(|panic| Err(AnnounceError::Unreachable(panic.to_string())))
         };
-        self.clients[usize::from(v6)].get_or_try_init(make).await
+        match self.clients[usize::from(v6)].get_or_try_init(make).await {
+            Ok(client) => Ok(client.clone()),
+            // A box without certificates still speaks HTTP. It may have them the next time.
+            Err(_) if !https => {
+                let without = builder(offline, from).tls_certs_only([]);
+                without.build().map_err(unreachable)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Announces.
@@ -110,10 +118,11 @@ impl HttpClient {
     }
 
     async fn fetch(&self, v6: bool, url: Url) -> Result<Vec<u8>, AnnounceError> {
-        let tls = if url.scheme() == "https" { TLS } else { 0 };
+        let https = url.scheme() == "https";
+        let tls = if https { TLS } else { 0 };
         self.beside.exchange(HEAD + url.as_str().len() + tls);
         let mut response = self
-            .of(v6)
+            .of(v6, https)
             .await?
             .get(url)
             .send()
@@ -131,17 +140,6 @@ impl HttpClient {
         }
         Ok(body)
     }
-}
-
-/// # Errors
-/// [`AnnounceError::Unreachable`] when TLS cannot be set up at all.
-fn make(offline: bool, from: IpAddr) -> Result<Client, AnnounceError> {
-    builder(offline, from).build().or_else(|error| {
-        // A box without certificates still speaks HTTP.
-        warn!(%error, "no certificate authorities: https trackers cannot be asked");
-        let without = builder(offline, from).tls_certs_only([]);
-        without.build().map_err(unreachable)
-    })
 }
 
 fn builder(offline: bool, from: IpAddr) -> ClientBuilder {
